@@ -1,0 +1,73 @@
+/* Page-table entries of the host machine, in the format of x86-64 (Intel SDM 3A 4.5), so that tests read the same bits. */
+#pragma once
+#include <stdbool.h>
+#include <state.h>
+
+#define ENTRY_PRESENT 1ull
+#define ENTRY_WRITE 2ull
+#define ENTRY_USER 4ull
+#define ENTRY_ACCESSED 32ull
+#define ENTRY_DIRTY 64ull
+#define ENTRY_LARGE 128ull
+#define ENTRY_NO_EXECUTE (1ull << 63)
+#define ENTRY_FRAME 0x000ffffffffff000ull
+
+static inline uint64_t entry_make(frame_name frame, uint32_t map_flags, uint32_t may_flags, uint32_t slot)
+{
+    uint64_t entry = (uint64_t)frame << 12 | ENTRY_PRESENT | ENTRY_USER;
+    entry |= map_flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0;
+    entry |= map_flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE;
+    entry |= map_flags & EXO_MAP_LARGE ? ENTRY_LARGE : 0;
+    entry |= may_flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0;
+    entry |= may_flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0;
+    return entry | (uint64_t)(slot & 1) << 11 | (uint64_t)(slot >> 1 & 0x7ff) << 52;
+}
+
+static inline uint64_t entry_make_table(frame_name frame)
+{
+    return (uint64_t)frame << 12 | ENTRY_PRESENT | ENTRY_USER | ENTRY_WRITE;
+}
+
+static inline bool entry_is_present(uint64_t entry)
+{
+    return entry & ENTRY_PRESENT;
+}
+
+static inline frame_name entry_frame(uint64_t entry)
+{
+    return (frame_name)((entry & ENTRY_FRAME) >> 12);
+}
+
+static inline uint32_t entry_flags(uint64_t entry)
+{
+    return (entry & ENTRY_PRESENT ? EXO_MAP_READ : 0) | (entry & ENTRY_WRITE ? EXO_MAP_WRITE : 0) |
+           (entry & ENTRY_NO_EXECUTE ? 0 : EXO_MAP_EXECUTE) | (entry & ENTRY_LARGE ? EXO_MAP_LARGE : 0);
+}
+
+static inline uint32_t entry_may(uint64_t entry)
+{
+    return EXO_MAP_READ | (entry & EXO_ENTRY_MAY_WRITE ? EXO_MAP_WRITE : 0) |
+           (entry & EXO_ENTRY_MAY_EXECUTE ? EXO_MAP_EXECUTE : 0);
+}
+
+static inline uint32_t entry_slot(uint64_t entry)
+{
+    return (uint32_t)(entry >> 11 & 1) | (uint32_t)(entry >> 52 & 0x7ff) << 1;
+}
+
+/* Hardware may set the accessed and dirty bits at the same time, so the others change by atomic AND and OR. */
+static inline void entry_change(uint64_t *entry, uint32_t flags)
+{
+    uint64_t set = (flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE);
+    uint64_t clear = (ENTRY_WRITE | ENTRY_NO_EXECUTE) & ~set;
+
+    clear |= (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) | (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
+    __atomic_fetch_and(entry, ~clear, __ATOMIC_RELAXED);
+    __atomic_fetch_or(entry, set, __ATOMIC_RELAXED);
+}
+
+/* Which entry of a table of this level (1 up) translates the address. */
+static inline uint32_t table_index(uint64_t address, uint32_t level)
+{
+    return address >> (12 + TABLE_INDEX_BITS * (level - 1)) & (TABLE_ENTRIES - 1);
+}

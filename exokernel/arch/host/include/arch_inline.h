@@ -1,0 +1,67 @@
+/* The hot part of the machine contract on the host: arrays with checked indices. */
+#pragma once
+#include <arch_entry.h>
+#include <machine.h>
+
+static inline uint64_t machine_index(uint64_t index, uint64_t limit, const char *what)
+{
+    if (index < limit)
+        return index;
+    machine_broke(what);
+    return 0;
+}
+
+static inline struct exo_frame *frame_at(frame_name frame)
+{
+    return &machine.frame[machine_index(frame, kernel.frame_count, "frame_at: no such frame")];
+}
+
+static inline struct exo_slot *slot_at(uint32_t slot)
+{
+    return &machine.slot[machine_index(slot, kernel.processor_count * SLOTS_PER_PROCESSOR, "slot_at: no such slot")];
+}
+
+static inline struct exo_processor *processor_info(uint32_t processor)
+{
+    return &machine.info[machine_index(processor, kernel.processor_count, "processor_info: no such processor")];
+}
+
+static inline struct exo_system *system_info(void)
+{
+    return &machine.system;
+}
+
+static inline struct environment *environment_page(frame_name frame)
+{
+    return &machine.environment[machine_index(frame, MACHINE_ENVIRONMENT_FRAMES, "no environment can be in this frame")];
+}
+
+static inline struct capability_table *capability_page(frame_name frame)
+{
+    return &machine.capabilities[machine_index(frame, MACHINE_CAPABILITY_FRAMES, "no capability table can be in this frame")];
+}
+
+static inline uint64_t *table_page(frame_name frame)
+{
+    return machine.words[machine_index(frame, kernel.frame_count, "words of a frame that does not exist")].table;
+}
+
+static inline struct shadow_entry *shadow_page(frame_name frame)
+{
+    return machine.words[machine_index(frame, kernel.frame_count, "shadow in a frame that does not exist")].shadow;
+}
+
+static inline struct exo_context *context_page(frame_name frame)
+{
+    return &machine_contexts[machine_index(frame, kernel.frame_count, "context page of a frame that does not exist")];
+}
+
+static inline struct exo_trace_record *trace_page(frame_name frame)
+{
+    return machine_traces[machine_index(frame - machine.system.trace_frame, MACHINE_TRACE_FRAMES, "no trace in this frame")];
+}
+
+static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
+{
+    return index < limit ? index : 0;
+}

@@ -1,0 +1,85 @@
+/*
+ * The host machine: what the machine contract needs, made of arrays. `machine`, `machine_contexts` and `kernel` together are
+ * the whole state, flat and without pointers: tests copy, compare and hash them. A frame's bytes are kept apart by
+ * what they mean. `machine_log` records what left the machine. Time, touches of user memory, timers and interrupts
+ * happen when a test says so.
+ */
+#pragma once
+#include <state.h>
+#include <machine_size.h>
+
+/* The words of a frame as a page table or as a shadow: what user code writes into a frame is seen here. */
+union machine_words {
+    uint64_t table[TABLE_ENTRIES];
+    struct shadow_entry shadow[TABLE_ENTRIES];
+};
+
+/* A translation that a processor remembers. */
+struct machine_translation {
+    uint64_t page;     /* address / 4096 */
+    frame_name frame;  /* 0: none */
+    uint32_t flags;    /* EXO_MAP_ */
+    uint32_t table;    /* where it was read: the leaf table's frame */
+    uint32_t dirty;
+    capability_name capability; /* what justified it then, for the invariants: name and id */
+    uint32_t reserved;
+    uint64_t id;
+};
+
+struct machine_processor {
+    uint64_t timer; /* ns; EXO_NEVER */
+    vcpu_name vcpu; /* as arch_switch was told */
+    frame_name root;
+    uint32_t interrupt; /* 1: asked for by another processor, not delivered yet */
+    uint32_t next;      /* translation to be replaced next */
+    frame_name walked;  /* the leaf table that the paging-structure cache holds, or 0 (Intel SDM 3A 4.10.3) */
+    uint32_t walked_region;  /* for address / 2 MiB */
+    uint64_t walked_stamp;   /* the claim that the table was owned under when it was read */
+    struct machine_translation translation[MACHINE_TRANSLATIONS];
+};
+
+struct machine {
+    uint64_t time;
+    uint32_t current; /* the processor that executes */
+    uint32_t locked;
+    struct exo_system system;
+    struct exo_processor info[PROCESSOR_LIMIT];
+    struct machine_processor processor[PROCESSOR_LIMIT];
+    struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    struct exo_frame frame[MACHINE_FRAMES];
+    union machine_words words[MACHINE_FRAMES];
+    struct capability_table capabilities[MACHINE_CAPABILITY_FRAMES];
+    struct environment environment[MACHINE_ENVIRONMENT_FRAMES];
+};
+
+struct machine_log {
+    const char *broken; /* the first misuse of the contract by core, or NULL */
+    uint32_t exited;
+    uint32_t exit_code;
+    uint64_t interrupts, page_flushes, flushes, switches, fpu_saves, cleared;
+    uint32_t console_length;
+    char console[4096];
+    const char *input; /* what the console's user types */
+};
+
+extern struct machine machine;
+extern struct exo_context machine_contexts[MACHINE_FRAMES];
+extern struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
+extern struct machine_log machine_log;
+extern const uint8_t *machine_module; /* the boot module's bytes */
+
+/* An empty machine: frame 0 is the kernel's, all others are free; every processor is online. frames <= MACHINE_FRAMES. */
+void machine_reset(uint32_t frames, uint32_t processors);
+
+/* The running virtual processor of `processor` reads, writes or executes at a user address (access: one EXO_MAP_ bit). Uses and
+ * fills the modelled TLB and sets accessed and dirty bits as hardware does. Returns the frame, or 0 at a page fault.
+ * A write leaves user bytes in the frame that look like present page-table entries. */
+frame_name machine_touch(uint32_t processor, uint64_t address, uint32_t access);
+
+/* Whether a frame holds no bytes of anyone. */
+bool machine_frame_is_clear(frame_name frame);
+
+/* NULL, or the first way in which core broke the machine contract. */
+const char *machine_check(void);
+
+void machine_broke(const char *what);

@@ -1,0 +1,80 @@
+/*
+ * The machine contract as the prover sees it: the tables and, for each kind of donated page, one array over all frames
+ * there can be. The prover checks each access against the frame's kind, so that these arrays may stand for the
+ * same memory. Page-table entries and limits are those of x86-64, which is what ships.
+ */
+#pragma once
+#include <arch_entry.h>
+
+extern struct exo_frame frame_table[EXO_FRAME_LIMIT];
+extern struct exo_slot slot_table[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+extern struct exo_processor processor_table[PROCESSOR_LIMIT];
+extern struct exo_system system_table;
+extern struct environment environment_pages[EXO_FRAME_LIMIT];
+extern struct capability_table capability_pages[EXO_FRAME_LIMIT];
+extern uint64_t table_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
+extern struct shadow_entry shadow_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
+extern struct exo_context context_pages[EXO_FRAME_LIMIT];
+extern struct exo_trace_record trace_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
+
+uint32_t arch_processor(void);
+
+static inline struct exo_frame *frame_at(frame_name frame)
+{
+    return &frame_table[frame];
+}
+
+static inline struct exo_slot *slot_at(uint32_t slot)
+{
+    return &slot_table[slot];
+}
+
+static inline struct exo_processor *processor_info(uint32_t processor)
+{
+    return &processor_table[processor];
+}
+
+static inline struct exo_system *system_info(void)
+{
+    return &system_table;
+}
+
+static inline struct environment *environment_page(frame_name frame)
+{
+    return &environment_pages[frame];
+}
+
+static inline struct capability_table *capability_page(frame_name frame)
+{
+    return &capability_pages[frame];
+}
+
+static inline uint64_t *table_page(frame_name frame)
+{
+    return table_pages[frame];
+}
+
+static inline struct shadow_entry *shadow_page(frame_name frame)
+{
+    return shadow_pages[frame];
+}
+
+static inline struct exo_context *context_page(frame_name frame)
+{
+    return &context_pages[frame];
+}
+
+static inline struct exo_trace_record *trace_page(frame_name frame)
+{
+    return trace_pages[frame];
+}
+
+static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
+{
+    return index < limit ? index : 0;
+}
+
+static inline uint32_t table_index(uint64_t address, uint32_t level)
+{
+    return address >> (12 + 9 * (level - 1)) & (TABLE_ENTRIES - 1);
+}

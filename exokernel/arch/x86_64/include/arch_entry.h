@@ -1,0 +1,81 @@
+/*
+ * Page-table entries: the hardware's bits (Intel SDM 3A 4.5), and the kernel's notes in those that it leaves to
+ * software. Bit 9: may become writable; bit 10: may become executable; bits 11 and 52 to 62: the capability slot that
+ * justified the binding (protection keys stay off, so 59 to 62 are free). A present entry is always readable.
+ * Pure arithmetic, so that the host's machine shares it.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <exo/abi.h>
+
+#define ENTRY_PRESENT (1ull << 0)
+#define ENTRY_WRITE (1ull << 1)
+#define ENTRY_USER (1ull << 2)
+#define ENTRY_UNCACHED (3ull << 3)
+#define ENTRY_ACCESSED (1ull << 5)
+#define ENTRY_DIRTY (1ull << 6)
+#define ENTRY_LARGE (1ull << 7)
+#define ENTRY_FRAME 0x000ffffffffff000ull
+#define ENTRY_NO_EXECUTE (1ull << 63)
+#define ENTRY_SLOT_LOW (1ull << 11)
+#define ENTRY_SLOT_HIGH (0x7ffull << 52)
+
+static inline uint64_t entry_bits(uint32_t map_flags)
+{
+    return (map_flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0) | (map_flags & EXO_MAP_LARGE ? ENTRY_LARGE : 0) |
+           (map_flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE);
+}
+
+/* A leaf for user mode: as it is (map_flags), as it may become (may_flags), and by which capability slot. */
+static inline uint64_t entry_make(uint32_t frame, uint32_t map_flags, uint32_t may_flags, uint32_t slot)
+{
+    return (uint64_t)frame << 12 | ENTRY_PRESENT | ENTRY_USER | entry_bits(map_flags) |
+           (may_flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) |
+           (may_flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0) |
+           (uint64_t)(slot & 1) << 11 | (uint64_t)(slot >> 1 & 0x7ff) << 52;
+}
+
+/* An entry that names the next lower table. */
+static inline uint64_t entry_make_table(uint32_t frame)
+{
+    return (uint64_t)frame << 12 | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER;
+}
+
+static inline bool entry_is_present(uint64_t entry)
+{
+    return entry & ENTRY_PRESENT;
+}
+
+static inline uint32_t entry_frame(uint64_t entry)
+{
+    return (entry & ENTRY_FRAME) >> 12;
+}
+
+static inline uint32_t entry_flags(uint64_t entry)
+{
+    return EXO_MAP_READ | (entry & ENTRY_WRITE ? EXO_MAP_WRITE : 0) |
+           (entry & ENTRY_NO_EXECUTE ? 0 : EXO_MAP_EXECUTE) | (entry & ENTRY_LARGE ? EXO_MAP_LARGE : 0);
+}
+
+static inline uint32_t entry_may(uint64_t entry)
+{
+    return EXO_MAP_READ | (entry & EXO_ENTRY_MAY_WRITE ? EXO_MAP_WRITE : 0) |
+           (entry & EXO_ENTRY_MAY_EXECUTE ? EXO_MAP_EXECUTE : 0) | (entry & ENTRY_LARGE ? EXO_MAP_LARGE : 0);
+}
+
+static inline uint32_t entry_slot(uint64_t entry)
+{
+    return (entry >> 11 & 1) | (entry >> 52 & 0x7ff) << 1;
+}
+
+/* The same binding with other flags: first what goes, then what comes, so that it is never writable and executable,
+ * and what the hardware sets meanwhile stays. */
+static inline void entry_change(uint64_t *entry, uint32_t flags)
+{
+    uint64_t cleared = (flags & EXO_MAP_WRITE ? 0 : ENTRY_WRITE) | (flags & EXO_MAP_EXECUTE ? ENTRY_NO_EXECUTE : 0) |
+                       (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) | (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
+    uint64_t set = (flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE);
+    __atomic_and_fetch(entry, ~cleared, __ATOMIC_SEQ_CST);
+    __atomic_or_fetch(entry, set, __ATOMIC_SEQ_CST);
+}

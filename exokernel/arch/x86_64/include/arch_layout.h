@@ -1,0 +1,15 @@
+/*
+ * The kernel's half of every address space. Read by the assembler too: numbers only.
+ *
+ *   0xffff800000000000  PML4 256  direct map of all RAM (the kernel's code in it is read-only)
+ *   0xfffffe8000000000  PML4 509  the machine's tables, writable, kernel only: the same layout as
+ *   0xffffff0000000000  PML4 510  the machine's tables as every environment reads them (the ABI's addresses)
+ *   0xffffffff80000000  PML4 511  the kernel's image, at its physical address; near the end the local APIC
+ */
+#pragma once
+#define DIRECT_BASE 0xffff800000000000
+#define TABLES_BASE 0xfffffe8000000000
+#define KERNEL_BASE 0xffffffff80000000
+#define APIC_ADDRESS 0xffffffffffc00000
+
+#define CPU_NUMBER 64 /* struct cpu's number, through %gs */

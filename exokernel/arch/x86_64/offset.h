@@ -1,0 +1,49 @@
+/*
+ * Numbers that the assembler shares with C: selectors, vectors, offsets into structures. cpu.c asserts that the
+ * structures agree.
+ */
+#pragma once
+#include <arch_layout.h>
+
+#define TRAMPOLINE 0x8000 /* physical, below 1 MiB: where the other processors start */
+
+#define SELECTOR_KERNEL_CODE 0x08
+#define SELECTOR_KERNEL_DATA 0x10
+#define SELECTOR_SYSRET 0x1b /* sysret: stack segment 8 above, code segment 16 above */
+#define SELECTOR_USER_DATA 0x23
+#define SELECTOR_USER_CODE 0x2b
+#define SELECTOR_TASK 0x30
+
+/* struct cpu, through %gs. */
+#define CPU_STACK 0
+#define CPU_USER_RSP 8
+#define CPU_CONTEXT 16
+#define CPU_CONTEXT_ADDRESS 24
+#define CPU_EXCEPTION_ENTRY 32
+#define CPU_FOREIGN_ENTRY 40
+#define CPU_RUNNING 48
+#define CPU_PATH_START 56
+
+/* struct exo_context. */
+#define CONTEXT_RIP 0
+#define CONTEXT_RFLAGS 8
+#define CONTEXT_RSP 16
+#define CONTEXT_RAX 24
+#define CONTEXT_RCX 32
+#define CONTEXT_R11 40
+#define CONTEXT_VECTOR 48
+#define CONTEXT_ERROR 52
+#define CONTEXT_ADDRESS 56
+#define CONTEXT_BUSY 64
+#define CONTEXT_FOREIGN_RIP 80
+
+/* struct exo_registers. */
+#define REGISTERS_RIP 120
+#define REGISTERS_RFLAGS 128
+#define REGISTERS_RSP 136
+#define REGISTERS_SIZE 144
+
+#define CALL_MAGIC_HIGH 0x4578 /* EXO_CALL_MAGIC >> 16 */
+#define VECTOR_TIMER 0x40
+#define VECTOR_INTERRUPT 0x41
+#define VECTOR_SPURIOUS 0xff

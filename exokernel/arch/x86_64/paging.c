@@ -1,0 +1,168 @@
+/*
+ * The kernel's half of every address space (arch_layout.h). Built once, in the boot tables' world; what environments
+ * get of it is the PML4 entries from 256 up, copied into their TABLE4s. No page in it is writable and executable.
+ * Pages of the frame table that describe no memory are one shared page of zeros, read-only even for the kernel.
+ */
+#include "machine.h"
+
+#define TABLE_FLAGS (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED)
+#define LEAF_FLAGS (ENTRY_PRESENT | ENTRY_ACCESSED | ENTRY_DIRTY)
+#define KERNEL_READ (LEAF_FLAGS | ENTRY_NO_EXECUTE)
+#define KERNEL_WRITE (KERNEL_READ | ENTRY_WRITE)
+#define KERNEL_EXECUTE LEAF_FLAGS
+#define SHOWN_READ (KERNEL_READ | ENTRY_USER)
+#define SHOWN_WRITE (SHOWN_READ | ENTRY_WRITE)
+
+enum { FRAMES_PER_PAGE = EXO_FRAME_SIZE / sizeof(struct exo_frame), KERNEL_ENTRIES = 256 };
+
+frame_name paging_root;
+
+static uint64_t *boot_table(frame_name frame)
+{
+    return boot_pointer((uint64_t)frame << 12);
+}
+
+/* The entry for an address in the table of this level (1: pages), making the tables above. */
+static uint64_t *entry_find(uint64_t address, uint32_t level)
+{
+    uint64_t *table = boot_table(paging_root);
+    for (uint32_t at = 4; at > level; at--) {
+        uint64_t *entry = &table[table_index(address, at)];
+        if (!(*entry & ENTRY_PRESENT)) /* who may see a part is decided at the top: the rest allows users */
+            *entry = (uint64_t)boot_take(1) << 12 | TABLE_FLAGS | (at < 4 ? ENTRY_USER : 0);
+        table = boot_table(entry_frame(*entry));
+    }
+    return &table[table_index(address, level)];
+}
+
+/* The largest page that fits: its table's level. */
+static uint32_t level_for(uint64_t address, uint64_t physical, uint64_t size)
+{
+    for (uint32_t level = cpu_features.gigabyte_pages ? 3 : 2; level > 1; level--) {
+        uint64_t page = 1ull << (12 + 9 * (level - 1));
+        if ((address | physical) % page == 0 && size >= page)
+            return level;
+    }
+    return 1;
+}
+
+static void map(uint64_t address, uint64_t physical, uint64_t size, uint64_t flags)
+{
+    while (size) {
+        uint32_t level = level_for(address, physical, size);
+        uint64_t page = 1ull << (12 + 9 * (level - 1));
+        *entry_find(address, level) = physical | flags | (level > 1 ? ENTRY_LARGE : 0);
+        address += page;
+        physical += page;
+        size -= page;
+    }
+}
+
+static void map_direct(uint64_t start, uint64_t end, uint64_t flags)
+{
+    if (start < end)
+        map(DIRECT_BASE + start, start, end - start, flags);
+}
+
+/* All RAM, whole frames; the kernel's code and constants stay constant here too. */
+static void map_ram(const struct firmware *firmware, uint32_t frame_count)
+{
+    const uint64_t limit = (uint64_t)frame_count << 12;
+    const uint64_t constant = kernel_physical(kernel_start_of_image), variable = kernel_physical(kernel_end_of_rodata);
+    for (uint32_t i = 0; i < firmware->ram_count; i++) {
+        uint64_t start = (firmware->ram[i].start + 4095) & ~4095ull, end = firmware->ram[i].end & ~4095ull;
+        end = end < limit ? end : limit;
+        map_direct(start, end < constant ? end : constant, KERNEL_WRITE);
+        map_direct(start > constant ? start : constant, end < variable ? end : variable, KERNEL_READ);
+        map_direct(start > variable ? start : variable, end, KERNEL_WRITE);
+    }
+}
+
+static void map_part(const char *start, const char *end, uint64_t flags)
+{
+    map((uint64_t)start, kernel_physical(start), end - start, flags);
+}
+
+static void map_image(void)
+{
+    map_part(kernel_start_of_image, kernel_end_of_text, KERNEL_EXECUTE);
+    map_part(kernel_end_of_text, kernel_end_of_rodata, KERNEL_READ);
+    map_part(kernel_end_of_rodata, kernel_end_of_image, KERNEL_WRITE);
+    for (uint32_t number = 0; number < PROCESSOR_LIMIT; number++)
+        *entry_find(cpu_stack_guard(number), 1) = 0;
+    map(APIC_ADDRESS, apic_physical(), 4096, KERNEL_WRITE | ENTRY_UNCACHED);
+}
+
+static bool page_describes_ram(const struct firmware *firmware, uint32_t page)
+{
+    const uint64_t size = (uint64_t)FRAMES_PER_PAGE << 12, start = page * size;
+    for (uint32_t i = 0; i < firmware->ram_count; i++)
+        if (firmware->ram[i].start < start + size && firmware->ram[i].end > start)
+            return true;
+    return false;
+}
+
+static void map_table(uint64_t address, uint32_t size)
+{
+    uint32_t pages = (size + 4095) / 4096;
+    map(TABLES_BASE + (address - EXO_SYSTEM_ADDRESS), (uint64_t)boot_take(pages) << 12, pages * 4096ull, SHOWN_WRITE);
+}
+
+static void map_frame_table(const struct firmware *firmware, uint32_t frame_count)
+{
+    const uint32_t pages = (frame_count + FRAMES_PER_PAGE - 1) / FRAMES_PER_PAGE;
+    const frame_name zeros = boot_take(1);
+    uint32_t real = 0;
+    for (uint32_t page = 0; page < pages; page++)
+        real += page_describes_ram(firmware, page);
+    frame_name next = boot_take(real);
+    uint64_t address = TABLES_BASE + (EXO_FRAMES_ADDRESS - EXO_SYSTEM_ADDRESS);
+    for (uint32_t page = 0; page < pages; page++, address += 4096) {
+        bool is_real = page_describes_ram(firmware, page);
+        *entry_find(address, 1) = (uint64_t)(is_real ? next++ : zeros) << 12 | (is_real ? SHOWN_WRITE : SHOWN_READ);
+    }
+}
+
+void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_t processor_count)
+{
+    paging_root = boot_take(1);
+    map_ram(firmware, frame_count);
+    map_image();
+    map_table(EXO_SYSTEM_ADDRESS, sizeof(struct exo_system));
+    map_table(EXO_PROCESSORS_ADDRESS, processor_count * sizeof(struct exo_processor));
+    map_table(EXO_SLOTS_ADDRESS, processor_count * SLOTS_PER_PROCESSOR * sizeof(struct exo_slot));
+    map_frame_table(firmware, frame_count);
+    uint64_t *root = boot_table(paging_root);
+    root[table_index(EXO_SYSTEM_ADDRESS, 4)] =
+        (root[table_index(TABLES_BASE, 4)] & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
+}
+
+void paging_load(void)
+{
+    cpu_here()->root = paging_root;
+    __asm__ volatile("movq %0, %%cr3" : : "r"((uint64_t)paging_root << 12) : "memory");
+}
+
+void arch_clear_page(frame_name frame)
+{
+    void *page = direct_page(frame);
+    uint64_t words = EXO_FRAME_SIZE / 8;
+    __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0) : "memory");
+}
+
+void arch_fill_root_table(frame_name frame)
+{
+    const uint64_t *from = table_page(paging_root) + KERNEL_ENTRIES;
+    uint64_t *to = table_page(frame) + KERNEL_ENTRIES;
+    uint64_t words = TABLE_ENTRIES - KERNEL_ENTRIES;
+    __asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(words) : : "memory");
+}
+
+bool arch_table_is_empty(frame_name frame, uint32_t level)
+{
+    const uint64_t *entry = table_page(frame);
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < (level == 4 ? USER_ROOT_ENTRIES : TABLE_ENTRIES); i += 4)
+        any |= entry[i] | entry[i + 1] | entry[i + 2] | entry[i + 3];
+    return !(any & ENTRY_PRESENT);
+}

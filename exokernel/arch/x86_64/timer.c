@@ -1,0 +1,167 @@
+/*
+ * Time: nanoseconds from the time-stamp counter, the same on all processors, and each processor's one-shot deadline on
+ * its APIC timer. Frequencies come from CPUID where it tells, else from comparing with the 8254 timer (Intel 8254 data
+ * sheet) at moments when its count changes; a result is rounded to a whole MHz when that is within the error.
+ */
+#include "machine.h"
+#include <cpuid.h>
+
+enum { PIT_HZ = 1193182, PIT_CHANNEL0 = 0x40, PIT_COMMAND = 0x43, PIT_WINDOW = PIT_HZ / 200, PIT_TRIES = 100000, EDGES = 4 };
+
+uint64_t timer_tsc_base, timer_tsc_multiplier; /* ns = (tsc - base) * multiplier >> 32 */
+static uint64_t timer_apic_multiplier;         /* APIC ticks = ns * multiplier >> 32 */
+
+static uint64_t scale(uint64_t value, uint64_t multiplier)
+{
+    return (unsigned __int128)value * multiplier >> 32;
+}
+
+uint64_t arch_time(void)
+{
+    return scale(rdtsc() - timer_tsc_base, timer_tsc_multiplier);
+}
+
+static void timer_program(struct cpu *cpu)
+{
+    uint64_t now = arch_time();
+    uint64_t ns = cpu->deadline > now ? cpu->deadline - now : 0;
+    uint64_t ticks = scale(ns < EXO_SLOT_NS * 1000ull ? ns : EXO_SLOT_NS * 1000ull, timer_apic_multiplier) + 1;
+    apic_timer_set(ticks < 0xffffffff ? ticks : 0xffffffff);
+}
+
+void arch_timer(uint64_t deadline)
+{
+    struct cpu *cpu = cpu_here();
+    if (cpu->deadline == deadline)
+        return;
+    cpu->deadline = deadline;
+    if (deadline == EXO_NEVER)
+        apic_timer_set(0);
+    else
+        timer_program(cpu);
+}
+
+/* In the timer's interrupt: did the deadline pass? If it is still to come the timer runs on. */
+bool timer_is_due(void)
+{
+    struct cpu *cpu = cpu_here();
+    if (cpu->deadline == EXO_NEVER)
+        return false;
+    if (arch_time() < cpu->deadline) {
+        timer_program(cpu);
+        return false;
+    }
+    cpu->deadline = EXO_NEVER;
+    return true;
+}
+
+void timer_delay(uint64_t ns)
+{
+    uint64_t end = arch_time() + ns;
+    while (arch_time() < end)
+        pause();
+}
+
+/* A moment at which the 8254's count changed: what all clocks said, and how well it is known. */
+struct edge {
+    uint64_t tsc, error; /* ticks */
+    uint32_t apic;
+    uint16_t pit;
+    bool valid;
+};
+
+static uint16_t pit_read(void)
+{
+    outb(PIT_COMMAND, 0x00); /* latch channel 0 */
+    uint16_t low = inb(PIT_CHANNEL0);
+    return low | inb(PIT_CHANNEL0) << 8;
+}
+
+static struct edge edge_wait(void)
+{
+    struct edge edge = {.valid = false};
+    uint64_t before = rdtsc();
+    uint16_t old = pit_read();
+    for (uint32_t i = 0; i < PIT_TRIES; i++) {
+        uint32_t apic = apic_timer_left();
+        uint64_t after = rdtsc();
+        uint16_t now = pit_read();
+        if (now != old)
+            return (struct edge){after, after - before, apic, now, true};
+        before = after;
+    }
+    return edge;
+}
+
+/* The best known of a few. */
+static struct edge edge_find(void)
+{
+    struct edge best = edge_wait();
+    for (uint32_t i = 1; i < EDGES && best.valid; i++) {
+        struct edge edge = edge_wait();
+        if (edge.error < best.error)
+            best = edge;
+    }
+    return best;
+}
+
+static uint64_t round_frequency(uint64_t hz, uint64_t error_hz)
+{
+    uint64_t mhz = (hz + 500000) / 1000000 * 1000000;
+    uint64_t off = mhz > hz ? mhz - hz : hz - mhz;
+    return off <= error_hz ? mhz : hz;
+}
+
+/* Both frequencies by the 8254, or 0. */
+static void measure(uint64_t *tsc_hz, uint64_t *apic_hz)
+{
+    outb(PIT_COMMAND, 0x34); /* channel 0, rate generator, from 65536 */
+    outb(PIT_CHANNEL0, 0);
+    outb(PIT_CHANNEL0, 0);
+    apic_timer_set(0xffffffff);
+    struct edge first = edge_find(), last = first;
+    while (last.valid && (uint16_t)(first.pit - last.pit) < PIT_WINDOW)
+        last = edge_find();
+    apic_timer_set(0);
+    if (!last.valid)
+        return;
+    uint64_t ticks = (uint16_t)(first.pit - last.pit);
+    uint64_t error = first.error + last.error;
+    *tsc_hz = round_frequency((last.tsc - first.tsc) * PIT_HZ / ticks, error * PIT_HZ / ticks);
+    uint64_t apic = (uint64_t)(first.apic - last.apic) * PIT_HZ / ticks;
+    *apic_hz = round_frequency(apic, apic * error / (last.tsc - first.tsc));
+}
+
+/* What CPUID tells (Intel SDM 2A CPUID leaf 15H; hypervisors' leaf 40000010H, in kHz), or 0. */
+static void identify(uint64_t *tsc_hz, uint64_t *apic_hz)
+{
+    uint32_t a, b, c, d;
+    if (__get_cpuid(0x15, &a, &b, &c, &d) && a && b && c) {
+        *tsc_hz = (uint64_t)c * b / a;
+        *apic_hz = c;
+    }
+    __cpuid(1, a, b, c, d);
+    if (!(c & 1u << 31))
+        return;
+    __cpuid(0x40000000, a, b, c, d);
+    if (a < 0x40000010)
+        return;
+    __cpuid(0x40000010, a, b, c, d);
+    if (a && b) {
+        *tsc_hz = a * 1000ull;
+        *apic_hz = b * 1000ull;
+    }
+}
+
+void timer_calibrate(void)
+{
+    uint64_t tsc_hz = 0, apic_hz = 0;
+    identify(&tsc_hz, &apic_hz);
+    if (!tsc_hz)
+        measure(&tsc_hz, &apic_hz);
+    if (!tsc_hz || !apic_hz)
+        arch_panic("no clock: neither CPUID nor the 8254 timer tells the frequencies");
+    timer_tsc_base = rdtsc();
+    timer_tsc_multiplier = (1000000000ull << 32) / tsc_hz;
+    timer_apic_multiplier = (apic_hz << 32) / 1000000000;
+}

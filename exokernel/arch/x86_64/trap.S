@@ -1,0 +1,357 @@
+/*
+ * Into the kernel and out of it: system calls, exceptions, interrupts. Interrupts are off in the kernel but for
+ * the idle loop, and every path starts on an empty stack, so a struct exo_registers is always built at its top - 160:
+ * where the hardware's own frame (rip, cs, rflags, rsp, ss) overlaps its end. In kernel mode %gs is this processor's struct cpu.
+ *
+ * Two fast paths never reach C: foreign system calls (trap_foreign) and exceptions with a usable entry (trap_deliver).
+ * A user rip at or above 2^47 can exist (a program may map its last page); sysret and iretq would fault on it in kernel
+ * mode, so it is refused as a general protection fault of its owner.
+ */
+#include "offset.h"
+
+#define FLAGS_ALLOWED 0x250dd5 /* of a user's flags: not IOPL, NT, VM, VIF, VIP; IF is set anyway */
+#define FLAGS_ENTRY 0x202
+
+/* The time that a path through the kernel takes, in processor_info()->longest_path: an option, since it costs some 30 instructions. */
+    .macro PATH_START
+#ifdef PATH_CLOCK
+    pushq %rax
+    pushq %rdx
+    rdtsc
+    shlq $32, %rdx
+    orq %rdx, %rax
+    movq %rax, %gs:CPU_PATH_START
+    popq %rdx
+    popq %rax
+#endif
+    .endm
+    .macro PATH_END
+#ifdef PATH_CLOCK
+    pushq %rax
+    subq $8, %rsp
+    call path_end
+    addq $8, %rsp
+    popq %rax
+#endif
+    .endm
+
+    .macro PUSH_REGISTERS_BELOW_R14
+    pushq %r13
+    pushq %r12
+    pushq %r11
+    pushq %r10
+    pushq %r9
+    pushq %r8
+    pushq %rbp
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rbx
+    pushq %rax
+    .endm
+
+    /* Turn the hardware's frame at the end of struct exo_registers into its fields. Destroys rax. Clears AC and DF. */
+    .macro SETTLE_FRAME
+    movq REGISTERS_RFLAGS+8(%rsp), %rax
+    movq %rax, REGISTERS_RFLAGS(%rsp)
+    movq REGISTERS_RSP+8(%rsp), %rax
+    movq %rax, REGISTERS_RSP(%rsp)
+    pushq $2
+    popfq
+    .endm
+
+    /* The registers of a caller into a struct exo_registers. */
+    .macro PUSH_CALLER
+    movq %gs:CPU_STACK, %rsp
+    subq $16, %rsp
+    pushq %gs:CPU_USER_RSP
+    pushq %r11
+    pushq %rcx
+    pushq %r15
+    pushq %r14
+    PUSH_REGISTERS_BELOW_R14
+    .endm
+
+    .section .text
+
+/* ---- system calls */
+
+    .globl trap_call
+trap_call:
+    swapgs
+    movq %rsp, %gs:CPU_USER_RSP
+    movl %eax, %esp
+    shrl $16, %esp
+    cmpl $CALL_MAGIC_HIGH, %esp
+    jne trap_foreign
+    movq %gs:CPU_STACK, %rsp
+    PATH_START
+    pushq %gs:CPU_USER_RSP
+    pushq %rcx
+    pushq %r11
+    movq trap_switching_calls, %r11
+    btq %rax, %r11
+    jc trap_switching
+    movq %r10, %rcx
+    pushq %rax
+    call call_enter
+    PATH_END
+    popq %rcx
+    popq %r11
+    popq %rcx
+    xorl %edi, %edi
+    xorl %esi, %esi
+    xorl %edx, %edx
+    xorl %r8d, %r8d
+    xorl %r9d, %r9d
+    xorl %r10d, %r10d
+    btq $47, %rcx
+    jc trap_return_is_wild
+    popq %rsp
+    swapgs
+    sysretq
+
+trap_return_is_wild:
+    PUSH_CALLER
+    jmp trap_leave
+
+trap_switching:
+    popq %r11
+    PUSH_CALLER
+    movq %rsp, %rdi
+    call call_enter_switching
+    jmp trap_leave
+
+trap_foreign:
+    cmpq $0, %gs:CPU_FOREIGN_ENTRY
+    je trap_foreign_is_unwanted
+    movq %gs:CPU_CONTEXT, %rsp
+    movq %rcx, CONTEXT_FOREIGN_RIP(%rsp)
+    movq %gs:CPU_FOREIGN_ENTRY, %rcx
+    movq %gs:CPU_USER_RSP, %rsp
+    swapgs
+    sysretq
+
+/* As an invalid opcode at the syscall instruction (2 bytes). */
+trap_foreign_is_unwanted:
+    movq %gs:CPU_STACK, %rsp
+    pushq $SELECTOR_USER_DATA
+    pushq %gs:CPU_USER_RSP
+    pushq %r11
+    pushq $SELECTOR_USER_CODE
+    subq $2, %rcx
+    pushq %rcx
+    pushq $0
+    pushq $6
+    jmp trap_deliver
+
+/* ---- exceptions */
+
+    .macro DELIVER page_fault
+    pushq %rax
+    movq %gs:CPU_CONTEXT, %rax
+    cmpq $0, %gs:CPU_EXCEPTION_ENTRY
+    je trap_fault
+    cmpl $0, CONTEXT_BUSY(%rax)
+    jne trap_fault
+    movl $1, CONTEXT_BUSY(%rax)
+    movq %rcx, CONTEXT_RCX(%rax)
+    movq %r11, CONTEXT_R11(%rax)
+    popq CONTEXT_RAX(%rax)
+    popq %rcx
+    movl %ecx, CONTEXT_VECTOR(%rax)
+    popq %rcx
+    movl %ecx, CONTEXT_ERROR(%rax)
+    popq CONTEXT_RIP(%rax)
+    movq 8(%rsp), %rcx
+    movq %rcx, CONTEXT_RFLAGS(%rax)
+    .if \page_fault
+    movq %cr2, %rcx
+    movq %rcx, CONTEXT_ADDRESS(%rax)
+    .else
+    movq $0, CONTEXT_ADDRESS(%rax)
+    .endif
+    movq 16(%rsp), %rsp
+    movq %rsp, CONTEXT_RSP(%rax)
+    movq %gs:CPU_CONTEXT_ADDRESS, %rax
+    movq %gs:CPU_EXCEPTION_ENTRY, %rcx
+    movl $FLAGS_ENTRY, %r11d
+    swapgs
+    sysretq
+    .endm
+
+trap_exception:
+    testb $3, 24(%rsp)
+    jz trap_kernel
+    swapgs
+    lfence
+trap_deliver:
+    DELIVER 0
+
+trap_page_fault:
+    testb $3, 24(%rsp)
+    jz trap_kernel
+    swapgs
+    lfence
+    DELIVER 1
+
+/* No entry, or in it: stack is rax, vector, error, the hardware's frame. */
+trap_fault:
+    popq %rax
+    PATH_START
+    xchgq %r14, (%rsp)
+    xchgq %r15, 8(%rsp)
+    PUSH_REGISTERS_BELOW_R14
+    SETTLE_FRAME
+    movq %rsp, %rdi
+    movl %r14d, %esi
+    movl %r15d, %edx
+    xorl %ecx, %ecx
+    cmpl $14, %esi
+    jne 1f
+    movq %cr2, %rcx
+1:  call upcall_fault
+    jmp trap_leave
+
+/* The kernel's own fault, or one that no environment can have caused. Stack is vector, error, the hardware's frame. */
+trap_kernel:
+    xchgq %r14, (%rsp)
+    xchgq %r15, 8(%rsp)
+    PUSH_REGISTERS_BELOW_R14
+    SETTLE_FRAME
+    movq %rsp, %rdi
+    movl %r14d, %esi
+    movl %r15d, %edx
+    andq $-16, %rsp
+    call panic_exception
+
+    .macro EXCEPTION vector, has_error, target=trap_exception
+trap_vector_\vector:
+    .if !\has_error
+    pushq $0
+    .endif
+    pushq $\vector
+    jmp \target
+    .endm
+    EXCEPTION 0, 0
+    EXCEPTION 1, 0
+    EXCEPTION 2, 0, trap_kernel
+    EXCEPTION 3, 0
+    EXCEPTION 4, 0
+    EXCEPTION 5, 0
+    EXCEPTION 6, 0
+    EXCEPTION 7, 0
+    EXCEPTION 8, 1, trap_kernel
+    EXCEPTION 9, 0
+    EXCEPTION 10, 1
+    EXCEPTION 11, 1
+    EXCEPTION 12, 1
+    EXCEPTION 13, 1
+    EXCEPTION 14, 1, trap_page_fault
+    EXCEPTION 15, 0
+    EXCEPTION 16, 0
+    EXCEPTION 17, 1
+    EXCEPTION 18, 0, trap_kernel
+    EXCEPTION 19, 0
+    EXCEPTION 20, 0
+    EXCEPTION 21, 1
+
+/* ---- interrupts */
+
+    .macro INTERRUPT name, handler
+    .globl \name
+\name:
+    testb $3, 8(%rsp)
+    jz 1f
+    swapgs
+    lfence
+    PATH_START
+    pushq %r15
+    pushq %r14
+    PUSH_REGISTERS_BELOW_R14
+    SETTLE_FRAME
+    jmp 2f
+1:  movq %gs:CPU_STACK, %rsp /* from the idle loop, which keeps nothing */
+    PATH_START
+    subq $160, %rsp
+2:  movq %rsp, %rdi
+    call \handler
+    jmp trap_leave
+    .endm
+    INTERRUPT trap_timer, apic_timer
+    INTERRUPT trap_interrupt, apic_interrupt
+
+    .globl trap_spurious
+trap_spurious:
+    iretq
+
+/* ---- out of the kernel */
+
+/* The first entry of a processor: slice_start picks. */
+    .globl cpu_enter
+cpu_enter:
+    movq %gs:CPU_STACK, %rsp
+    subq $160, %rsp
+    PATH_START
+    movq %rsp, %rdi
+    call slice_start
+
+/* Run the struct exo_registers at the stack pointer in user mode, or idle. */
+trap_leave:
+    movq %gs:CPU_RUNNING, %rax
+    cmpl $0, (%rax)
+    je trap_idle
+    movq REGISTERS_RIP(%rsp), %rax
+    shrq $47, %rax
+    jnz trap_rip_is_wild
+    PATH_END
+    movq REGISTERS_RSP(%rsp), %rax
+    movq %rax, REGISTERS_RSP+8(%rsp)
+    movq REGISTERS_RFLAGS(%rsp), %rax
+    andl $FLAGS_ALLOWED, %eax
+    orl $FLAGS_ENTRY, %eax
+    movq %rax, REGISTERS_RFLAGS+8(%rsp)
+    movq $SELECTOR_USER_CODE, REGISTERS_RIP+8(%rsp)
+    movq $SELECTOR_USER_DATA, REGISTERS_RSP+16(%rsp)
+    popq %rax
+    popq %rbx
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq %rbp
+    popq %r8
+    popq %r9
+    popq %r10
+    popq %r11
+    popq %r12
+    popq %r13
+    popq %r14
+    popq %r15
+    swapgs
+    iretq
+
+trap_rip_is_wild:
+    movq %rsp, %rdi
+    movl $13, %esi
+    xorl %edx, %edx
+    xorl %ecx, %ecx
+    call upcall_fault
+    jmp trap_leave
+
+trap_idle:
+    PATH_END
+    movq %gs:CPU_STACK, %rsp
+1:  sti
+    hlt
+    jmp 1b
+
+    .section .rodata
+    .globl trap_vectors
+trap_vectors:
+    .irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
+    .quad trap_vector_\vector
+    .endr
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,189 @@
+#include <environment.h>
+#include <arch.h>
+#include <capability.h>
+#include <dispatch.h>
+#include <flush.h>
+#include <frame.h>
+#include <slot.h>
+#include <space.h>
+#include <sweep.h>
+#include <trace.h>
+#include <vcpu.h>
+
+enum {
+    REAP_SLOTS = 128, /* slots that one step looks at */
+    SLOTS_PER_ENVIRONMENT = TABLES_PER_ENVIRONMENT * CAPABILITIES_PER_TABLE,
+};
+
+exo_result call_environment_create(const struct caller *caller, uint16_t capability, uint32_t frame, uint16_t new_slot)
+{
+    exo_result result = frame_may_be_taken(caller->environment, capability, EXO_RIGHT_WRITE, frame);
+    if (result < 0)
+        return result;
+    result = capability_slot_is_free(caller->environment, new_slot);
+    if (result < 0)
+        return result;
+    capability_name source = capability_lookup(caller->environment, capability);
+    if (capability_at(source)->depth >= DEPTH_MAX)
+        return EXO_TOO_DEEP;
+
+    frame_claim(caller->environment, capability, frame, EXO_FRAME_ENVIRONMENT);
+    capability_name name = capability_lookup(caller->environment, new_slot);
+    uint32_t rights = EXO_RIGHT_READ | EXO_RIGHT_CONTROL | EXO_RIGHT_RUN | EXO_RIGHT_DESTROY | EXO_RIGHT_GRANT;
+    frame_at(frame)->stamp = capability_mint(name, source, EXO_KIND_ENVIRONMENT, rights, frame, 1);
+    frame_at(frame)->capability = name;
+    environment_page(frame)->state = ENVIRONMENT_ALIVE;
+    environment_page(frame)->creator = caller->environment;
+    trace_record(EXO_TRACE_CREATE, 0, frame, 0);
+    return EXO_OK;
+}
+
+exo_result call_environment_extend(const struct caller *caller, uint16_t target, uint16_t capability, uint32_t frame,
+                                   uint8_t index)
+{
+    frame_name environment;
+
+    if (index >= TABLES_PER_ENVIRONMENT)
+        return EXO_BAD_ARGUMENT;
+    exo_result result = capability_environment(caller->environment, target, EXO_RIGHT_CONTROL, &environment);
+    if (result < 0)
+        return result;
+    if (environment != caller->environment && frame_at(environment)->owner != caller->environment)
+        return EXO_NO_RIGHT;
+    if (environment_page(environment)->tables[index])
+        return EXO_TAKEN;
+    result = frame_may_be_taken(caller->environment, capability, EXO_RIGHT_WRITE, frame);
+    if (result < 0)
+        return result;
+
+    frame_claim(caller->environment, capability, frame, EXO_FRAME_CAPABILITIES);
+    capability_page(frame)->header = (struct capability_header){.environment = environment, .index = index, .live = 1};
+    environment_page(environment)->tables[index] = frame;
+    return EXO_OK;
+}
+
+exo_result call_environment_space(const struct caller *caller, uint32_t table)
+{
+    const struct exo_frame *info = frame_named(table);
+
+    if (!info)
+        return EXO_BAD_NAME;
+    if (info->kind != TABLE_KIND_ROOT)
+        return EXO_WRONG_KIND;
+    if (info->owner != caller->environment || info->closing)
+        return EXO_NO_RIGHT;
+
+    environment_page(caller->environment)->root = table;
+    flush_begin();
+    if (caller->environment == caller->self)
+        arch_flush_all();
+    return EXO_OK;
+}
+
+void environment_kill(frame_name frame)
+{
+    struct environment *environment = environment_page(frame);
+    struct exo_frame *info = frame_at(frame);
+
+    if (environment->state == ENVIRONMENT_DYING)
+        return;
+    environment->state = ENVIRONMENT_DYING;
+    environment->reaped = 0;
+    for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++)
+        if (environment->tables[i])
+            capability_page(environment->tables[i])->header.live = 0;
+    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
+        vcpu_stop_now(frame * VCPUS_PER_ENVIRONMENT + i);
+    struct capability *own = capability_at(info->capability);
+    if (own->id == info->stamp)
+        *own = (struct capability){0};
+    flush_begin();
+    trace_record(EXO_TRACE_DESTROY, 0, frame, 0);
+    if (frame == system_info()->root) {
+        arch_console_write("exo: the root environment was destroyed\n", 40);
+        arch_exit(1);
+    }
+}
+
+exo_result call_environment_destroy(const struct caller *caller, uint16_t slot)
+{
+    struct capability capability;
+
+    exo_result result = capability_use(caller->environment, slot, EXO_KIND_ENVIRONMENT, EXO_RIGHT_DESTROY, &capability);
+    if (result < 0)
+        return result;
+    environment_kill(capability.first);
+    return EXO_OK;
+}
+
+/* The next slots of a dying environment: end what they hold. OK: all are empty. */
+static exo_result slots_reap(struct environment *environment, frame_name frame, uint32_t *budget)
+{
+    for (uint32_t i = 0; i < REAP_SLOTS && environment->reaped < SLOTS_PER_ENVIRONMENT; i++) {
+        capability_name name = capability_lookup(frame, environment->reaped);
+
+        if (name && capability_at(name)->state == CAPABILITY_LIVE)
+            sweep_begin(name);
+        if (name && capability_at(name)->state == CAPABILITY_CLOSING) {
+            exo_result result = sweep_continue(name, budget);
+            if (result != EXO_OK)
+                return result;
+        }
+        environment->reaped++;
+    }
+    return environment->reaped < SLOTS_PER_ENVIRONMENT ? EXO_AGAIN : EXO_OK;
+}
+
+/* A processor a step: nobody lends it time any more. */
+static exo_result loans_reap(struct environment *environment, frame_name frame)
+{
+    uint32_t processor = environment->reaped - SLOTS_PER_ENVIRONMENT;
+
+    if (processor >= kernel.processor_count)
+        return EXO_OK;
+    slot_forget_borrower(frame, processor);
+    environment->reaped++;
+    return EXO_AGAIN;
+}
+
+static bool tables_reap(struct environment *environment, uint32_t *budget)
+{
+    for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++) {
+        frame_name table = environment->tables[i];
+
+        if (!table)
+            continue;
+        if (!sweep_unbind(table, budget))
+            return false;
+        environment->tables[i] = 0;
+        frame_release_used(table);
+    }
+    return true;
+}
+
+exo_result call_environment_reap(const struct caller *caller, uint32_t frame)
+{
+    const struct exo_frame *info = frame_named(frame);
+    uint32_t budget = SWEEP_MAX;
+    bool stopped = true;
+
+    (void)caller;
+    if (!info)
+        return EXO_BAD_NAME;
+    if (info->kind != EXO_FRAME_ENVIRONMENT || environment_page(frame)->state != ENVIRONMENT_DYING)
+        return EXO_WRONG_KIND;
+    struct environment *environment = environment_page(frame);
+    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
+        stopped &= vcpu_stop_now(frame * VCPUS_PER_ENVIRONMENT + i);
+    if (!stopped)
+        return EXO_AGAIN;
+    exo_result result = slots_reap(environment, frame, &budget);
+    if (result == EXO_OK)
+        result = loans_reap(environment, frame);
+    if (result != EXO_OK)
+        return result;
+    if (!tables_reap(environment, &budget) || !sweep_unbind(frame, &budget))
+        return EXO_AGAIN;
+    frame_release_used(frame);
+    return EXO_OK;
+}

@@ -1,0 +1,34 @@
+#include <flush.h>
+#include <arch.h>
+#include <dispatch.h>
+
+uint64_t flush_begin(void)
+{
+    return ++system_info()->flush_epoch;
+}
+
+bool flush_is_over(uint64_t epoch)
+{
+    bool over = true;
+
+    for (uint32_t p = 0; p < PROCESSOR_LIMIT && p < kernel.processor_count; p++) {
+        if (processor_info(p)->flushed >= epoch)
+            continue;
+        if (p == arch_processor()) {
+            arch_flush_all();
+        } else {
+            arch_interrupt(p);
+            over = false;
+        }
+    }
+    return over;
+}
+
+exo_result call_space_flush(const struct caller *caller)
+{
+    uint64_t epoch = system_info()->flush_epoch;
+
+    (void)caller;
+    flush_is_over(epoch);
+    return (exo_result)epoch;
+}

@@ -1,0 +1,475 @@
+#include <slice.h>
+#include <capability.h>
+#include <dispatch.h>
+#include <gate.h>
+#include <trace.h>
+#include <upcall.h>
+#include <vcpu.h>
+
+enum verdict { VERDICT_KEEP, VERDICT_RECALL, VERDICT_END };
+
+enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE | EXO_EVENT_REPOSSESSED |
+                      EXO_EVENT_CHILD };
+
+static const struct exo_slot *slot_now(uint32_t processor)
+{
+    return slot_at(kernel.processor[processor].slot);
+}
+
+/* ---- timers */
+
+static uint64_t sooner(uint64_t timer, uint64_t now, uint64_t deadline)
+{
+    return timer > now && timer < deadline ? timer : deadline;
+}
+
+/* The soonest timer from `name` down to whom it has called; what is over already belongs to another processor. */
+static uint64_t callees_deadline(vcpu_name name, uint64_t now, uint64_t deadline)
+{
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        const struct vcpu *vcpu = vcpu_at(name);
+
+        deadline = sooner(vcpu->timer, now, deadline);
+        name = vcpu->callee;
+    }
+    return deadline;
+}
+
+static uint64_t callers_deadline(vcpu_name name, uint64_t now, uint64_t deadline)
+{
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        const struct vcpu *vcpu = vcpu_at(name);
+
+        deadline = sooner(vcpu->timer, now, deadline);
+        name = vcpu->caller;
+    }
+    return deadline;
+}
+
+static void callees_expire(vcpu_name name, uint64_t now)
+{
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        vcpu_expire(name, now);
+        name = vcpu_at(name)->callee;
+    }
+}
+
+/* True if the gate call that the first one works for was ended. */
+static bool callers_expire(vcpu_name name, uint64_t now)
+{
+    bool ended = false;
+
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        vcpu_name caller = vcpu_at(name)->caller;
+
+        ended |= vcpu_expire(name, now);
+        name = caller;
+    }
+    return ended;
+}
+
+/* All timers that this processor watches. True if the running one works for nobody any more. */
+static bool slice_expire(uint32_t processor, uint64_t now)
+{
+    const struct exo_slot *slot = slot_now(processor);
+    bool ended = callers_expire(kernel.processor[processor].running, now);
+
+    callees_expire(slot->vcpu, now);
+    callees_expire(slot->borrower, now);
+    return ended;
+}
+
+void slice_arm(uint32_t processor, uint64_t deadline)
+{
+    struct processor *self = &kernel.processor[processor];
+
+    if (deadline >= self->armed)
+        return;
+    self->armed = deadline;
+    arch_timer(deadline);
+}
+
+static void slice_arm_all(uint32_t processor, uint64_t now)
+{
+    struct processor *self = &kernel.processor[processor];
+    const struct exo_slot *slot = slot_now(processor);
+    uint64_t deadline = self->ending && self->grace < self->slot_end ? self->grace : self->slot_end;
+
+    deadline = callers_deadline(self->running, now, deadline);
+    deadline = callees_deadline(slot->vcpu, now, deadline);
+    deadline = callees_deadline(slot->borrower, now, deadline);
+    if (deadline != self->armed) {
+        self->armed = deadline;
+        arch_timer(deadline);
+    }
+}
+
+/* ---- accounting */
+
+/* An owner that used a whole slot of others' time forfeits one of its own. */
+static bool slice_repay(vcpu_name owner)
+{
+    uint64_t *excess = &vcpu_at(owner)->excess_ns;
+    uint64_t owed = __atomic_load_n(excess, __ATOMIC_SEQ_CST);
+
+    return owed >= EXO_SLOT_NS &&
+           __atomic_compare_exchange_n(excess, &owed, owed - EXO_SLOT_NS, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* If the slice was over: what was used past the boundary is the payer's debt. */
+static void slice_charge(uint32_t processor, uint64_t now)
+{
+    struct processor *self = &kernel.processor[processor];
+
+    if (!self->ending)
+        return;
+    self->ending = 0;
+    if (self->payer)
+        __atomic_fetch_add(&vcpu_at(self->payer)->excess_ns, now - (self->slot_end - EXO_SLOT_NS), __ATOMIC_SEQ_CST);
+}
+
+/* Is there a new slot? Then it begins. */
+static bool slice_advance(uint32_t processor, uint64_t now)
+{
+    struct processor *self = &kernel.processor[processor];
+    struct exo_processor *info = processor_info(processor);
+
+    if (now < self->slot_end)
+        return false;
+    uint64_t slots = now / EXO_SLOT_NS;
+    uint32_t slot = processor * SLOTS_PER_PROCESSOR + slots % SLOTS_PER_PROCESSOR;
+    self->slot_end = (slots + 1) * EXO_SLOT_NS;
+    self->passed = 0;
+    __atomic_store_n(&self->slot, slot, __ATOMIC_SEQ_CST);
+    info->slot = slot;
+    info->slot_end = self->slot_end;
+    vcpu_name owner = slot_at(slot)->vcpu;
+    if (owner && slice_repay(owner))
+        self->passed = PASSED_OWNER;
+    return true;
+}
+
+static void slice_pay(uint32_t processor, vcpu_name payer)
+{
+    struct exo_slot *slot = slot_at(kernel.processor[processor].slot);
+
+    __atomic_store_n(&kernel.processor[processor].payer, payer, __ATOMIC_SEQ_CST);
+    processor_info(processor)->payer = payer;
+    if (payer && payer == slot->vcpu)
+        slot->turns++;
+}
+
+/* ---- who runs */
+
+/* Who runs on the time of `name` here: itself, or whom it has called. 0: nobody can. */
+static vcpu_name slice_stand_in(uint32_t processor, vcpu_name name)
+{
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        const struct vcpu *vcpu = vcpu_at(name);
+        uint32_t state = vcpu_state(vcpu);
+
+        if (state == EXO_VCPU_READY || name == kernel.processor[processor].running)
+            return name;
+        name = state == EXO_VCPU_CALLING ? vcpu->callee : 0;
+    }
+    return 0;
+}
+
+/* Who should run now, nobody being claimed yet, and on whose time. */
+static vcpu_name slice_pick(uint32_t processor, vcpu_name *ret_payer)
+{
+    const struct exo_slot *slot = slot_now(processor);
+    uint32_t passed = kernel.processor[processor].passed;
+    vcpu_name owner = passed & PASSED_OWNER ? 0 : slot->vcpu;
+    vcpu_name borrower = passed & PASSED_BORROWER ? 0 : slot->borrower;
+    vcpu_name next = slice_stand_in(processor, owner);
+
+    *ret_payer = next ? owner : borrower;
+    return next ? next : slice_stand_in(processor, borrower);
+}
+
+static enum verdict slice_judge(uint32_t processor, bool boundary)
+{
+    const struct exo_slot *slot = slot_now(processor);
+    vcpu_name running = kernel.processor[processor].running, payer = kernel.processor[processor].payer, next_payer;
+    bool owned = !boundary && payer && payer == slot->vcpu;
+    bool lent = !boundary && payer && payer == slot->borrower;
+
+    if (owned)
+        return VERDICT_KEEP;
+    vcpu_name next = slice_pick(processor, &next_payer);
+    if (lent && (!next || next_payer == payer))
+        return VERDICT_KEEP;
+    if (next == running) {
+        slice_pay(processor, next_payer);
+        return VERDICT_KEEP;
+    }
+    return lent ? VERDICT_RECALL : VERDICT_END;
+}
+
+bool slice_claim(uint32_t processor, vcpu_name name, uint32_t from)
+{
+    vcpu_name *running = &kernel.processor[processor].running;
+    vcpu_name before = *running;
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (vcpu_state(vcpu) != from)
+        return false;
+    __atomic_store_n(running, name, __ATOMIC_RELEASE);
+    if (vcpu_move(vcpu, from, EXO_VCPU_RUNNING))
+        return true;
+    __atomic_store_n(running, before, __ATOMIC_RELEASE);
+    arch_interrupt(processor);
+    return false;
+}
+
+void slice_switch(uint32_t processor, vcpu_name name)
+{
+    struct exo_processor *info = processor_info(processor);
+
+    info->running = name;
+    info->switches++;
+    arch_switch(name);
+}
+
+void slice_enter(vcpu_name name, struct exo_registers *registers)
+{
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (vcpu->resume == RESUME_EVENT) {
+        upcall_start(name, registers);
+        return;
+    }
+    gate_return(vcpu, registers);
+    upcall_deliver(name, registers);
+}
+
+static void slice_idle(uint32_t processor, uint64_t now)
+{
+    struct processor *self = &kernel.processor[processor];
+
+    self->idle_since = now;
+    slice_pay(processor, 0);
+    if (self->idle)
+        return;
+    self->idle = 1;
+    slice_switch(processor, 0);
+}
+
+/* Nobody runs: choose. Who is chosen may be taken by another processor meanwhile; then nobody is until the next interrupt. */
+static void slice_next(uint32_t processor, uint64_t now, struct exo_registers *registers)
+{
+    struct processor *self = &kernel.processor[processor];
+    vcpu_name payer, next = slice_pick(processor, &payer);
+
+    processor_info(processor)->idle_ns += self->idle ? now - self->idle_since : 0;
+    slice_pay(processor, payer);
+    if (next && slice_claim(processor, next, EXO_VCPU_READY)) {
+        self->idle = 0;
+        if (vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
+            slice_pay(processor, next);
+        slice_switch(processor, next);
+        slice_enter(next, registers);
+        trace_record(EXO_TRACE_SWITCH, next, EXO_EVENT_START, self->slot);
+    } else {
+        slice_idle(processor, now);
+    }
+    slice_arm_all(processor, now);
+}
+
+void slice_leave(uint32_t processor, struct exo_registers *registers)
+{
+    uint64_t now = arch_time();
+
+    slice_charge(processor, now);
+    kernel.processor[processor].running = 0;
+    slice_advance(processor, now);
+    slice_expire(processor, now);
+    slice_next(processor, now, registers);
+}
+
+static void slice_force(uint32_t processor, const struct exo_registers *registers)
+{
+    vcpu_name running = kernel.processor[processor].running;
+
+    upcall_force(running, registers);
+    kernel.processor[processor].running = 0;
+    vcpu_set(vcpu_at(running), EXO_VCPU_READY);
+}
+
+static void slice_end(uint32_t processor, uint64_t now)
+{
+    struct processor *self = &kernel.processor[processor];
+
+    self->ending = 1;
+    self->grace = now + EXO_GRACE_NS;
+    upcall_mark(vcpu_at(self->running)->context, EXO_EVENT_END);
+    trace_record(EXO_TRACE_END, self->running, 0, self->slot);
+}
+
+/* Take off its processor one that must not run on: it is being stopped, or its grace is over. */
+static void slice_evict(uint32_t processor, uint64_t now, const struct exo_registers *registers)
+{
+    struct processor *self = &kernel.processor[processor];
+    struct vcpu *vcpu = vcpu_at(self->running);
+
+    if (vcpu->stop) {
+        self->running = 0;
+        vcpu_set(vcpu, EXO_VCPU_OFF);
+    } else if (self->ending && now >= self->grace) {
+        slice_force(processor, registers);
+    } else {
+        return;
+    }
+    slice_charge(processor, now);
+}
+
+/* Look again who should run. */
+static void slice_look(uint32_t processor, struct exo_registers *registers)
+{
+    struct processor *self = &kernel.processor[processor];
+    uint64_t now = arch_time();
+
+    if (self->payer && vcpu_state(vcpu_at(self->payer)) == EXO_VCPU_OFF)
+        slice_pay(processor, 0);
+    if (self->running)
+        slice_evict(processor, now, registers);
+    bool boundary = slice_advance(processor, now);
+    bool ended = slice_expire(processor, now);
+    if (self->running && !self->ending) {
+        enum verdict verdict = ended ? VERDICT_RECALL : slice_judge(processor, boundary);
+        if (verdict == VERDICT_RECALL)
+            slice_force(processor, registers);
+        else if (verdict == VERDICT_END)
+            slice_end(processor, now);
+    }
+    if (!self->running) {
+        slice_next(processor, now, registers);
+        return;
+    }
+    upcall_deliver(self->running, registers);
+    slice_arm_all(processor, now);
+}
+
+void slice_timer(struct exo_registers *registers)
+{
+    uint32_t processor = arch_processor();
+
+    kernel.processor[processor].armed = EXO_NEVER;
+    slice_look(processor, registers);
+}
+
+void slice_interrupted(struct exo_registers *registers)
+{
+    uint32_t processor = arch_processor();
+    vcpu_name running = kernel.processor[processor].running;
+
+    if (processor_info(processor)->flushed < system_info()->flush_epoch)
+        arch_flush_all();
+    if (running)
+        arch_entries(running);
+    slice_look(processor, registers);
+}
+
+void slice_start(struct exo_registers *registers)
+{
+    uint32_t processor = arch_processor();
+
+    kernel.processor[processor].armed = EXO_NEVER;
+    processor_info(processor)->online = 1;
+    slice_look(processor, registers);
+}
+
+/* ---- from other modules */
+
+void slice_slot_changed(uint32_t slot)
+{
+    uint32_t processor = slot / SLOTS_PER_PROCESSOR;
+
+    if (__atomic_load_n(&kernel.processor[processor].slot, __ATOMIC_SEQ_CST) == slot)
+        arch_interrupt(processor);
+}
+
+void slice_notice(vcpu_name name)
+{
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        for (uint32_t p = 0; p < PROCESSOR_LIMIT && p < kernel.processor_count; p++) {
+            const struct exo_slot *slot = slot_at(__atomic_load_n(&kernel.processor[p].slot, __ATOMIC_SEQ_CST));
+
+            if (slot->vcpu == name || slot->borrower == name)
+                arch_interrupt(p);
+        }
+        name = vcpu_at(name)->caller;
+    }
+}
+
+/* ---- calls */
+
+exo_result call_slice_yield(const struct caller *caller, struct exo_registers *registers)
+{
+    struct processor *self = &kernel.processor[caller->processor];
+    const struct exo_slot *slot = slot_now(caller->processor);
+
+    if (!self->ending) {
+        self->passed |= slot->vcpu == caller->vcpu ? PASSED_OWNER : 0;
+        self->passed |= slot->borrower == caller->vcpu ? PASSED_BORROWER : 0;
+    }
+    vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
+    slice_leave(caller->processor, registers);
+    return (exo_result)registers->rax;
+}
+
+exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers *registers, uint16_t target, uint8_t vcpu)
+{
+    frame_name environment;
+
+    if (vcpu >= VCPUS_PER_ENVIRONMENT)
+        return EXO_BAD_NAME;
+    exo_result result = capability_environment(caller->environment, target, EXO_RIGHT_RUN, &environment);
+    if (result < 0)
+        return result;
+    if (kernel.processor[caller->processor].ending)
+        return call_slice_yield(caller, registers);
+    vcpu_name name = environment * VCPUS_PER_ENVIRONMENT + (uint32_t)arch_clamp(vcpu, VCPUS_PER_ENVIRONMENT);
+    if (!slice_claim(caller->processor, name, EXO_VCPU_READY))
+        return EXO_BUSY;
+
+    vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
+    slice_switch(caller->processor, name);
+    slice_enter(name, registers);
+    slice_arm(caller->processor, vcpu_at(name)->timer);
+    return (exo_result)registers->rax;
+}
+
+exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *registers, uint64_t deadline, uint32_t events,
+                            uint8_t gates)
+{
+    struct vcpu *vcpu = vcpu_at(caller->vcpu);
+    const uint32_t *pending = &context_page(caller->context)->pending;
+
+    if (events & ~(uint32_t)SLEEP_EVENTS || gates > 1)
+        return EXO_BAD_ARGUMENT;
+
+    uint32_t asleep = gates ? EXO_VCPU_WAITING : EXO_VCPU_ASLEEP;
+    vcpu->timer = deadline;
+    vcpu->wake = events;
+    slice_arm(caller->processor, deadline);
+    if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
+        return EXO_OK;
+    if (gates) {
+        vcpu_give_up(caller->vcpu);
+        vcpu->depth = 0;
+    }
+    vcpu_set(vcpu, asleep);
+    if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
+        vcpu_move(vcpu, asleep, EXO_VCPU_READY);
+    slice_leave(caller->processor, registers);
+    return (exo_result)registers->rax;
+}
+
+exo_result call_timer_set(const struct caller *caller, uint64_t deadline)
+{
+    vcpu_at(caller->vcpu)->timer = deadline;
+    slice_arm(caller->processor, deadline);
+    return EXO_OK;
+}

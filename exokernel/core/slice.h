@@ -1,0 +1,31 @@
+/*
+ * Processor time: who runs in a slot, boundaries, overrun, lending with recall, directed yield and sleep. Works only on
+ * its own processor's `struct processor`, on the virtual processor that runs there and on those it claims; no lock.
+ *
+ * `registers` is the user state that the entry to the kernel saved and that its exit restores. When a function
+ * returns with kernel.processor[this].running == 0 nobody runs: the registers are meaningless and the machine
+ * halts with interrupts enabled until the next one. What an idle machine passes in is not looked at.
+ */
+#pragma once
+#include <state.h>
+
+/* The machine calls these with interrupts disabled. */
+void slice_start(struct exo_registers *registers);       /* each processor, once, at its start */
+void slice_timer(struct exo_registers *registers);       /* at or after what arch_timer was told */
+void slice_interrupted(struct exo_registers *registers); /* after arch_interrupt */
+
+/* This processor's running virtual processor, whose state was already changed, leaves: pick who comes next. */
+void slice_leave(uint32_t processor, struct exo_registers *registers);
+/* Make it RUNNING here if it is in the state `from`, so that no other processor has it; slice_switch must follow. */
+bool slice_claim(uint32_t processor, vcpu_name name, uint32_t from);
+/* The machine turns to what was claimed (0: idle). Registers are the caller's to set. */
+void slice_switch(uint32_t processor, vcpu_name name);
+/* Enter it at its event entry, or let it return from gate_call, as it left. */
+void slice_enter(vcpu_name name, struct exo_registers *registers);
+/* Have this processor's timer fire at `deadline` at the latest. */
+void slice_arm(uint32_t processor, uint64_t deadline);
+
+/* A virtual processor became READY: interrupt those processors on whose present slot it may run. */
+void slice_notice(vcpu_name name);
+/* The owner or borrower of a slot changed: interrupt its processor if it is the current one. */
+void slice_slot_changed(uint32_t slot);

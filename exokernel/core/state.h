@@ -1,0 +1,142 @@
+/*
+ * The kernel's own structures: what stands in the pages that environments donate, and in the tables of the
+ * machine. Flat: indices and names instead of pointers, so that the state can be copied, hashed and proved.
+ * What environments see of it is in the ABI (struct exo_frame, exo_slot, exo_processor, exo_system).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <exo/abi.h>
+#include <limits_of.h>
+
+/* Names. 0 is no name: frame 0 is never given to anyone. */
+typedef uint32_t frame_name;      /* physical address / 4096 */
+typedef uint32_t binding_name;    /* table frame * TABLE_ENTRIES + index */
+typedef uint32_t capability_name; /* table frame * CAPABILITIES_PER_TABLE + position */
+typedef uint32_t vcpu_name;       /* environment * VCPUS_PER_ENVIRONMENT + index */
+typedef uint32_t gate_name;       /* environment * GATES_PER_ENVIRONMENT + index */
+typedef int64_t exo_result;       /* a status, or a result above zero */
+
+enum capability_state { CAPABILITY_EMPTY, CAPABILITY_LIVE, CAPABILITY_CLOSING };
+
+/* Position 0 of a table is its header (struct capability_header). */
+struct capability {
+    uint64_t id;            /* unique for ever; 0: none */
+    uint64_t source_id;     /* the id of the capability it was derived from; while CLOSING: the flush epoch to wait for */
+    capability_name source; /* and its name; 0: the root's own, derived from nothing */
+    uint32_t first;         /* the range; while CLOSING: what is still to be swept */
+    uint32_t count;
+    uint8_t kind;
+    uint8_t rights;
+    uint8_t depth; /* derivations from the root's */
+    uint8_t state;
+};
+
+struct capability_header {
+    frame_name environment; /* whose table this is */
+    uint32_t index;         /* which of its tables */
+    uint32_t live;          /* 0 once the environment is dying: every capability here is invalid */
+    uint32_t reserved[5];
+};
+
+struct capability_table {
+    struct capability_header header;
+    struct capability slot[CAPABILITIES_PER_TABLE - 1]; /* position p is slot[p - 1] */
+};
+
+enum vcpu_resume {
+    RESUME_EVENT,  /* enter the event entry with what is pending */
+    RESUME_CALLER, /* return from gate_call with .status */
+};
+
+enum { MESSAGE_REGISTERS = 11 }; /* rsi, rdx, r10, r8, r9, rbx, rbp, r12 to r15 */
+
+struct vcpu {
+    uint8_t state;  /* exo_vcpu_state */
+    uint8_t resume; /* enum vcpu_resume */
+    uint8_t gate;   /* the gate it serves, while caller is set */
+    uint8_t stop;   /* 1: to be taken off its processor for good (vcpu_stop_now) */
+    uint32_t depth; /* gate calls between it and a virtual processor that nobody called; at most DEPTH_MAX */
+    frame_name context;
+    uint32_t wake;    /* events that end its sleep */
+    vcpu_name callee; /* whom it called, while CALLING; who changes it to 0 by compare-and-swap ends the call */
+    vcpu_name caller; /* whom it serves, or 0 */
+    uint64_t address; /* of the context page, in its own space */
+    uint64_t entry[3];
+    uint64_t timer; /* ns; EXO_NEVER */
+    uint64_t return_rip, return_rsp, return_rflags;
+    uint64_t message[MESSAGE_REGISTERS]; /* with RESUME_CALLER: the reply */
+    int64_t status;     /* what gate_call will return */
+    uint64_t excess_ns; /* used past slice ends, not repaid */
+};
+
+struct gate {
+    uint64_t stamp; /* id of the capability that opened it; 0: closed */
+    uint64_t entry, stack;
+    capability_name capability;
+    uint32_t vcpu; /* index */
+};
+
+enum revocation_state { REVOCATION_NONE, REVOCATION_ASKED, REVOCATION_IMPERATIVE };
+
+/* Kept by who asks: nobody else can be in the way. */
+struct revocation {
+    uint64_t deadline;
+    uint64_t victim_id; /* the asked capability */
+    capability_name victim;
+    uint32_t count; /* still wanted */
+    uint32_t state;
+    uint32_t reserved;
+};
+
+enum environment_state { ENVIRONMENT_ALIVE = 1, ENVIRONMENT_DYING };
+
+struct environment {
+    uint32_t state;
+    frame_name root;    /* TABLE4, or 0 */
+    frame_name creator; /* environment that is told of faults, or 0 */
+    uint32_t reaped;    /* while dying: slots below this are empty; beyond them, processors that lend it nothing */
+    frame_name tables[TABLES_PER_ENVIRONMENT];
+    struct revocation revocation[REVOCATIONS_PER_ENVIRONMENT]; /* that it asked for */
+    struct gate gate[GATES_PER_ENVIRONMENT];
+    struct vcpu vcpu[VCPUS_PER_ENVIRONMENT];
+};
+
+/* A page table's shadow: the bindings of one frame form a list through these. */
+struct shadow_entry {
+    binding_name next, previous; /* 0: none */
+};
+
+enum passed { PASSED_OWNER = 1, PASSED_BORROWER = 2 };
+
+/* What a processor does, beside what struct exo_processor shows. */
+struct processor {
+    vcpu_name running; /* 0: idle */
+    vcpu_name payer;   /* whose time it is */
+    uint32_t slot;     /* name of the current slot */
+    uint32_t passed;   /* who gave up the rest of this slot: PASSED_ bits */
+    uint32_t ending;   /* 1: the end upcall was given; grace is the deadline */
+    uint32_t idle;     /* 1: it halts; since idle_since */
+    uint32_t traced;   /* records ever written to its trace ring */
+    uint64_t slot_end; /* ns */
+    uint64_t grace;    /* ns */
+    uint64_t armed;    /* what its timer was last set to, ns; EXO_NEVER once it fired */
+    uint64_t idle_since; /* ns; idle time before it is in the processor's table entry */
+};
+
+struct kernel {
+    uint64_t next_id;    /* of a capability */
+    uint32_t frame_count;
+    uint32_t processor_count;
+    struct processor processor[PROCESSOR_LIMIT];
+};
+extern struct kernel kernel;
+
+/* Who calls: filled in once by the dispatcher, after the subject was checked. */
+struct caller {
+    uint32_t processor;
+    vcpu_name vcpu;         /* the virtual processor that called */
+    frame_name environment; /* the environment that the call acts as: alive */
+    frame_name self;        /* the calling environment itself */
+    frame_name context;     /* the calling virtual processor's context page */
+};

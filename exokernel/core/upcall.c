@@ -1,0 +1,91 @@
+#include <upcall.h>
+#include <slice.h>
+#include <trace.h>
+#include <vcpu.h>
+
+enum { USER_FLAGS = 0x202 }; /* interrupts enabled, and the bit that is always 1 (Intel SDM 1 3.4.3) */
+
+static void upcall_enter(const struct vcpu *vcpu, struct exo_registers *registers)
+{
+    *registers = (struct exo_registers){
+        .rax = vcpu->address, .rip = vcpu->entry[EXO_ENTRY_EVENT], .rflags = USER_FLAGS,
+    };
+}
+
+void upcall_start(vcpu_name name, struct exo_registers *registers)
+{
+    const struct vcpu *vcpu = vcpu_at(name);
+    struct exo_context *context = context_page(vcpu->context);
+
+    context->event_busy = 1;
+    context->excess_ns = vcpu->excess_ns;
+    __atomic_fetch_and(&context->pending, ~(uint32_t)EXO_EVENT_END, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&context->pending, EXO_EVENT_START | EXO_EVENT_FRESH, __ATOMIC_SEQ_CST);
+    upcall_enter(vcpu, registers);
+}
+
+void upcall_deliver(vcpu_name name, struct exo_registers *registers)
+{
+    const struct vcpu *vcpu = vcpu_at(name);
+    struct exo_context *context = context_page(vcpu->context);
+
+    if (!__atomic_load_n(&context->pending, __ATOMIC_SEQ_CST) || __atomic_load_n(&context->event_busy, __ATOMIC_SEQ_CST))
+        return;
+    context->event_busy = 1;
+    context->event = *registers;
+    upcall_enter(vcpu, registers);
+}
+
+void upcall_force(vcpu_name name, const struct exo_registers *registers)
+{
+    frame_name frame = vcpu_at(name)->context;
+    struct exo_context *context = context_page(frame);
+
+    processor_info(arch_processor())->forced++;
+    trace_record(EXO_TRACE_FORCED, name, 0, 0);
+    if (__atomic_load_n(&context->pending, __ATOMIC_SEQ_CST) & (EXO_EVENT_FORCED | EXO_EVENT_FRESH))
+        return; /* it has not taken off the last start yet: nothing new to save, and it starts again */
+    context->forced = *registers;
+    arch_save_fpu(frame);
+    upcall_mark(frame, EXO_EVENT_FORCED);
+}
+
+/* What a debugger, or whoever created it, finds in the context page. */
+static void fault_note(struct exo_context *context, const struct exo_registers *registers, uint32_t vector, uint32_t error,
+                       uint64_t address)
+{
+    if (__atomic_load_n(&context->exception_busy, __ATOMIC_SEQ_CST))
+        return;
+    context->exception_rip = registers->rip;
+    context->exception_rflags = registers->rflags;
+    context->exception_rsp = registers->rsp;
+    context->exception_rax = registers->rax;
+    context->exception_rcx = registers->rcx;
+    context->exception_r11 = registers->r11;
+    context->exception_vector = vector;
+    context->exception_error = error;
+    context->exception_address = address;
+}
+
+static void creator_tell(frame_name environment)
+{
+    frame_name creator = environment_page(environment)->creator;
+
+    if (creator && frame_at(creator)->kind == EXO_FRAME_ENVIRONMENT)
+        vcpu_post(creator * VCPUS_PER_ENVIRONMENT, EXO_EVENT_CHILD);
+}
+
+void upcall_fault(struct exo_registers *registers, uint32_t vector, uint32_t error, uint64_t address)
+{
+    uint32_t processor = arch_processor();
+    vcpu_name name = kernel.processor[processor].running;
+    struct vcpu *vcpu = vcpu_at(name);
+
+    fault_note(context_page(vcpu->context), registers, vector, error, address);
+    upcall_force(name, registers);
+    trace_record(EXO_TRACE_FAULT, name, vector, address);
+    vcpu_set(vcpu, EXO_VCPU_FAULTED);
+    vcpu_give_up(name);
+    creator_tell(name / VCPUS_PER_ENVIRONMENT);
+    slice_leave(processor, registers);
+}

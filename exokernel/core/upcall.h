@@ -1,0 +1,25 @@
+/*
+ * Upcalls: entering a virtual processor at its event entry with its context page filled in, saving its state by force,
+ * and what happens when a fault finds no handler. The fast path of exceptions and foreign system calls is the machine's own.
+ * The context page is the libOS's to write at any time: each field is read once, and nothing but the page depends on it.
+ */
+#pragma once
+#include <arch.h>
+
+/* Make events pending in a context page; 0: in none. */
+static inline void upcall_mark(frame_name context, uint32_t events)
+{
+    if (context)
+        __atomic_fetch_or(&context_page(context)->pending, events, __ATOMIC_SEQ_CST);
+}
+
+/* Registers for an entry at the event entry of one whose state is kept elsewhere. START and FRESH become pending. */
+void upcall_start(vcpu_name name, struct exo_registers *registers);
+/* If it may be interrupted and has something pending: its state goes to context.event and it is entered. */
+void upcall_deliver(vcpu_name name, struct exo_registers *registers);
+/* Save its state in context.forced, unless what was saved there before was not taken off yet (FORCED is still pending), or it
+ * has not yet noticed its last start (FRESH is), which then happens again. */
+void upcall_force(vcpu_name name, const struct exo_registers *registers);
+
+/* The machine calls this when this processor's running virtual processor faulted and has no exception entry, or is in it. */
+void upcall_fault(struct exo_registers *registers, uint32_t vector, uint32_t error, uint64_t address);

@@ -1,0 +1,21 @@
+/* The sizes of the kernel's structures in the explorer: as small as the same code allows. */
+#pragma once
+#include <exo/abi.h>
+enum {
+    TABLE_ENTRIES = 2,
+    TABLE_INDEX_BITS = 9,
+    USER_ROOT_ENTRIES = 2,
+    TABLE_LEVELS = 2,
+    CAPABILITIES_PER_TABLE = 6,
+    TABLES_PER_ENVIRONMENT = 1,
+    VCPUS_PER_ENVIRONMENT = 2,
+    GATES_PER_ENVIRONMENT = 1,
+    PROCESSOR_LIMIT = 2,
+    SLOTS_PER_PROCESSOR = 2,
+    BATCH_MAX = 2,
+    BIND_MAX = 2,
+    TAKE_MAX = 2,
+    DEPTH_MAX = 3,
+    SWEEP_MAX = 24, /* two bindings, or some frames */
+    LARGE_FRAMES = 2,
+};

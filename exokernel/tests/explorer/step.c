@@ -1,0 +1,186 @@
+#include "scope.h"
+#include "step.h"
+#include "../world.h"
+#include <dispatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct step *steps;
+uint32_t step_count, kind_count;
+uint32_t kind_first[64 + ACTION_LIMIT + 1];
+
+enum { STEPS_MAX = 1 << 16 };
+
+static const struct actor *actors;
+static uint32_t actor_count;
+
+void list_actors(const struct actor *list, uint32_t count)
+{
+    actors = list;
+    actor_count = count;
+}
+
+static void kind_begin(void)
+{
+    kind_first[kind_count++] = step_count;
+}
+
+static void step_add(const struct step *step)
+{
+    if (step_count == STEPS_MAX) {
+        fprintf(stderr, "a scope has too many steps\n");
+        abort();
+    }
+    steps[step_count++] = *step;
+}
+
+static void call_add(struct step *step)
+{
+    for (uint32_t i = 0; i < actor_count; i++) {
+        if (actors[i].subject && !(EXO_SUBJECT_CALLS >> step->number & 1))
+            continue;
+        step->processor = actors[i].processor;
+        step->subject = actors[i].subject;
+        step_add(step);
+    }
+}
+
+static void arguments_list(struct step *step, const struct domain *const domain[6], uint32_t i)
+{
+    if (i == 6 || !domain[i]) {
+        call_add(step);
+        return;
+    }
+    for (uint32_t k = 0; k < domain[i]->count; k++) {
+        step->argument[i] = domain[i]->value[k];
+        arguments_list(step, domain, i + 1);
+    }
+}
+
+void list_call(uint32_t number, const struct domain *const domain[6])
+{
+    struct step step = {.action = ACTION_CALL, .number = number};
+    kind_begin();
+    arguments_list(&step, domain, 0);
+}
+
+void list_batch(uint32_t number, const struct domain *const domain[5])
+{
+    struct step step = {.action = ACTION_CALL, .number = number, .argument = {1}};
+    kind_begin();
+    for (uint32_t a = 0; a < domain[0]->count; a++)
+        for (uint32_t t = 0; t < domain[1]->count; t++)
+            for (uint32_t f = 0; f < domain[2]->count; f++)
+                for (uint32_t c = 0; c < domain[3]->count; c++)
+                    for (uint32_t m = 0; m < domain[4]->count; m++) {
+                        step.mapping = (struct exo_mapping){
+                            .address = domain[0]->value[a], .table = domain[1]->value[t], .frame = domain[2]->value[f],
+                            .capability = domain[3]->value[c], .flags = domain[4]->value[m],
+                        };
+                        call_add(&step);
+                    }
+}
+
+void list_action(uint32_t action, const struct domain *first, const struct domain *second)
+{
+    kind_begin();
+    for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
+        for (uint32_t a = 0; a < first->count; a++)
+            for (uint32_t b = 0; b < second->count; b++)
+                step_add(&(struct step){
+                    .action = action, .processor = processor, .argument = {first->value[a], second->value[b]},
+                });
+}
+
+void scope_enter(const struct scope *scope)
+{
+    if (!steps)
+        steps = malloc(STEPS_MAX * sizeof *steps);
+    step_count = kind_count = 0;
+    scope->build();
+    machine.current = 0;
+    scope->list();
+    kind_first[kind_count] = step_count;
+}
+
+static uint64_t deadline_of(uint64_t value)
+{
+    return value & AFTER(0) && value != EXO_NEVER ? machine.time + (value & ~AFTER(0)) : value;
+}
+
+static exo_result call_take(const struct step *step)
+{
+    uint64_t argument[6];
+    for (uint32_t i = 0; i < 6; i++)
+        argument[i] = deadline_of(step->argument[i]);
+    if (step->mapping.table)
+        world_batch(step->processor, 0, &step->mapping);
+    return world_call(step->processor, step->subject, step->number, argument);
+}
+
+static void events_accept(uint32_t processor)
+{
+    vcpu_name vcpu = kernel.processor[processor].running;
+    frame_name context = environment_page(vcpu / VCPUS_PER_ENVIRONMENT)->vcpu[vcpu % VCPUS_PER_ENVIRONMENT].context;
+    if (!context)
+        return;
+    context_page(context)->pending = 0;
+    context_page(context)->event_busy = 0;
+    context_page(context)->inbox_full = 0;
+}
+
+exo_result step_take(const struct step *step, bool *ret_must_stay)
+{
+    vcpu_name running = kernel.processor[step->processor].running;
+    bool runs = running && frame_at(running / VCPUS_PER_ENVIRONMENT)->kind == EXO_FRAME_ENVIRONMENT;
+    *ret_must_stay = true;
+    if (!runs && (step->action == ACTION_CALL || step->action == ACTION_TOUCH || step->action == ACTION_ACCEPT))
+        return EXO_BUSY;
+    exo_result result = EXO_OK;
+    switch (step->action) {
+    case ACTION_CALL:
+        result = call_take(step);
+        *ret_must_stay = result < 0 && result != EXO_AGAIN && kernel.processor[step->processor].running == running;
+        break;
+    case ACTION_TOUCH:
+        *ret_must_stay = false;
+        machine_touch(step->processor, step->argument[0], (uint32_t)step->argument[1]);
+        break;
+    case ACTION_INTERRUPT:
+        if (!machine.processor[step->processor].interrupt)
+            return EXO_BUSY;
+        *ret_must_stay = false;
+        world_interrupt(step->processor);
+        break;
+    case ACTION_TIMER:
+        if (machine.processor[step->processor].timer == EXO_NEVER)
+            return EXO_BUSY;
+        *ret_must_stay = false;
+        world_timer(step->processor);
+        break;
+    case ACTION_WAIT:
+        *ret_must_stay = false;
+        machine.time += step->argument[0];
+        break;
+    case ACTION_ACCEPT:
+        *ret_must_stay = false;
+        events_accept(step->processor);
+        break;
+    }
+    machine.current = 0;
+    return result;
+}
+
+void step_print(const struct step *step)
+{
+    static const char *const name[] = {"call", "touch", "interrupt", "timer", "wait", "accept"};
+    printf("#   processor %u %s", step->processor, name[step->action]);
+    if (step->action == ACTION_CALL)
+        printf(" %u as %u", step->number, step->subject);
+    for (uint32_t i = 0; i < 6 && !step->mapping.table; i++)
+        printf(" %llx", (unsigned long long)step->argument[i]);
+    if (step->mapping.table)
+        printf(" address %llx table %u frame %u capability %u flags %x", (unsigned long long)step->mapping.address, step->mapping.table,
+               step->mapping.frame, step->mapping.capability, step->mapping.flags);
+    printf("\n");
+}

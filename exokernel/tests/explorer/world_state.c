@@ -1,0 +1,254 @@
+#include "world_state.h"
+#include <arch.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool frame_is(frame_name frame, uint32_t kind)
+{
+    return frame < kernel.frame_count && machine.frame[frame].kind == kind;
+}
+
+static struct state_context context_read(frame_name frame)
+{
+    const struct exo_context *context = &machine_contexts[frame];
+    return (struct state_context){context->pending, context->event_busy, context->repossessed_count, context->revoke_count,
+                                  context->inbox_full};
+}
+
+void state_save(struct state *state)
+{
+    state->kernel = kernel;
+    state->machine = machine;
+    for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
+        if (frame_is(frame, EXO_FRAME_CONTEXT))
+            state->context[frame] = context_read(frame);
+}
+
+void state_load(const struct state *state)
+{
+    kernel = state->kernel;
+    machine = state->machine;
+    for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++) {
+        const struct state_context *kept = &state->context[frame];
+        struct exo_context *context = &machine_contexts[frame];
+        if (!frame_is(frame, EXO_FRAME_CONTEXT))
+            continue;
+        context->pending = kept->pending;
+        context->event_busy = kept->event_busy;
+        context->repossessed_count = kept->repossessed_count;
+        context->revoke_count = kept->revoke_count;
+        context->inbox_full = kept->inbox_full;
+    }
+}
+
+bool state_is_present(const struct state *state)
+{
+    if (memcmp(&state->machine, &machine, sizeof machine) || memcmp(&state->kernel, &kernel, sizeof kernel))
+        return false;
+    for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++) {
+        if (!frame_is(frame, EXO_FRAME_CONTEXT))
+            continue;
+        struct state_context context = context_read(frame);
+        if (memcmp(&context, &state->context[frame], sizeof context))
+            return false;
+    }
+    return true;
+}
+
+bool state_is_flushed(const struct state *state)
+{
+    static struct machine present;
+    present = machine;
+    memcpy(machine.processor, state->machine.processor, sizeof machine.processor);
+    for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
+        machine.info[processor].flushed = state->machine.info[processor].flushed;
+    bool same = state_is_present(state);
+    machine = present;
+    return same;
+}
+
+static uint64_t hash_value;
+
+static inline void mix(uint64_t word)
+{
+    __uint128_t product = (__uint128_t)(hash_value ^ word) * 0x9e3779b97f4a7c15ull;
+    hash_value = (uint64_t)product ^ (uint64_t)(product >> 64) ^ 0x2545f4914f6cdd1dull;
+}
+
+static const struct capability *capability_of(capability_name name)
+{
+    uint32_t position = name % CAPABILITIES_PER_TABLE;
+    frame_name table = name / CAPABILITIES_PER_TABLE;
+    return position && frame_is(table, EXO_FRAME_CAPABILITIES) ? &machine.capabilities[table].slot[position - 1] : NULL;
+}
+
+/* Does this id still mean the capability of this name? */
+static uint64_t refers(capability_name name, uint64_t id)
+{
+    const struct capability *capability = capability_of(name);
+    return capability && capability->state != CAPABILITY_EMPTY && capability->id == id ? name : 0;
+}
+
+static uint64_t passed(uint64_t epoch)
+{
+    uint64_t mask = 0;
+    for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
+        mask |= (uint64_t)(machine.info[processor].flushed >= epoch) << processor;
+    return mask;
+}
+
+/* How far away a time is: never, past, or so many ns. */
+static uint64_t ahead(uint64_t time)
+{
+    if (time == EXO_NEVER)
+        return 1;
+    return time <= machine.time ? 0 : time - machine.time + 1;
+}
+
+static void hash_capabilities(frame_name table)
+{
+    const struct capability_table *capabilities = &machine.capabilities[table];
+    mix((uint64_t)capabilities->header.environment << 1 | capabilities->header.live);
+    for (uint32_t i = 0; i < CAPABILITIES_PER_TABLE - 1; i++) {
+        const struct capability *capability = &capabilities->slot[i];
+        mix(capability->state);
+        if (capability->state == CAPABILITY_EMPTY)
+            continue;
+        mix((uint64_t)capability->kind << 24 | capability->rights << 16 | capability->depth << 8);
+        mix((uint64_t)capability->first << 32 | capability->count);
+        mix(capability->source ? refers(capability->source, capability->source_id) << 1 | 1 : 0);
+        if (capability->state == CAPABILITY_CLOSING && !capability->count)
+            mix(passed(capability->id));
+    }
+}
+
+static void hash_vcpu(const struct vcpu *vcpu)
+{
+    mix((uint64_t)vcpu->state | vcpu->resume << 8 | vcpu->gate << 16 | (uint64_t)vcpu->stop << 24 | (uint64_t)vcpu->depth << 32);
+    if (!vcpu->context)
+        return;
+    mix((uint64_t)vcpu->context << 32 | vcpu->wake);
+    mix((uint64_t)vcpu->callee << 32 | vcpu->caller);
+    mix(ahead(vcpu->timer));
+    mix((uint64_t)vcpu->status ^ vcpu->excess_ns << 8);
+    mix(vcpu->entry[0] ^ vcpu->entry[1] << 1 ^ vcpu->entry[2] << 2);
+}
+
+static void hash_environment(frame_name frame)
+{
+    const struct environment *environment = &machine.environment[frame];
+    const struct revocation *revocation = &environment->revocation;
+    mix((uint64_t)environment->state << 48 | (uint64_t)environment->root << 32 | environment->creator << 16 | environment->reaped);
+    for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++)
+        mix(environment->tables[i]);
+    mix(revocation->state);
+    if (revocation->state != REVOCATION_NONE) {
+        mix((uint64_t)revocation->slot << 32 | revocation->count);
+        mix(ahead(revocation->deadline) ^ revocation->source_id << 48);
+    }
+    for (uint32_t i = 0; i < GATES_PER_ENVIRONMENT; i++) {
+        const struct gate *gate = &environment->gate[i];
+        mix(gate->stamp ? refers(gate->capability, gate->stamp) << 8 | gate->vcpu << 1 | 1 : 0);
+    }
+    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
+        hash_vcpu(&environment->vcpu[i]);
+}
+
+static void hash_words(frame_name frame)
+{
+    for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+        mix(machine.words[frame].table[i]);
+}
+
+static void hash_frame(frame_name frame)
+{
+    const struct exo_frame *info = &machine.frame[frame];
+    mix((uint64_t)info->kind << 48 | (uint64_t)info->closing << 40 | (uint64_t)info->progress << 16 | info->owner);
+    mix(refers(info->capability, info->stamp) << 32 | info->bindings);
+    mix(info->kind == EXO_FRAME_FREE || info->kind == EXO_FRAME_DIRTY ? passed(info->link) : info->link);
+    switch (info->kind) {
+    case EXO_FRAME_ENVIRONMENT:
+        return hash_environment(frame);
+    case EXO_FRAME_CAPABILITIES:
+        return hash_capabilities(frame);
+    case EXO_FRAME_CONTEXT:
+        mix((uint64_t)machine_contexts[frame].pending << 32 | machine_contexts[frame].event_busy << 1 |
+            (machine_contexts[frame].inbox_full & 1));
+        return;
+    case EXO_FRAME_SHADOW:
+        for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+            mix((uint64_t)machine.words[frame].shadow[i].next << 32 | machine.words[frame].shadow[i].previous);
+        return;
+    default:
+        hash_words(frame);
+    }
+}
+
+static void hash_processor(uint32_t number)
+{
+    const struct processor *processor = &kernel.processor[number];
+    const struct machine_processor *hardware = &machine.processor[number];
+    mix((uint64_t)processor->running << 32 | processor->payer);
+    mix((uint64_t)processor->slot << 32 | processor->passed << 16 | processor->ending << 8 | processor->idle << 4 | hardware->interrupt);
+    mix(ahead(processor->slot_end));
+    mix(processor->ending ? ahead(processor->grace) : 0);
+    mix(ahead(hardware->timer));
+    mix(machine.info[number].flushed >= machine.system.flush_epoch);
+    mix((uint64_t)hardware->root << 32 | hardware->walked);
+    mix(hardware->walked_region);
+    mix(hardware->walked && machine.frame[hardware->walked].stamp == hardware->walked_stamp);
+    for (uint32_t i = 0; i < MACHINE_TRANSLATIONS; i++) {
+        const struct machine_translation *translation = &hardware->translation[i];
+        mix(translation->frame);
+        if (!translation->frame)
+            continue;
+        mix(translation->page << 8 | translation->flags << 1 | translation->dirty);
+        mix(refers(translation->capability, translation->id));
+    }
+}
+
+uint64_t state_hash(void)
+{
+    hash_value = 0x243f6a8885a308d3ull;
+    for (frame_name frame = 1; frame < kernel.frame_count; frame++)
+        hash_frame(frame);
+    for (uint32_t slot = 0; slot < kernel.processor_count * SLOTS_PER_PROCESSOR; slot++) {
+        const struct exo_slot *info = &machine.slot[slot];
+        mix((uint64_t)info->owner << 32 | info->vcpu);
+        mix(refers(info->capability, info->stamp) << 32 | info->borrower);
+    }
+    for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
+        hash_processor(processor);
+    mix(machine.time % ((uint64_t)EXO_SLOT_NS * SLOTS_PER_PROCESSOR));
+    return hash_value ? hash_value : 1;
+}
+
+static void capabilities_print(frame_name table)
+{
+    for (uint32_t i = 0; i < CAPABILITIES_PER_TABLE - 1; i++) {
+        const struct capability *capability = &machine.capabilities[table].slot[i];
+        if (capability->state != CAPABILITY_EMPTY)
+            printf("#       slot %u: %s id %llu kind %u rights %x range %u+%u from %u.%u id %llu\n", i + 1,
+                   capability->state == CAPABILITY_LIVE ? "live" : "closing", (unsigned long long)capability->id, capability->kind,
+                   capability->rights, capability->first, capability->count, capability->source / CAPABILITIES_PER_TABLE,
+                   capability->source % CAPABILITIES_PER_TABLE, (unsigned long long)capability->source_id);
+    }
+}
+
+void state_print(void)
+{
+    for (frame_name frame = 1; frame < kernel.frame_count; frame++) {
+        const struct exo_frame *info = &machine.frame[frame];
+        if (info->kind == EXO_FRAME_FREE && info->link <= machine.info[0].flushed)
+            continue;
+        printf("#     frame %u: kind %u owner %u under %u.%u stamp %llu link %llx bindings %u closing %u\n", frame, info->kind, info->owner,
+               info->capability / CAPABILITIES_PER_TABLE, info->capability % CAPABILITIES_PER_TABLE, (unsigned long long)info->stamp,
+               (unsigned long long)info->link, info->bindings, info->closing);
+        if (info->kind == EXO_FRAME_CAPABILITIES)
+            capabilities_print(frame);
+    }
+    for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
+        printf("#     processor %u: runs %u.%u, flushed %llu of %llu\n", processor,
+               kernel.processor[processor].running / VCPUS_PER_ENVIRONMENT, kernel.processor[processor].running % VCPUS_PER_ENVIRONMENT,
+               (unsigned long long)machine.info[processor].flushed, (unsigned long long)machine.system.flush_epoch);
+}

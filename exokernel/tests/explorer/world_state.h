@@ -1,0 +1,29 @@
+/*
+ * The whole state of kernel and machine as one value: copied, compared and hashed. Of the context pages only what decides
+ * anything is kept.
+ */
+#pragma once
+#include <machine.h>
+
+struct state_context {
+    uint32_t pending, event_busy, repossessed_count, revoke_count;
+    uint64_t inbox_full;
+};
+
+struct state {
+    struct kernel kernel;
+    struct machine machine;
+    struct state_context context[MACHINE_FRAMES];
+};
+
+void state_save(struct state *state);
+void state_load(const struct state *state);
+/* Is this the state that the machine is in? */
+bool state_is_present(const struct state *state);
+/* Is it, but for translations that the processors have forgotten and interrupts that were sent? */
+bool state_is_flushed(const struct state *state);
+/* Of the present state, by what matters: ids only by what still refers to them, epochs by who has passed them, times by
+ * how far away they are. Never 0. */
+uint64_t state_hash(void);
+/* The frames, capabilities and processors of the present state, for whoever looks into a violation. */
+void state_print(void);

@@ -1,0 +1,323 @@
+"""Prove the call handlers of the core, as clang compiles them, with z3.
+
+For each handler: (memory) every access is in bounds, and every access to a donated page is to a frame whose kind agrees;
+(failure) a call that fails changes nothing; (claims) what invariant.c says of the state before a call holds after it.
+TAP; a timeout is a failure."""
+import argparse
+import multiprocessing
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+import z3
+
+import ir
+import machine
+import term as t
+from execute import Executor
+from memory import ALWAYS, Memory, Place, Region
+
+AGAIN = -9
+# Routines whose loops are proved by induction over one round instead of unrolled: batches, sweeps, long walks.
+CUTS = {"call_frame_take", "call_frame_free", "call_frame_return", "call_space_bind", "call_space_protect",
+        "call_space_unbind", "call_console_write", "sweep_unbind", "table_undo", "large_undo", "pass_continue",
+        "table_views_sweep", "sweep_continue", "slots_reap", "tables_reap", "parts_join", "environment_kill",
+        "slot_forget_borrower"}
+# claim: the regions whose reads name things to claim it of, and how many names it takes
+FRAME_CLAIMS = ("claim_frame_owner", "claim_frame_pair", "claim_frame_bindings", "claim_large")
+BINDING_CLAIMS = ("claim_binding", "claim_binding_list")
+SKOLEM = {
+    "claim_kernel": (), **{name: (23,) for name in FRAME_CLAIMS}, **{name: (23, 9) for name in BINDING_CLAIMS},
+    "claim_large_part": (23, 9), "claim_capability_table": (23,), "claim_environment_table": (23, 5),
+    "claim_capability": (30,), "claim_derivation": (30,), "claim_environment": (23,), "claim_vcpu": (23, 3),
+}
+TIMEOUT_MS = 60_000
+
+
+# ---------------------------------------------------------------- the module under proof
+
+def compile_core(root, includes, work, clang="clang-14", suffix="-14"):
+    """Compile the core's files under root and the claims to one textual module, locals in registers."""
+    work.mkdir(parents=True, exist_ok=True)
+    here = pathlib.Path(__file__).parent
+    folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", *includes]
+    sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("boot.c", "call.c")]
+    objects = []
+    for source in [*sources, here / "invariant.c"]:
+        out = work / (source.stem + ".ll")
+        run([clang, "-std=gnu11", "-O0", "-Xclang", "-disable-O0-optnone", "-gline-tables-only", "-fno-builtin", "-w",
+             *(f"-I{f}" for f in folders), "-S", "-emit-llvm", str(source), "-o", str(out)])
+        objects.append(str(out))
+    run([f"llvm-link{suffix}", "-S", *objects, "-o", str(work / "linked.ll")])
+    run([f"opt{suffix}", "-S", "-passes=sroa,simplifycfg,sroa,loop-simplify,lcssa", str(work / "linked.ll"),
+         "-o", str(work / "core.ll")])
+    return work / "core.ll"
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
+
+
+def handlers_of(module):
+    return [name for name in module.routines if re.match(r"call_(?!enter|dispatch|is$|as_subject)", name)
+            and any(kind == ir.Pointer(ir.Struct("struct.caller")) for kind, _ in module.routines[name].arguments[:1])]
+
+
+# ---------------------------------------------------------------- one handler
+
+class Prover(Executor):
+    racy = ("context_pages",)
+
+    def __init__(self, module):
+        super().__init__(module, Memory(module.layout), machine.MODELS, CUTS, Prover.check_access)
+        self.entry_facts, self.epochs, self.goals = [], [], []
+        self.cut_loop = Prover.loop
+        self.caller = [(t.TRUE, Place(Region("caller", ir.Struct("struct.caller")), (), ir.Struct("struct.caller")))]
+        self.seen = set()
+        self.views = {}
+
+    def frame_count(self):
+        return self.read("kernel", 1)
+
+    def read(self, region, *fields):
+        place = Place(self.global_region(region), (), self.module.variables[region].type)
+        for step in fields:
+            place = self.memory.child(place, step)
+        return self.memory.read_scalar(place, ALWAYS)
+
+    # ---- obligations of an access
+
+    def check_access(self, guard, place, what):
+        name = place.region.name
+        if f"view_{name}" not in self.module.routines:
+            return
+        index = place.path[0].term
+        self.check_view(name, t.cut(index, 31) if index.size() > 32 else t.extend(index, 32), guard, what)
+
+    def check_view(self, region, index, guard, what):
+        holds = self.specified(f"view_{region}", [index], guard)
+        self.oblige(guard, holds, f"{what} of {region}: the kind agrees")
+
+    def oblige(self, guard, holds, what, group="memory"):
+        key = (guard.condition.get_id(), holds.get_id())
+        if key not in self.seen:
+            self.seen.add(key)
+            super().oblige(guard, holds, what, group)
+
+    def specified(self, name, arguments, guard=ALWAYS, limits=None):
+        """What a function of invariant.c says of the state now, or as it was at a snapshot."""
+        kept = self.memory.logs
+        if limits is not None:
+            self.memory.logs = {key: log[:limits.get(key, 0)] for key, log in kept.items()}
+        self.quiet += 1
+        try:
+            return self.call(name, arguments, guard)
+        finally:
+            self.quiet -= 1
+            self.memory.logs = kept
+
+    # ---- claims
+
+    @staticmethod
+    def anything(widths):
+        """Names of a thing that nothing is known of."""
+        return [t.extend(z3.BitVec(f"any{i}_{width}", width), 32) for i, width in enumerate(widths)]
+
+    def claim_goals(self, guard, label):
+        for name, widths in SKOLEM.items():
+            holds = self.specified(name, self.anything(widths))
+            if not z3.is_true(holds):
+                self.goals.append((name, guard.condition, holds, label))
+
+    def loop(self, guard, label, stage):
+        if self.quiet:
+            return
+        if stage == "assume":
+            self.epochs.append((guard, self.memory.snapshot()))
+            return
+        self.claim_goals(guard, f"{label} {stage}")
+        self.goals.append(("assumed_caller", guard.condition, self.specified("assumed_caller", [self.caller], guard),
+                           f"{label} {stage}"))
+
+    def instances(self):
+        """Claims worth knowing of the state before: at everything that was read."""
+        touched = self.memory.touched
+        for name, widths in SKOLEM.items():
+            if widths:
+                yield name, self.anything(widths)
+        wide = [t.extend(w[0], 32) for w in touched.get("frame_table", {}).values()]
+        for frame in wide:
+            for name in FRAME_CLAIMS:
+                yield name, [frame]
+        for where in touched.get("table_pages", {}).values():
+            for name in BINDING_CLAIMS:
+                yield name, [t.extend(w, 32) for w in where]
+        for where in touched.get("capability_pages", {}).values():
+            table = t.extend(where[0], 32)
+            yield "claim_capability_table", [table]
+            if len(where) == 2:
+                capability = z3.Concat(z3.Extract(24, 0, table), where[1] + 1)
+                yield "claim_capability", [capability]
+                yield "claim_derivation", [capability]
+        for where in touched.get("environment_pages", {}).values():
+            environment = t.extend(where[0], 32)
+            yield "claim_environment", [environment]
+            if len(where) == 2 and where[1].size() == 5:
+                yield "claim_environment_table", [environment, t.extend(where[1], 32)]
+            if len(where) == 2 and where[1].size() == 3:
+                yield "claim_vcpu", [environment, t.extend(where[1], 32)]
+
+    def facts_before(self, rounds):
+        general = [self.specified(name, [], limits={}) for name in ("claim_kernel", "assumed_kernel")]
+        general.append(self.specified("assumed_caller", [self.caller], limits={}))
+        general.append(z3.BitVec("processor", 32) == self.memory.read_scalar(
+            self.memory.child(self.caller[0][1], 0), ALWAYS))
+        for guard, limits in self.epochs:
+            for name in ("claim_kernel", "assumed_kernel"):
+                general.append(z3.Implies(guard.condition, self.specified(name, [], guard, limits)))
+            general.append(z3.Implies(guard.condition, self.specified("assumed_caller", [self.caller], guard, limits)))
+        facts, done = [("", fact) for fact in general + self.facts], set()
+        for _ in range(rounds):
+            for name, arguments in list(self.instances()):
+                key = (name, *(a.get_id() for a in arguments))
+                if key in done:
+                    continue
+                done.add(key)
+                known = [self.specified(name, arguments, limits={})]
+                for guard, limits in self.epochs:
+                    known.append(z3.Implies(guard.condition, self.specified(name, arguments, guard, limits)))
+                facts += [(name, fact) for fact in known]
+                self.kept.append(arguments)
+        for where in list(self.memory.touched.get("table_pages", {}).values()):
+            facts += [("", fact(*where)) for fact in self.entry_facts]
+        return [(name, fact) for name, fact in facts if not z3.is_true(fact)]
+
+
+def run_handler(module, name):
+    """Execute the handler; the prover with its obligations, and the result."""
+    prover = Prover(module)
+    routine = module.routines[name]
+    arguments = [prover.caller]
+    for kind, argument in routine.arguments[1:]:
+        if isinstance(kind, ir.Pointer):
+            arguments.append([(t.TRUE, Place(Region("registers", kind.to, racy=True), (), kind.to))])
+        else:
+            arguments.append(z3.BitVec(f"argument_{argument}", kind.bits))
+    prover.check_caller = prover.specified("assumed_caller", [prover.caller])
+    return prover, prover.call(name, arguments, ALWAYS)
+
+
+def changes(prover):
+    """(field, changed) for each field of the state that the handler may have written, at an index nobody knows."""
+    for key, log in list(prover.memory.logs.items()):
+        if key.region.local or key.region.name == "caller" or not log or isinstance(key.kind, ir.Pointer):
+            continue
+        if prover.module.variables.get(key.region.name) and prover.module.variables[key.region.name].constant:
+            continue
+        where = tuple(z3.BitVec(f"any{i}_{width}", width) for i, width in enumerate(key.widths))
+        after = prover.memory.read_key(key, where, ALWAYS, log)
+        before = prover.memory.read_key(key, where, ALWAYS, [])
+        if not after.eq(before):
+            yield repr(key), after != before
+
+
+class Case:
+    def __init__(self, name, prop, count, seconds, failures):
+        self.name, self.property, self.count, self.seconds, self.failures = name, prop, count, seconds, failures
+
+
+def prove_handler(module, name, properties, rounds):
+    started = time.time()
+    prover, result = run_handler(module, name)
+    failed = z3.And(result < 0, result != AGAIN)
+    changed = list(changes(prover)) if "failure" in properties else []
+    if "claims" in properties:
+        prover.claim_goals(ALWAYS, "after")
+    facts = prover.facts_before(rounds)
+    if not properties & {"claims"}:
+        prover.goals = []
+    executed = time.time() - started
+    cases = []
+    if "memory" in properties:
+        goals = [(o.what, o.guard, o.holds) for o in prover.obligations]
+        cases.append(check(name, "memory", facts, goals, executed))
+    if "failure" in properties:
+        goals = [(f"{what} changed by a failing call", failed, z3.Not(change)) for what, change in changed]
+        cases.append(check(name, "failure", facts, goals, 0))
+    if "claims" in properties:
+        goals = [(f"{claim} {label}", guard, holds) for claim, guard, holds, label in prover.goals]
+        cases.append(check(name, "claims", facts, goals, 0))
+    return cases
+
+
+def check(name, prop, facts, goals, seconds):
+    """All goals together first: most often that is quickest. Then one by one, to name those that fail."""
+    started = time.time()
+    failures = []
+    solver = z3.SolverFor("QF_UFBV")
+    solver.set("timeout", TIMEOUT_MS)
+    solver.add(*facts)
+    if goals:
+        for what, guard, holds in goals:
+            solver.push()
+            solver.add(guard, z3.Not(holds))
+            answer = solver.check()
+            if answer != z3.unsat:
+                failures.append(f"{what}: {'refuted' if answer == z3.sat else 'unknown'}")
+            solver.pop()
+    return Case(name, prop, len(goals), seconds + time.time() - started, failures)
+
+
+# ---------------------------------------------------------------- the whole
+
+MODULE = None
+
+
+def work_on(job):
+    name, properties, rounds = job
+    try:
+        return prove_handler(MODULE, name, properties, rounds)
+    except Exception as error:
+        import traceback
+        return [Case(name, "all", 0, 0, [f"{type(error).__name__}: {error}", *traceback.format_exc().splitlines()[-40:]])]
+
+
+def main():
+    global MODULE
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=pathlib.Path, required=True, help="the exokernel folder")
+    parser.add_argument("--include", type=pathlib.Path, action="append", default=[], help="generated headers")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for compiled files")
+    parser.add_argument("--handler", action="append", help="only these")
+    parser.add_argument("--property", action="append", choices=["memory", "failure", "claims"])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    started = time.time()
+    MODULE = ir.Module(compile_core(options.root, options.include, options.work).read_text())
+    names = options.handler or handlers_of(MODULE)
+    properties = set(options.property or ["memory", "failure", "claims"])
+    jobs = [(name, properties, options.rounds) for name in names]
+    number, bad, obligations = 0, 0, 0
+    with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
+        for cases in pool.imap_unordered(work_on, jobs):
+            for case in cases:
+                number += 1
+                bad += bool(case.failures)
+                obligations += case.count
+                print(f"{'not ok' if case.failures else 'ok'} {number} - {case.name} {case.property} "
+                      f"# {case.count} obligations, {case.seconds:.1f} s", flush=True)
+                for failure in case.failures[:None if options.verbose else 5]:
+                    print(f"#   {failure}", flush=True)
+    print(f"1..{number}")
+    print(f"# {len(names)} handlers, {obligations} obligations, {time.time() - started:.0f} s, {bad} cases not proved")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

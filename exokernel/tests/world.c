@@ -1,0 +1,145 @@
+#include "world.h"
+#include <call.h>
+#include <capability.h>
+#include <dispatch.h>
+#include <slice.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct exo_registers world_registers[PROCESSOR_LIMIT];
+
+void world_must(exo_result result, const char *what)
+{
+    if (result >= 0)
+        return;
+    fprintf(stderr, "the scene could not be set: %s gives %lld\n", what, (long long)result);
+    abort();
+}
+
+exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t a[6])
+{
+    uint64_t word = (uint64_t)subject << 32 | EXO_CALL_MAGIC | number;
+    machine.current = processor;
+    if (!(EXO_SWITCHING_CALLS >> number & 1))
+        return call_enter(a[0], a[1], a[2], a[3], a[4], a[5], word);
+
+    struct exo_registers *registers = &world_registers[processor];
+    registers->rax = word;
+    registers->rdi = a[0];
+    registers->rsi = a[1];
+    registers->rdx = a[2];
+    registers->r10 = a[3];
+    registers->r8 = a[4];
+    registers->r9 = a[5];
+    call_enter_switching(registers);
+    return (exo_result)registers->rax;
+}
+
+static struct exo_context *context_of(uint32_t processor)
+{
+    vcpu_name vcpu = kernel.processor[processor].running;
+    return context_page(environment_page(vcpu / VCPUS_PER_ENVIRONMENT)->vcpu[vcpu % VCPUS_PER_ENVIRONMENT].context);
+}
+
+void world_batch(uint32_t processor, uint32_t i, const struct exo_mapping *mapping)
+{
+    context_of(processor)->batch[i] = *mapping;
+}
+
+exo_result world_map(uint32_t processor, uint32_t subject, uint32_t number, struct exo_mapping mapping)
+{
+    world_batch(processor, 0, &mapping);
+    return world_call(processor, subject, number, (const uint64_t[6]){1});
+}
+
+void world_hold(uint32_t slot, uint32_t kind, uint32_t rights, uint32_t first, uint32_t count)
+{
+    *capability_at(capability_lookup(ROOT, slot)) = (struct capability){
+        .id = kernel.next_id++, .first = first, .count = count, .kind = kind, .rights = rights, .state = CAPABILITY_LIVE,
+    };
+}
+
+static void frame_give(frame_name frame, uint32_t kind, uint32_t slot)
+{
+    capability_name name = capability_lookup(ROOT, slot);
+    machine.frame[frame] = (struct exo_frame){
+        .owner = ROOT, .capability = name, .stamp = capability_at(name)->id, .kind = kind,
+    };
+}
+
+static void root_make(void)
+{
+    kernel.next_id = 1;
+    machine.frame[ROOT].kind = EXO_FRAME_ENVIRONMENT;
+    machine.frame[ROOT_CAPABILITIES].kind = EXO_FRAME_CAPABILITIES;
+    environment_page(ROOT)->state = ENVIRONMENT_ALIVE;
+    environment_page(ROOT)->tables[0] = ROOT_CAPABILITIES;
+    capability_page(ROOT_CAPABILITIES)->header = (struct capability_header){.environment = ROOT, .live = 1};
+    world_hold(ROOT_FRAMES, EXO_KIND_FRAMES, RIGHTS_ALL, 0, kernel.frame_count);
+    world_hold(ROOT_SLOTS, EXO_KIND_SLOTS, RIGHTS_ALL, 0, kernel.processor_count * SLOTS_PER_PROCESSOR);
+    world_hold(ROOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_GIVEN, ROOT, 1);
+    frame_give(ROOT, EXO_FRAME_ENVIRONMENT, ROOT_SELF);
+    frame_give(ROOT_CAPABILITIES, EXO_FRAME_CAPABILITIES, ROOT_FRAMES);
+    machine.system.root = ROOT;
+}
+
+/* Before anything runs, the root's calls are made as the kernel makes them at boot. */
+static struct caller caller_for(uint32_t slot)
+{
+    struct caller caller = {.environment = ROOT, .self = ROOT};
+    MUST(capability_environment(ROOT, slot, EXO_RIGHT_CONTROL, &caller.environment));
+    return caller;
+}
+
+void world_vcpu(uint32_t slot, uint32_t index, uint32_t frames_slot, frame_name context, frame_name table)
+{
+    struct caller caller = caller_for(slot);
+    MUST(call_vcpu_create(&caller, index, frames_slot, context, CONTEXT_ADDRESS));
+    MUST(call_vcpu_entry(&caller, index, EXO_ENTRY_EVENT, 0x400000));
+    if (!environment_page(caller.environment)->root) {
+        MUST(call_table_create(&caller, frames_slot, table, table + 1, TABLE_LEVELS));
+        MUST(call_environment_space(&caller, table));
+    }
+    MUST(call_vcpu_start(&caller, index));
+}
+
+void world_run(uint32_t slot, uint32_t index, uint32_t slots_slot, uint32_t processor)
+{
+    struct caller caller = caller_for(slot);
+    for (uint32_t i = 0; i < SLOTS_PER_PROCESSOR; i++)
+        MUST(call_slot_take(&caller, slots_slot, processor * SLOTS_PER_PROCESSOR + i, index));
+    machine.current = processor;
+    slice_start(&world_registers[processor]);
+    machine.current = 0;
+}
+
+void world_reset(uint32_t frames, uint32_t processors)
+{
+    machine_reset(frames, processors);
+    root_make();
+    world_vcpu(0, 0, ROOT_FRAMES, ROOT_CONTEXT, ROOT_TABLE);
+    world_run(0, 0, ROOT_SLOTS, 0);
+}
+
+void world_environment(uint32_t slot, frame_name environment, frame_name capabilities)
+{
+    struct caller caller = {.environment = ROOT, .self = ROOT};
+    MUST(call_environment_create(&caller, ROOT_FRAMES, environment, slot));
+    MUST(call_environment_extend(&caller, slot, ROOT_FRAMES, capabilities, 0));
+}
+
+void world_interrupt(uint32_t processor)
+{
+    machine.current = processor;
+    machine.processor[processor].interrupt = 0;
+    slice_interrupted(&world_registers[processor]);
+}
+
+void world_timer(uint32_t processor)
+{
+    machine.current = processor;
+    if (machine.time < machine.processor[processor].timer)
+        machine.time = machine.processor[processor].timer;
+    machine.processor[processor].timer = EXO_NEVER;
+    slice_timer(&world_registers[processor]);
+}

@@ -1,0 +1,155 @@
+/* Page tables (see exo/space.h). */
+#include <exo/space.h>
+#include <exo/calls.h>
+#include <exo/machine.h>
+#include <exo/text.h>
+#include <exo/upcall.h>
+
+typedef int64_t batch_call(uint16_t subject, uint32_t count);
+
+/* Give the batch's entries to the call until all are done or one is refused. */
+static int64_t batch_run(const struct exo_space *space, batch_call *call, uint32_t count)
+{
+    for (uint32_t done = 0; done < count;) {
+        int64_t result = call(space->subject, count - done);
+        if (result <= 0)
+            return result;
+        done += (uint32_t)result;
+        memmove(EXO_CONTEXT->batch, EXO_CONTEXT->batch + result, (count - done) * sizeof(struct exo_mapping));
+    }
+    return EXO_OK;
+}
+
+static int64_t table_make(const struct exo_space *space, uint32_t level, uint32_t *ret_table)
+{
+    uint32_t table = exo_frame_find(space->frames), shadow = exo_frame_find(space->frames);
+    int64_t result;
+
+    if (!table || !shadow)
+        return EXO_BAD_NAME;
+    do
+        result = exo_table_create(space->subject, space->frames->capability, table, shadow, (uint8_t)level);
+    while (exo_again(result));
+    if (result == EXO_OK)
+        *ret_table = table;
+    return result;
+}
+
+static int64_t table_bind(const struct exo_space *space, uint32_t parent, uint32_t child, uint64_t address)
+{
+    bool blocked = exo_events_block();
+    EXO_CONTEXT->batch[0] = (struct exo_mapping){
+        .address = address, .table = parent, .frame = child, .flags = EXO_MAP_READ,
+    };
+    int64_t result = batch_run(space, exo_space_bind, 1);
+    exo_events_restore(blocked);
+    return result;
+}
+
+void exo_space_open(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames)
+{
+    *space = (struct exo_space){
+        .frames = frames, .table4 = start->table4, .table3 = start->table3, .table2 = start->table2,
+    };
+    for (uint32_t i = 0; i < start->table1_count && i < EXO_START_TABLES; i++)
+        space->table1[start->table1[i].index % EXO_SPACE_TABLES] = start->table1[i].frame;
+}
+
+int64_t exo_space_create(struct exo_space *space, uint16_t subject, struct exo_frames *frames)
+{
+    int64_t result;
+
+    *space = (struct exo_space){ .subject = subject, .frames = frames };
+    if ((result = table_make(space, 4, &space->table4)) != EXO_OK)
+        return result;
+    if ((result = table_make(space, 3, &space->table3)) != EXO_OK)
+        return result;
+    if ((result = table_make(space, 2, &space->table2)) != EXO_OK)
+        return result;
+    if ((result = table_bind(space, space->table4, space->table3, 0)) != EXO_OK)
+        return result;
+    if ((result = table_bind(space, space->table3, space->table2, 0)) != EXO_OK)
+        return result;
+    return exo_environment_space(subject, space->table4);
+}
+
+uint32_t exo_space_table(struct exo_space *space, uint64_t address)
+{
+    uint32_t table;
+
+    if (address >= EXO_SPACE_LIMIT)
+        return 0;
+    if (space->table1[address >> 21])
+        return space->table1[address >> 21];
+    if (table_make(space, 1, &table) != EXO_OK)
+        return 0;
+    if (table_bind(space, space->table2, table, address & -(1ull << 21)) != EXO_OK)
+        return 0;
+    space->table1[address >> 21] = table;
+    return table;
+}
+
+/* One batch for consecutive pages; list or first name the frames to bind, neither: no frames. */
+static int64_t pages_change(struct exo_space *space, batch_call *call, uint64_t address, const uint32_t *list,
+                            uint32_t first, uint32_t count, uint16_t capability, uint32_t flags)
+{
+    struct exo_mapping *batch = EXO_CONTEXT->batch;
+    uint32_t tables[2] = { exo_space_table(space, address), 0 };
+    uint64_t last = address + (count - 1) * EXO_FRAME_SIZE;
+
+    tables[1] = exo_space_table(space, last);
+    if (!tables[0] || !tables[1])
+        return EXO_BAD_NAME;
+    bool blocked = exo_events_block();
+    for (uint32_t i = 0; i < count; i++, address += EXO_FRAME_SIZE)
+        batch[i] = (struct exo_mapping){
+            .address = address, .table = tables[address >> 21 == last >> 21], .capability = capability,
+            .frame = list ? list[i] : first ? first + i : 0, .flags = (uint16_t)flags,
+        };
+    int64_t result = batch_run(space, call, count);
+    exo_events_restore(blocked);
+    return result;
+}
+
+static int64_t range_change(struct exo_space *space, batch_call *call, uint64_t address, const uint32_t *list,
+                            uint32_t first, uint32_t count, uint16_t capability, uint32_t flags)
+{
+    for (uint32_t done = 0; done < count; done += EXO_BATCH_MAX) {
+        uint32_t part = count - done < EXO_BATCH_MAX ? count - done : EXO_BATCH_MAX;
+        int64_t result = pages_change(space, call, address + done * EXO_FRAME_SIZE, list ? list + done : 0,
+                                      first ? first + done : 0, part, capability, flags);
+        if (result != EXO_OK)
+            return result;
+    }
+    return EXO_OK;
+}
+
+int64_t exo_space_map(struct exo_space *space, uint64_t address, uint32_t frame, uint32_t count, uint16_t capability,
+                      uint32_t flags)
+{
+    return range_change(space, exo_space_bind, address, 0, frame, count, capability, flags);
+}
+
+int64_t exo_space_map_list(struct exo_space *space, uint64_t address, const uint32_t *frames, uint32_t count,
+                           uint16_t capability, uint32_t flags)
+{
+    return range_change(space, exo_space_bind, address, frames, 0, count, capability, flags);
+}
+
+int64_t exo_space_unmap(struct exo_space *space, uint64_t address, uint32_t count)
+{
+    return range_change(space, exo_space_unbind, address, 0, 0, count, 0, 0);
+}
+
+int64_t exo_space_change(struct exo_space *space, uint64_t address, uint32_t count, uint32_t flags)
+{
+    return range_change(space, exo_space_protect, address, 0, 0, count, 0, flags);
+}
+
+void exo_space_settle(void)
+{
+    uint64_t epoch = (uint64_t)exo_space_flush();
+    for (uint32_t i = 0; i < exo_system_info()->processor_count; i++)
+        while (exo_processor_info(i)->online && *(const volatile uint64_t *)&exo_processor_info(i)->flushed < epoch)
+            exo_space_flush();
+}

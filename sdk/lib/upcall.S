@@ -1,0 +1,290 @@
+/*
+ * The upcall trampolines (see exo/upcall.h).
+ *
+ * An event's state lies in the context page until it is pushed as a frame; until then event_busy holds further events
+ * back. The kernel may save this code itself by force at any instruction. Up to event_taken nothing of the event is
+ * lost by doing it again, so that is what happens then; afterwards blocked is set, and tells that event_busy has to
+ * stay set when this code goes on (at fresh_taken, it is about to be). While FRESH is pending the kernel saves nothing,
+ * so it is taken off only when the state to resume is safe.
+ */
+#include "upcall_offset.h"
+
+    .text
+
+/* Pushes the frame of a struct exo_registers at REGISTERS on the stack at rsp. */
+.macro push_registers registers
+    pushq 136(\registers)
+    pushq 128(\registers)
+    pushq 120(\registers)
+    pushq $0
+    pushq $0
+    pushq 0(\registers)
+    pushq 16(\registers)
+    pushq 80(\registers)
+    pushq 24(\registers)
+    pushq 32(\registers)
+    pushq 40(\registers)
+    pushq 56(\registers)
+    pushq 64(\registers)
+    pushq 72(\registers)
+    pushq 8(\registers)
+    pushq 48(\registers)
+    pushq 88(\registers)
+    pushq 96(\registers)
+    pushq 104(\registers)
+    pushq 112(\registers)
+.endm
+
+/* rsp, the interrupted stack pointer: go on below it if it is in the upcall stack of THREAD, else start at its top. */
+.macro choose_stack thread, scratch
+    movq THREAD_STACK(\thread), \scratch
+    subq %rsp, \scratch
+    cmpq THREAD_STACK_SIZE(\thread), \scratch
+    ja 1f
+    subq $STACK_GAP, %rsp
+    andq $-16, %rsp
+    jmp 2f
+1:  movq THREAD_STACK(\thread), %rsp
+2:
+.endm
+
+    .globl exo_exception_entry
+exo_exception_entry:
+    movq %rax, %rcx
+    shrq $6, %rcx
+    andl $0x1c0, %ecx
+    addq $exo_threads, %rcx
+    movq CONTEXT_EXCEPTION_RSP(%rax), %rsp
+    choose_stack %rcx, %r11
+    pushq CONTEXT_EXCEPTION_RSP(%rax)
+    pushq CONTEXT_EXCEPTION_RFLAGS(%rax)
+    pushq CONTEXT_EXCEPTION_RIP(%rax)
+    pushq CONTEXT_EXCEPTION_ADDRESS(%rax)
+    pushq CONTEXT_EXCEPTION_VECTOR(%rax)
+    pushq CONTEXT_EXCEPTION_RAX(%rax)
+    pushq CONTEXT_EXCEPTION_RCX(%rax)
+    pushq CONTEXT_EXCEPTION_R11(%rax)
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movl $0, CONTEXT_EXCEPTION_BUSY(%rax)
+    cld
+    movq %rsp, %rdi
+    call *exo_exception_handler
+
+/*
+ * rsp: a frame. Its rip goes below the red zone of the stack that it goes back to, so that `ret` finds it there and leaves
+ * the stack pointer and the flags as they were. (iretq would do without, but emulators refuse it in user mode under SMAP.)
+ */
+frame_resume:
+    movq FRAME_RSP(%rsp), %rax
+    movq FRAME_RIP(%rsp), %rcx
+    subq $RED_ZONE + 8, %rax
+    movq %rcx, (%rax)
+    movq %rax, FRAME_RSP(%rsp)
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %r11
+    popq %rcx
+    popq %rax
+    leaq 24(%rsp), %rsp
+    popfq
+    popq %rsp
+    ret $RED_ZONE
+
+/* From here: rbx the thread, rbp the context page, r12 the events, r13 whether event_busy stays set afterwards. */
+    .globl exo_event_entry
+exo_event_entry:
+    movq %rax, %rbp
+    movq %rax, %rbx
+    shrq $6, %rbx
+    andl $0x1c0, %ebx
+    addq $exo_threads, %rbx
+    testl $EVENT_FRESH, CONTEXT_PENDING(%rbp)
+    jnz event_fresh
+event_push:
+    xorl %r13d, %r13d
+    leaq CONTEXT_EVENT(%rbp), %rsi
+    movq 136(%rsi), %rsp
+    choose_stack %rbx, %rdx
+    push_registers %rsi
+    xorl %r12d, %r12d
+    movq $1, THREAD_BLOCKED(%rbx)
+    xchgl %r12d, CONTEXT_PENDING(%rbp)
+event_taken:
+    testl $EVENT_FRESH, %r12d
+    jz event_handle
+    andl $~EVENT_END, %r12d
+event_handle:
+    cld
+    movl %r12d, %edi
+    movq %rsp, %rsi
+    call exo_event_dispatch
+    testl $EVENT_END, %r12d
+    jz exo_event_leave
+    call exo_thread_save_fpu
+    movq %rsp, THREAD_RESUME(%rbx)
+    movl $CALL_SLICE_YIELD, %eax
+    syscall
+    .globl exo_event_leave
+exo_event_leave:
+    testl %r13d, %r13d
+    jnz frame_resume
+    movq $0, THREAD_BLOCKED(%rbx)
+    xorl %ecx, %ecx
+    xchgl %ecx, CONTEXT_EVENT_BUSY(%rbp)
+    cmpl $0, CONTEXT_PENDING(%rbp)
+    je frame_resume
+    movq $1, THREAD_BLOCKED(%rbx)
+    movl $1, CONTEXT_EVENT_BUSY(%rbp)
+    xorl %r12d, %r12d
+    xchgl %r12d, CONTEXT_PENDING(%rbp)
+    jmp event_handle
+
+event_fresh:
+    testl $EVENT_FORCED, CONTEXT_PENDING(%rbp)
+    jz event_continue
+    movl $-1, %eax
+    movl $-1, %edx
+    xrstor64 CONTEXT_FORCED_FPU(%rbp)
+    leaq CONTEXT_FORCED(%rbp), %rsi
+    movq 120(%rsi), %rcx
+    subq $exo_event_entry, %rcx
+    cmpq $(event_taken - exo_event_entry), %rcx
+    jb event_push
+    movq THREAD_BLOCKED(%rbx), %r13
+    cmpq $(fresh_taken - exo_event_entry), %rcx
+    jne 3f
+    movl $1, %r13d
+3:  movq 136(%rsi), %rsp
+    choose_stack %rbx, %rdx
+    push_registers %rsi
+fresh_take:
+    xorl %r12d, %r12d
+    xchgl %r12d, CONTEXT_PENDING(%rbp)
+fresh_taken:
+    movq $1, THREAD_BLOCKED(%rbx)
+    jmp event_taken
+
+event_continue:
+    xorl %r13d, %r13d
+    movq THREAD_RESUME(%rbx), %rsp
+    testq %rsp, %rsp
+    jz thread_begin
+    movq THREAD_FPU(%rbx), %rcx
+    testq %rcx, %rcx
+    jz fresh_take
+    movl $-1, %eax
+    movl $-1, %edx
+    xrstor64 (%rcx)
+    jmp fresh_take
+
+thread_begin:
+    movq THREAD_MAIN_STACK(%rbx), %rsp
+    movq %rbp, %rdi
+    xorl %ebp, %ebp
+    xorl %eax, %eax
+    xchgl %eax, CONTEXT_PENDING(%rdi)
+    xchgl %ebp, CONTEXT_EVENT_BUSY(%rdi)
+    xorl %ebp, %ebp
+    call *THREAD_BEGIN(%rbx)
+    ud2
+
+exo_thread_save_fpu:
+    movq THREAD_FPU(%rbx), %rcx
+    testq %rcx, %rcx
+    jz 1f
+    movl $-1, %eax
+    movl $-1, %edx
+    xsave64 (%rcx)
+1:  ret
+
+/*
+ * The frame of the caller of the function that uses this: resuming it returns 0 from that function. What the calling
+ * convention lets a function destroy is not kept.
+ */
+.macro push_caller
+    popq %r10
+    movq %rsp, %r9
+    subq $STACK_GAP, %rsp
+    pushq %r9
+    pushfq
+    pushq %r10
+    .rept 11
+    pushq $0
+    .endr
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+.endm
+
+/* rbx and rbp from rdi, a struct exo_thread. */
+.macro use_thread
+    movq %rdi, %rbx
+    subq $exo_threads, %rdi
+    shlq $6, %rdi
+    leaq CONTEXT_ADDRESS(%rdi), %rbp
+    xorl %r13d, %r13d
+.endm
+
+/* int64_t exo_switch(thread rdi, word rsi, a0 rdx, a1 rcx, a2 r8) */
+    .globl exo_switch
+exo_switch:
+    push_caller
+    use_thread
+    movq $1, THREAD_BLOCKED(%rbx)
+    movl $1, CONTEXT_EVENT_BUSY(%rbp)
+    movq %rsp, THREAD_RESUME(%rbx)
+    movq %rsi, %rax
+    movq %rdx, %rdi
+    movq %rcx, %rsi
+    movq %r8, %rdx
+    syscall
+    movq %rax, FRAME_RAX(%rsp)
+    jmp exo_event_leave
+
+/* void exo_events_take(thread rdi): handle what is pending. */
+    .globl exo_events_take
+exo_events_take:
+    push_caller
+    use_thread
+    jmp exo_event_leave
+
+/*
+ * int64_t exo_fork_call(thread rdi, build rsi, argument rdx): what exo_fork does. The frame is where a copy of this memory
+ * begins: it returns 0. Here the builder's result is returned.
+ */
+    .globl exo_fork_call
+exo_fork_call:
+    push_caller
+    movq %rsp, THREAD_RESUME(%rdi)
+    movq %rdx, %rdi
+    movq %rsp, %rbx
+    call *%rsi
+    movq %rbx, %rsp
+    movq %rax, FRAME_RAX(%rsp)
+    jmp frame_resume
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,63 @@
+/*
+ * The root environment: starts a system from its manifest and watches it. It holds every resource at first; who gets
+ * what is its decision, and only its.
+ */
+#pragma once
+#include <stdbool.h>
+#include <exo/child.h>
+
+#define MEMBERS_MAX 24 /* environments of a system */
+#define RANGES_MAX  8  /* of slots, of one environment */
+
+struct slot_range {
+    uint32_t processor, first, count;
+};
+
+/* What the manifest says of an environment. */
+struct plan {
+    char name[16], image[64], lend[16];
+    char arguments[232];
+    uint32_t memory, kept; /* frames */
+    uint32_t give;         /* frames that are asked back after a while */
+    bool wait, restart, console, trace;
+    uint32_t range_count;
+    struct slot_range range[RANGES_MAX];
+};
+
+enum member_state { MEMBER_REFUSED, MEMBER_BUILT, MEMBER_RUNNING, MEMBER_ENDED };
+
+/* An environment of the system. */
+struct member {
+    struct plan plan;
+    enum member_state state;
+    int status;
+    uint64_t started;       /* ns */
+    uint32_t first;         /* its frames: memory of them, the last kept of which are guaranteed */
+    uint16_t memory_slot;   /* in its tables: the FRAMES capability without KEPT, or 0 */
+    uint16_t slots[RANGES_MAX];
+    uint64_t entry;
+    struct exo_child child;
+};
+
+struct root {
+    struct exo_frames frames; /* its own memory */
+    struct exo_space space;
+    uint32_t member_count;
+    struct member member[MEMBERS_MAX];
+};
+extern struct root root;
+
+/* archive.c: a file of the boot module's archive, or 0. */
+const void *archive_find(const char *name, size_t *ret_size);
+
+/* manifest.c: fills root.member[].plan. Returns 0 or what is wrong with the text. */
+const char *manifest_read(const char *text, size_t size);
+
+/* member.c: false when it was refused, which was reported. */
+bool member_build(struct member *member);
+void member_lend(struct member *member);
+bool member_start(struct member *member);
+void member_end(struct member *member);
+
+/* watch.c: until all are finished; the highest status. */
+int watch(void);

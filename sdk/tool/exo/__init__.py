@@ -1,0 +1,1 @@
+"""The exo command: builds, runs, tests and measures systems of library operating systems."""

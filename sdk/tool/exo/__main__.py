@@ -1,0 +1,71 @@
+"""The command line of exo: one subcommand each for building, running, testing, measuring and mending."""
+import argparse
+import sys
+
+from . import bench, build, manifest, package, run, suites, test
+from .trouble import Trouble
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def size(text):
+    if manifest.size_of(text) is None:
+        raise argparse.ArgumentTypeError(f'"{text}" is no size: write it like 512M')
+    return text
+
+
+def add_common(parser):
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the commands that are run")
+    parser.add_argument("--build", metavar="FOLDER", help="the build folder (default: build, beside exo)")
+
+
+def add_system(parser):
+    parser.add_argument("system", metavar="SYSTEM.toml", help="the manifest of the system")
+    parser.add_argument("--cpus", type=positive, metavar="N", help="processors, 1 to 8 (before the manifest's)")
+    parser.add_argument("--memory", type=size, metavar="M", help="RAM, such as 512M (before the manifest's)")
+    parser.add_argument("--timeout", type=positive, metavar="S", help="seconds until it is ended by force")
+    parser.add_argument("--machine", choices=manifest.MACHINES, help="the machine QEMU emulates")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="exo", description=sys.modules["exo"].__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name, function, help_text):
+        sub = commands.add_parser(name, help=help_text, description=help_text)
+        sub.set_defaults(function=function)
+        add_common(sub)
+        return sub
+
+    command("build", build.command_build, "build the kernel, the root, the libOSes and the examples")
+    add_system(command("run", run.command_run, "boot a system in QEMU; its exit status becomes the command's"))
+    sub = command("test", test.command_test, "run the tests; ends with `N passed, N failed`")
+    sub.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suites.SUITES)}; default: all")
+    sub.add_argument("--long", action="store_true", help="explore, walk and fuzz for longer")
+    sub = command("bench", bench.command_bench, "measure in counted instructions, compare with the limits")
+    sub.add_argument("suite", nargs="?", default="kernel", choices=bench.SUITES, help="what to measure (kernel)")
+    sub.add_argument("--json", action="store_true", help="print a JSON list of rows instead of the table")
+    command("doctor", package.doctor, "what is missing on this computer, and the line that mends it")
+    add_system(command("debug", run.command_debug, "boot a system halted, with gdb attached"))
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    try:
+        return args.function(args)
+    except Trouble as trouble:
+        for line in trouble.lines:
+            print(f"exo: {line}", file=sys.stderr)
+        return trouble.status
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""cpio `newc` archives: the part of a system image after the root (format: Linux, early userspace, buffer format).
+
+Members have no times or owners, so equal contents give equal bytes.
+"""
+
+MAGIC = "070701"
+REGULAR_FILE = 0o100644
+
+
+def member(name, contents, number):
+    encoded = name.encode() + b"\0"
+    fields = [number, REGULAR_FILE if number else 0, 0, 0, 1, 0, len(contents), 0, 0, 0, 0, len(encoded), 0]
+    header = (MAGIC + "".join(f"{field:08x}" for field in fields)).encode()
+    return pad(header + encoded) + pad(contents)
+
+
+def pad(data, unit=4):
+    return data + bytes(-len(data) % unit)
+
+
+def archive(files):
+    """The archive of {name: contents}, in the order given."""
+    members = [member(name, contents, number) for number, (name, contents) in enumerate(files.items(), 1)]
+    return b"".join(members) + member("TRAILER!!!", b"", 0)

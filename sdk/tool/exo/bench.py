@@ -1,0 +1,151 @@
+"""exo bench: runs a measuring system under counted instructions and prints its rows with limits and peers.
+
+The measuring libOS prints `bench ROW VALUE UNIT`; rows that stand in bench/peers.toml make the table, others are listed
+below it. Counts are exact, so bench/limits.toml is a test: a passed limit or a missing row is a failure.
+"""
+import json
+import re
+import statistics
+import tomllib
+
+from . import build as builder
+from . import elf, image, machine, manifest, package, place, system, tap
+from .trouble import Trouble
+
+SUITES = {"kernel": "bench/kernel/system.toml"}
+LINE = re.compile(r"\bbench (\w+) (\d+) (\S+)")
+KERNEL_FOLDERS = ("core", "arch/x86_64", "device")
+PATH = re.compile(r"longest path (\d+)")
+PATH_SECONDS = 120
+BOOTS = 5
+ROW = "{:<16} {:>9} {:>7} {:>9} {:>18}  {}"
+
+
+def table_of(name):
+    with open(place.SOURCE / "bench" / name, "rb") as file:
+        return tomllib.load(file)
+
+
+def measured(build, suite, verbose=False):
+    """{row: (value, unit)} as the suite's system printed them."""
+    bench = manifest.read(place.SOURCE / SUITES[suite], processors=1, memory=512 << 20, machine="q35")
+    module = image.pack(build, bench, build / "systems" / f"bench-{suite}.img")
+    line = machine.command(bench.machine, place.kernel(build), module, counted=True)
+    if verbose:
+        machine.print_command(line)
+    outcome = machine.run(line, bench.machine["timeout"], show=verbose, kernel=place.kernel(build))
+    if outcome.status:
+        raise Trouble(*outcome.output.splitlines()[-20:],
+                      f"the measuring system failed: {outcome.reason or f'status {outcome.status}'}")
+    values = {match[1]: (int(match[2]), match[3]) for match in LINE.finditer(outcome.output)}
+    length = longest_path(build)
+    return values | ({"longest_path": (length, "instructions")} if length else {})
+
+
+def longest_path(build):
+    """Instructions of the kernel's longest path in any system of the test suite, or None if none measured it.
+
+    Each runs once on one processor, on the kernel that times its paths: that costs each path some 30 instructions.
+    """
+    longest = []
+    for path in [place.SOURCE / SUITES["kernel"], *system.manifests()]:
+        tried = manifest.read(path, machine="q35")
+        module = image.pack(build, tried, build / "systems/bench-path.img")
+        line = machine.command(tried.machine, place.timed_kernel(build), module, counted=True)
+        outcome = machine.run(line, PATH_SECONDS, show=False)
+        longest += [int(value) for value in PATH.findall(outcome.output)]
+    return max(longest, default=None)
+
+
+def rows(values, suite):
+    """What --json prints: a row of peers.toml each, value None when it did not come."""
+    limits, peers = table_of("limits.toml")[suite], table_of("peers.toml")[suite]
+    return [{"row": row, "value": values.get(row, (None, ""))[0], "unit": values.get(row, (None, "instructions"))[1],
+             "limit": limits.get(row), "linux": peer.get("linux"), "paper": peer.get("paper_cycles")}
+            for row, peer in peers.items()]
+
+
+def complaint(row):
+    """Why a row fails, or None."""
+    if row["value"] is None:
+        return "was not measured"
+    if row["limit"] is not None and row["value"] > row["limit"]:
+        return f"{row['value']} {row['unit']} are more than the limit of {row['limit']}"
+    return None
+
+
+def cases(build):
+    """The rows as test cases."""
+    try:
+        results = rows(measured(build, "kernel"), "kernel")
+    except Trouble as trouble:
+        return [tap.Case("kernel figures", False, notes=list(trouble.lines))]
+    return [tap.Case(row["row"], not complaint(row), notes=[complaint(row) or ""]) for row in results]
+
+
+def command_bench(args):
+    package.require(package.RUN)
+    build = builder.build_all(args)
+    values = measured(build, args.suite, args.verbose)
+    results = rows(values, args.suite)
+    if args.json:
+        print(json.dumps(results, indent=1))
+    else:
+        print_table(results, args.suite)
+        known = table_of("peers.toml")[args.suite]
+        print_facts(build, {row: value for row, value in values.items() if row not in known})
+    bad = [row for row in results if complaint(row)]
+    if bad:
+        raise Trouble(*(f"{row['row']}: {complaint(row)}" for row in bad))
+    return 0
+
+
+def shown(value):
+    return "–" if value is None else f"{value:,}"
+
+
+def print_table(results, suite):
+    peers = table_of("peers.toml")
+    print(ROW.format("row", "measured", "limit", "Linux", "SOSP'95 µs/cycles", "operation"))
+    for row in results:
+        peer = peers[suite][row["row"]]
+        paper = f"{peer['paper_us']} / {shown(peer['paper_cycles'])}" if "paper_us" in peer else "–"
+        operation = peer["operation"] + (f" ({row['unit']})" if row["unit"] != "instructions" else "")
+        print(ROW.format(row["row"], shown(row["value"]), shown(row["limit"]), shown(row["linux"]), paper, operation))
+    print("\nInstructions by -icount shift=0 on QEMU's q35, from user mode, stub included.")
+    print(f"Linux: {peers['linux']['version']}, booted lean ({peers['linux']['command_line']}), same QEMU flags;")
+    print("the nearest operation that it has: " + "; ".join(
+        f"{row}: {peer['linux_operation']}" for row, peer in peers[suite].items() if "linux_operation" in peer) + ".")
+    print("SOSP'95: Aegis and ExOS on a 25 MHz DECstation 5000.\n")
+
+
+def print_facts(build, others):
+    for row, (value, unit) in others.items():
+        print(f"{row.replace('_', ' ')}: {value:,} {unit}")
+    counts = {folder: lines_in(place.SOURCE / "exokernel" / folder) for folder in KERNEL_FOLDERS}
+    folders = ", ".join(f"{folder} {count:,}" for folder, count in counts.items())
+    print(f"lines of the kernel: {sum(counts.values()):,} ({folders})")
+    print(f"size of the kernel: {loaded_size(build):,} bytes loaded")
+    print(f"boot to the first libOS instruction's output, microvm: {boot_milliseconds(build):.0f} ms of wall time "
+          f"from QEMU's start, median of {BOOTS}")
+
+
+def lines_in(folder):
+    return sum(len(path.read_text().splitlines()) for path in folder.rglob("*") if path.suffix in (".c", ".h", ".S"))
+
+
+def loaded_size(build):
+    """Bytes of the kernel's LOAD segments in the file: code and initialised data."""
+    segments = elf.segments(place.kernel(build).read_bytes())
+    return sum(size for kind, _, _, size, _ in segments if kind == elf.LOAD)
+
+
+def boot_milliseconds(build):
+    """Median wall time from starting QEMU to the first byte that the root prints."""
+    small = manifest.read(place.SOURCE / SUITES["kernel"], processors=1, memory=512 << 20, machine="microvm")
+    module = image.pack(build, small, build / "systems/bench-boot.img")
+    line = machine.command(small.machine, place.kernel(build), module)
+    times = [machine.run(line, 20, show=False, until_output=True).first_output for _ in range(BOOTS)]
+    if None in times:
+        raise Trouble("the system printed nothing on microvm within 20 s")
+    return statistics.median(times) * 1000

@@ -1,0 +1,71 @@
+"""System images: the boot module (root, then an archive with `system` and the programs), and GRUB discs of them."""
+import subprocess
+import sys
+
+from . import archive, elf, manifest, place
+from .trouble import Trouble
+
+GRUB_MENU = """\
+serial --unit=0 --speed=115200
+terminal_output serial
+set timeout=0
+menuentry exo {
+    multiboot2 /boot/kernel.elf
+    module2 /boot/system.img
+    boot
+}
+"""
+
+
+def find_program(build, system, environment):
+    """The program's file: in the build folder, else beside the manifest."""
+    for folder in (build, system.path.parent):
+        if (folder / environment.image).is_file():
+            return folder / environment.image
+    line = system.lines.of("environment", environment.index, "image")
+    raise Trouble(f'{system.path}:{line}: {environment.name}: no program "{environment.image}" in '
+                  f"{place.shown(build)} or {place.shown(system.path.parent)}: correct its path, or build it first")
+
+
+def programs(build, system, warn):
+    """({name in the archive: contents}, the name of each environment's program)."""
+    names, contents = {}, {}
+    for environment in system.environments:
+        path = find_program(build, system, environment)
+        if path not in names:
+            name = path.name if path.name not in contents else f"{len(names)}-{path.name}"
+            names[path], contents[name] = name, path.read_bytes()
+            if warn:
+                warn_if_bad(path, contents[name], environment)
+    return contents, [names[find_program(build, system, environment)] for environment in system.environments]
+
+
+def warn_if_bad(path, contents, environment):
+    try:
+        elf.check(contents, place.abi_version())
+    except elf.BadImage as error:
+        print(f"exo: warning: {environment.name}: {place.shown(path)} {error}; the root will refuse it",
+              file=sys.stderr)
+
+
+def pack(build, system, target, warn=False):
+    """Write the boot module of a manifest to `target`; with `warn`, say which programs the root will refuse."""
+    contents, names = programs(build, system, warn)
+    files = {"system": manifest.compiled(system, names).encode()} | contents
+    root = place.root(build).read_bytes()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(archive.pad(root, manifest.FRAME) + archive.archive(files))
+    return target
+
+
+def make_disc(build, module, target):
+    """A GRUB disc that boots the kernel by multiboot2 with this module."""
+    boot = target.with_suffix(".d") / "boot"
+    (boot / "grub").mkdir(parents=True, exist_ok=True)
+    (boot / "kernel.elf").write_bytes(place.kernel(build).read_bytes())
+    (boot / "system.img").write_bytes(module.read_bytes())
+    (boot / "grub/grub.cfg").write_text(GRUB_MENU)
+    done = subprocess.run(["grub-mkrescue", "-o", str(target), str(boot.parent)], capture_output=True, text=True)
+    if done.returncode:
+        raise Trouble(*done.stderr.splitlines()[-5:], "grub-mkrescue could not make the disc")
+    return target

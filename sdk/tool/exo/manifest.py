@@ -1,0 +1,366 @@
+"""system.toml: read, checked and compiled to the `system` file that the root reads (sdk/root).
+
+A manifest is right as a whole or refused as a whole: every mistake is found in one go and names file, line and mend.
+The tables of keys below are the format, version 1; the root checks nothing again but what the kernel would refuse.
+"""
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .trouble import Trouble
+
+SPEC = 1
+FRAME = 4096
+PROCESSOR_LIMIT = 8
+SLOTS_PER_PROCESSOR = 64
+MEMORY_LEAST, MEMORY_MOST = 64 << 20, 16 << 30
+SIZE = re.compile(r"(\d+)([KMG])")
+UNIT = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+ARGUMENTS_MOST = 231  # bytes, by struct exo_start
+ENVIRONMENTS_MOST, RANGES_MOST, IMAGE_NAME_MOST = 24, 8, 63  # by sdk/root/root.h
+NAME = re.compile(r"[a-z0-9_-]{1,8}")
+RESTARTS = ("never", "always")
+MACHINES = ("q35", "microvm")
+REQUIRED = object()
+
+# key: (type, default, what it means)
+TOP_KEYS = {
+    "spec": ("whole number", REQUIRED, "version of this format: 1"),
+    "machine": ("table", {}, "the machine that `exo run` makes"),
+    "environment": ("list of tables", REQUIRED, "[[environment]], once for each"),
+    "test": ("table", {}, "what `exo test` runs and expects"),
+}
+MACHINE_KEYS = {
+    "memory": ("size", 512 << 20, "its RAM, 64M to 16G"),
+    "processors": ("whole number", 1, "1 to 8"),
+    "timeout": ("whole number", 60, "seconds after which the run is ended by force"),
+    "machine": ("text", "q35", "q35 or microvm"),
+}
+ENVIRONMENT_KEYS = {
+    "name": ("text", REQUIRED, "1 to 8 of a-z 0-9 _ -; stands before each line that it prints"),
+    "image": ("text", REQUIRED, "its program: a path in the build folder, or beside the manifest"),
+    "arguments": ("text", "", "one line that the program is given"),
+    "memory": ("size", 16 << 20, "what it may take"),
+    "kept": ("size", 256 << 10, "the part of it that is never taken back by force"),
+    "slots": ("list of [processor, first, count]", [], "the time slots that it owns, by position"),
+    "lend": ("text", None, "the environment that runs in its slots while it sleeps"),
+    "wait": ("true or false", True, "the system ends when all that have it are finished"),
+    "restart": ("text", "never", "never or always: start it again when it fails"),
+    "console": ("true or false", True, "may it print"),
+    "trace": ("true or false", False, "may it read the kernel's trace rings"),
+    "give": ("size", 0, "what the root asks back of it after a while, as memory pressure would"),
+}
+TEST_KEYS = {
+    "expect": ("list of texts", [], "regular expressions, each to be found in the output"),
+    "refuse": ("list of texts", [], "regular expressions, none to be found in the output"),
+    "status": ("whole number", 0, "the exit status"),
+    "machines": ("list of texts", ["q35"], "q35, microvm, iso (multiboot2 from a GRUB disc)"),
+    "processors": ("list of whole numbers", [1], "numbers of processors to run with"),
+    "memory": ("list of texts", [], "sizes of RAM to run with; else the machine's"),
+    "counted": ("true or false", False, "virtual time counts instructions: runs are repeatable, on one processor"),
+}
+
+
+def is_slot_list(value):
+    return isinstance(value, list) and all(
+        isinstance(part, list) and len(part) == 3 and all(type(n) is int and n >= 0 for n in part) for part in value)
+
+
+IS = {
+    "whole number": lambda value: type(value) is int and value >= 0,
+    "true or false": lambda value: type(value) is bool,
+    "text": lambda value: isinstance(value, str) and "\n" not in value,
+    "size": lambda value: isinstance(value, str) and size_of(value) is not None,
+    "table": lambda value: isinstance(value, dict),
+    "list of tables": lambda value: isinstance(value, list) and all(isinstance(part, dict) for part in value),
+    "list of texts": lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value),
+    "list of whole numbers": lambda value: isinstance(value, list) and all(type(part) is int for part in value),
+    "list of [processor, first, count]": is_slot_list,
+}
+EXAMPLE = {
+    "whole number": "1", "true or false": "true", "text": '"text"', "size": '"16M" (K, M or G, whole frames of 4K)',
+    "list of texts": '["text"]', "list of whole numbers": "[1, 2]", "list of [processor, first, count]": "[[0, 16, 8]]",
+    "table": "a [table]", "list of tables": "[[environment]] above its keys",
+}
+
+
+def size_of(text):
+    """Bytes of "16M", or None when it is no size of whole frames."""
+    match = SIZE.fullmatch(text)
+    size = int(match[1]) * UNIT[match[2]] if match else 0
+    return size if match and size % FRAME == 0 else None
+
+
+def size_shown(size):
+    unit = next(unit for unit in "GMK" if size % UNIT[unit] == 0 or unit == "K")
+    return f"{size // UNIT[unit]}{unit}"
+
+
+@dataclass
+class Lines:
+    """Where keys stand in the text, since tomllib does not tell: (table, index, key) to line."""
+    found: dict = field(default_factory=dict)
+
+    @classmethod
+    def scan(cls, text):
+        lines, table, index, counts = cls(), "", 0, {}
+        for number, line in enumerate(text.splitlines(), 1):
+            header = re.match(r"\s*\[(\[?)\s*([\w-]+)\s*\]", line)
+            key = re.match(r"\s*\"?([\w-]+)\"?\s*=", line)
+            if header:
+                table, index = header[2], counts.get(header[2], 0)
+                counts[table] = index + 1
+                lines.found.setdefault((table, index, None), number)
+                lines.found.setdefault(("", 0, table), number)
+            elif key:
+                lines.found.setdefault((table, index, key[1]), number)
+        return lines
+
+    def of(self, table, index=0, key=None):
+        return self.found.get((table, index, key)) or self.found.get((table, index, None)) or 1
+
+
+@dataclass
+class Environment:
+    """One [[environment]], its sizes in bytes."""
+    index: int
+    values: dict
+
+    def __getattr__(self, key):
+        try:
+            return self.values[key]
+        except KeyError:
+            raise AttributeError(key) from None
+
+
+@dataclass
+class Manifest:
+    path: Path
+    lines: Lines
+    machine: dict
+    environments: list
+    test: dict
+    test_given: bool = False
+    problems: list = field(default_factory=list)
+
+    def problem(self, where, text, mend):
+        """where: (table, index, key); the message is FILE:LINE: TEXT: MEND."""
+        self.problems.append((self.lines.of(*where), f"{text}: {mend}"))
+
+    def refuse_problems(self):
+        if self.problems:
+            raise Trouble(*(f"{self.path}:{line}: {text}" for line, text in sorted(self.problems)))
+
+
+def read(path, processors=None, memory=None, machine=None, timeout=None):
+    """The checked manifest; the arguments, from the command line, come before its [machine]."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise Trouble(f"{path}: {error.strerror}: name a system.toml, such as examples/mixed/system.toml") from None
+    except UnicodeDecodeError:
+        raise Trouble(f"{path}:1: is no text: save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Trouble(syntax_problem(path, text, str(error))) from None
+    manifest = Manifest(path, Lines.scan(text), {}, [], {})
+    top = checked(manifest, "", 0, document, TOP_KEYS)
+    manifest.machine = checked(manifest, "machine", 0, top["machine"], MACHINE_KEYS)
+    manifest.test = checked(manifest, "test", 0, top["test"], TEST_KEYS)
+    manifest.test_given = "test" in document
+    manifest.environments = [Environment(index, checked(manifest, "environment", index, values, ENVIRONMENT_KEYS))
+                             for index, values in enumerate(top["environment"] or [])]
+    manifest.refuse_problems()
+    given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout}
+    manifest.machine |= {key: value for key, value in given.items() if value is not None}
+    check_whole(manifest, top["spec"])
+    manifest.refuse_problems()
+    return manifest
+
+
+def syntax_problem(path, text, message):
+    match = re.search(r" \(at line (\d+), column \d+\)", message)
+    line = int(match[1]) if match else len(text.splitlines())
+    return f"{path}:{line}: {message[:match.start()] if match else message}: mend the TOML"
+
+
+def checked(manifest, table, index, values, keys):
+    """The values with defaults and sizes in bytes; unknown keys, wrong types and missing keys become problems."""
+    title = {"": "the manifest", "environment": "[[environment]]"}.get(table, f"[{table}]")
+    for key in values:
+        if key not in keys:
+            near = difflib.get_close_matches(key, keys, 1)
+            mend = f'write "{near[0]}"' if near else f"remove it; known are {', '.join(keys)}"
+            manifest.problem((table, index, key), f'unknown key "{key}" in {title}', mend)
+    result = {}
+    for key, (kind, default, meaning) in keys.items():
+        if key not in values:
+            result[key] = None if default is REQUIRED else default
+            if default is REQUIRED:
+                manifest.problem((table, index, None), f'{title} lacks "{key}"', f"add it ({meaning})")
+        elif IS[kind](values[key]):
+            result[key] = size_of(values[key]) if kind == "size" else values[key]
+        else:
+            result[key] = None if default is REQUIRED else default
+            manifest.problem((table, index, key), f'"{key}" is no {kind}', f"write it like {EXAMPLE[kind]}")
+    return result
+
+
+def check_whole(manifest, spec):
+    """What needs more than one key to be seen: names, claims, sums."""
+    if spec != SPEC:
+        manifest.problem(("", 0, "spec"), f"spec {spec} is not known to this exo", f"write spec = {SPEC}")
+    if not manifest.environments:
+        manifest.problem(("", 0, "environment"), "no environment", "add an [[environment]]")
+    if len(manifest.environments) > ENVIRONMENTS_MOST:
+        manifest.problem(("environment", ENVIRONMENTS_MOST, None), f"{len(manifest.environments)} environments",
+                         f"have at most {ENVIRONMENTS_MOST}")
+    check_machine(manifest)
+    check_names(manifest)
+    for environment in manifest.environments:
+        check_environment(manifest, environment)
+    check_slots(manifest)
+    check_memory(manifest)
+    check_test(manifest)
+
+
+def check_machine(manifest):
+    machine = manifest.machine
+    if not 1 <= machine["processors"] <= PROCESSOR_LIMIT:
+        manifest.problem(("machine", 0, "processors"), f"{machine['processors']} processors", "give 1 to 8")
+    if not MEMORY_LEAST <= machine["memory"] <= MEMORY_MOST:
+        manifest.problem(("machine", 0, "memory"), f"{size_shown(machine['memory'])} of memory", "give 64M to 16G")
+    if machine["machine"] not in MACHINES:
+        manifest.problem(("machine", 0, "machine"), f'no machine "{machine["machine"]}"', "write q35 or microvm")
+    if machine["timeout"] < 1:
+        manifest.problem(("machine", 0, "timeout"), "no time to run", "give at least 1 second")
+
+
+def check_names(manifest):
+    first = {}
+    for environment in manifest.environments:
+        where = ("environment", environment.index, "name")
+        if not NAME.fullmatch(environment.name):
+            manifest.problem(where, f'"{environment.name}" is no name', "use 1 to 8 of a-z 0-9 _ -")
+        if environment.name in first:
+            line = manifest.lines.of("environment", first[environment.name], "name")
+            manifest.problem(where, f'the name "{environment.name}" is taken on line {line}', "choose another")
+        first.setdefault(environment.name, environment.index)
+
+
+def check_environment(manifest, environment):
+    def problem(key, text, mend):
+        manifest.problem(("environment", environment.index, key), f"{environment.name}: {text}", mend)
+
+    names = [other.name for other in manifest.environments]
+    borrowed = any(other.lend == environment.name for other in manifest.environments)
+    if not environment.slots and not borrowed:
+        problem("slots", "owns no time slot and borrows none, so it never runs", "write slots = [[0, 16, 8]]")
+    if environment.kept > environment.memory:
+        problem("kept", f"keeps {size_shown(environment.kept)} of {size_shown(environment.memory)}",
+                "keep at most its memory")
+    if environment.give and environment.give > environment.memory - environment.kept:
+        problem("give", f"is asked for {size_shown(environment.give)}, more than it has beside what it keeps",
+                "ask for less")
+    if len(environment.slots) > RANGES_MOST:
+        problem("slots", f"{len(environment.slots)} ranges of slots", f"give at most {RANGES_MOST}")
+    if len(Path(environment.image).name) > IMAGE_NAME_MOST - 3:
+        problem("image", "the program's file name is too long", f"use at most {IMAGE_NAME_MOST - 3} characters")
+    if len(environment.arguments.encode()) > ARGUMENTS_MOST:
+        problem("arguments", f"{len(environment.arguments.encode())} bytes of arguments",
+                f"give at most {ARGUMENTS_MOST}")
+    if environment.restart not in RESTARTS:
+        problem("restart", f'"{environment.restart}" is no way to restart', "write never or always")
+    if environment.lend is not None and (environment.lend not in names or environment.lend == environment.name):
+        problem("lend", f'lends to "{environment.lend}"', "name another environment of this manifest")
+    if not environment.image:
+        problem("image", "names no program", "name a program of the build, such as libos-unix/unix.elf")
+
+
+def check_slots(manifest):
+    """Every position has one owner, exists, and leaves the root at least one on processor 0."""
+    owner, processors = {}, manifest.machine["processors"]
+    for environment in manifest.environments:
+        where = ("environment", environment.index, "slots")
+        for processor, first, count in environment.slots:
+            text = f"{environment.name}: slots [{processor}, {first}, {count}]"
+            if processor >= processors:
+                manifest.problem(where, f"{text} are on processor {processor} of {processors} (counted from 0)",
+                                 "choose a lower one, or give the machine more processors")
+            if not 0 < count <= SLOTS_PER_PROCESSOR - first:
+                manifest.problem(where, f"{text} are not within positions 0 to 63", "choose first + count up to 64")
+                continue
+            claim_slots(manifest, owner, environment, range(first, first + count), processor)
+    if all((0, position) in owner for position in range(SLOTS_PER_PROCESSOR)):
+        last = manifest.environments[-1].index
+        manifest.problem(("environment", last, "slots"), "all slots of processor 0 are given away",
+                         "leave the root at least one to start and watch the system")
+
+
+def claim_slots(manifest, owner, environment, positions, processor):
+    taken = [position for position in positions if (processor, position) in owner]
+    if taken:
+        other = owner[processor, taken[0]]
+        line = manifest.lines.of("environment", other.index, "slots")
+        whose = "twice" if other is environment else f"too, as {other.name} does on line {line}"
+        manifest.problem(("environment", environment.index, "slots"),
+                         f"{environment.name}: claims slot {taken[0]} of processor {processor} {whose}",
+                         "give each position to one environment")
+    for position in positions:
+        owner.setdefault((processor, position), environment)
+
+
+def available(memory):
+    """What environments may take of a machine's memory: all but the kernel's 1 % + 2 MiB and the root's 4 MiB."""
+    return (memory - memory // 100 - (6 << 20)) // FRAME * FRAME
+
+
+def check_memory(manifest):
+    total, most = 0, available(manifest.machine["memory"])
+    for environment in manifest.environments:
+        total += environment.memory
+        if total > most:
+            manifest.problem(("environment", environment.index, "memory"),
+                             f"{environment.name}: {size_shown(environment.memory)} bring the sum to "
+                             f"{size_shown(total)}, the machine has {size_shown(most // UNIT['M'] * UNIT['M'])} to give",
+                             "take less, or give the machine more memory")
+            return
+
+
+def check_test(manifest):
+    test = manifest.test
+    for key, known in (("machines", MACHINES + ("iso",)), ("processors", range(1, PROCESSOR_LIMIT + 1))):
+        for value in test[key]:
+            if value not in known:
+                manifest.problem(("test", 0, key), f"cannot run with {value}",
+                                 f"choose of {', '.join(map(str, known))}")
+    for key in ("expect", "refuse"):
+        for pattern in test[key]:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                manifest.problem(("test", 0, key), f'"{pattern}" is no regular expression ({error})', "mend it")
+    for size in test["memory"]:
+        if size_of(size) is None:
+            manifest.problem(("test", 0, "memory"), f'"{size}" is no size', 'write it like "64M"')
+
+
+def compiled(manifest, image_names):
+    """The text of the `system` file: `THING key=value ...` lines, memory in frames, arguments last to the line's end.
+
+    image_names: for each environment the name of its program in the archive.
+    """
+    out = [f"machine processors={manifest.machine['processors']}"]
+    for environment, image in zip(manifest.environments, image_names):
+        slots = ",".join(f"{processor}:{first}:{count}" for processor, first, count in environment.slots)
+        words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
+                 f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
+                 f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
+                 f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
+        if environment.lend is not None:
+            words.append(f"lend={environment.lend}")
+        out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))
+    return "\n".join(out) + "\n"

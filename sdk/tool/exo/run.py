@@ -1,0 +1,75 @@
+"""exo run: build, pack, boot, and a verdict; exo debug: the same, halted under gdb."""
+import subprocess
+from pathlib import Path
+
+from . import build as builder
+from . import image, machine, manifest, package, place
+
+
+def prepared(args):
+    """(build folder, manifest, packed module) of the system named on the command line."""
+    build = builder.build_all(args)
+    memory = manifest.size_of(args.memory) if args.memory else None
+    system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout)
+    name = Path(args.system).resolve().parent.name
+    module = image.pack(build, system, build / "systems" / f"{name}.img", warn=True)
+    return build, system, module
+
+
+def command_run(args):
+    package.require(package.RUN)
+    build, system, module = prepared(args)
+    line = machine.command(system.machine, place.kernel(build), module)
+    if args.verbose:
+        machine.print_command(line)
+    print(f"exo: {args.system} on {machine.described(system.machine)}", flush=True)
+    outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
+    print(verdict(outcome, system))
+    return outcome.status
+
+
+def verdict(outcome, system):
+    waited = sum(environment.wait for environment in system.environments)
+    if outcome.status == 0:
+        return f"exo: ok, {waited} environment{'s' * (waited != 1)} ended well in {outcome.seconds:.1f} s"
+    reason = outcome.reason or f"the system ended with status {outcome.status}"
+    if outcome.status == machine.PANICKED:
+        reason = "the kernel panicked"
+    return f"exo: FAILED, {reason} (after {outcome.seconds:.1f} s)"
+
+
+def command_debug(args):
+    """QEMU waits at its first instruction; gdb connects over a unix socket and knows all symbols."""
+    package.require(package.DEBUG)
+    build, system, module = prepared(args)
+    socket, log = build / "gdb.sock", build / "debug.log"
+    socket.unlink(missing_ok=True)
+    line = machine.command(system.machine, place.kernel(build), module, extra=[
+        "-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"])
+    line[line.index("stdio")] = f"file:{log}"
+    if args.verbose:
+        machine.print_command(line)
+    print(f"exo: the console goes to {place.shown(log)}; all libOSes are linked at the same addresses", flush=True)
+    with subprocess.Popen(line, stdin=subprocess.DEVNULL) as process:
+        try:
+            wait_for(socket, process)
+            return subprocess.run(gdb_command(build, system, socket)).returncode
+        finally:
+            process.kill()
+
+
+def wait_for(socket, process):
+    while not socket.exists() and process.poll() is None:
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def gdb_command(build, system, socket):
+    files = {place.root(build): None}
+    files |= {image.find_program(build, system, environment): None for environment in system.environments}
+    line = ["gdb", "-q", str(place.kernel(build)), "-ex", "set confirm off"]
+    for path in files:
+        line += ["-ex", f"add-symbol-file {path}"]
+    return line + ["-ex", f"target remote {socket}"]

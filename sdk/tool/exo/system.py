@@ -1,0 +1,69 @@
+"""The suite `system`: manifests with a [test] table, each combination of machine, processors and memory one case."""
+import itertools
+import re
+import time
+
+from . import image, machine, manifest, place, tap
+from .suites import SYSTEMS
+from .trouble import Trouble
+
+
+def manifests():
+    found = [path for pattern in SYSTEMS for path in sorted(place.SOURCE.glob(pattern))]
+    return [path for path in found if manifest.read(path).test_given]
+
+
+def name_of(path):
+    return path.stem if path.stem != "system" else path.parent.name
+
+
+def run_all(report, build, verbose):
+    paths = manifests()
+    if not paths:
+        raise Trouble(f"no manifest with a [test] table in {', '.join(SYSTEMS)}")
+    for path in paths:
+        started = time.monotonic()
+        cases = [run_case(build, path, *combination, verbose) for combination in combinations(path)]
+        report.add("system", name_of(path), cases, time.monotonic() - started)
+
+
+def combinations(path):
+    test = manifest.read(path).test
+    return itertools.product(test["machines"], test["processors"], test["memory"] or [None])
+
+
+def run_case(build, path, kind, processors, memory, verbose):
+    """Boot one combination and compare what came with what the manifest expects."""
+    name = name_of(path)
+    size = manifest.size_of(memory) if memory else None
+    try:
+        system = manifest.read(path, processors, size, "q35" if kind == "iso" else kind)
+        line = command(build, system, name, kind)
+    except Trouble as trouble:
+        return tap.Case(f"{name}: cannot be run", False, notes=list(trouble.lines))
+    if verbose:
+        machine.print_command(line)
+    outcome = machine.run(line, system.machine["timeout"], show=False, kernel=place.kernel(build))
+    title = f"{name} on {kind}, {processors} processor{'s' * (processors != 1)}" + (f", {memory}" if memory else "")
+    problems = complaints(system.test, outcome)
+    notes = problems and problems + ["the end of its output:", *outcome.output.splitlines()[-40:],
+                                     f"again: {' '.join(line)}"]
+    return tap.Case(title, not problems, notes=notes)
+
+
+def command(build, system, name, kind):
+    module = image.pack(build, system, build / "systems" / f"test-{name}.img")
+    disc = image.make_disc(build, module, build / "systems" / f"test-{name}.iso") if kind == "iso" else None
+    return machine.command(system.machine, place.kernel(build), module, system.test["counted"], disc)
+
+
+def complaints(test, outcome):
+    """What the run lacks of what its [test] table asks for."""
+    found = [outcome.reason] if outcome.reason else []
+    if not outcome.reason and outcome.status != test["status"]:
+        found.append(f"exit status {outcome.status} instead of {test['status']}")
+    found += [f"not in the output: {pattern}" for pattern in test["expect"]
+              if not re.search(pattern, outcome.output, re.MULTILINE)]
+    found += [f"in the output: {pattern}" for pattern in test["refuse"]
+              if re.search(pattern, outcome.output, re.MULTILINE)]
+    return found

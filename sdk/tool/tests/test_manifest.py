@@ -1,0 +1,209 @@
+"""Every kind of mistake in a manifest is refused with its file, its line and its mend."""
+import tempfile
+import unittest
+from pathlib import Path
+
+from exo import manifest, place
+from exo.trouble import Trouble
+
+GOOD = """\
+spec = 1
+
+[machine]
+memory = "128M"
+processors = 2
+
+[[environment]]
+name = "unix"
+image = "libos-unix/unix.elf"
+arguments = "one two=2"
+memory = "16M"
+kept = "512K"
+slots = [[0, 0, 16], [1, 0, 8]]
+lend = "rt"
+
+[[environment]]
+name = "rt"
+image = "libos-rt/rt.elf"
+slots = [[0, 16, 4]]
+restart = "always"
+wait = false
+
+[[environment]]
+name = "db"
+image = "libos-db/db.elf"
+slots = [[0, 40, 8]]
+"""
+
+
+class Manifests(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = Path(self.folder.name) / "system.toml"
+
+    def read(self, text, **given):
+        self.path.write_text(text)
+        return manifest.read(self.path, **given)
+
+    def refused(self, old, new, line, *words, **given):
+        """GOOD with `old` replaced is refused with exactly one message, for this line, with these words."""
+        self.assertIn(old, GOOD)
+        with self.assertRaises(Trouble) as caught:
+            self.read(GOOD.replace(old, new, 1), **given)
+        self.assertEqual(len(caught.exception.lines), 1, caught.exception.lines)
+        message = caught.exception.lines[0]
+        self.assertTrue(message.startswith(f"{self.path}:{line}: "), message)
+        for word in words:
+            self.assertIn(word, message)
+
+    def test_good_one_is_compiled(self):
+        system = self.read(GOOD)
+        self.assertEqual(manifest.compiled(system, ["unix.elf", "rt.elf", "db.elf"]), (
+            "machine processors=2\n"
+            "environment name=unix image=unix.elf memory=4096 kept=128 slots=0:0:16,1:0:8 wait=1 restart=0 console=1 trace=0 "
+            "give=0 lend=rt arguments=one two=2\n"
+            "environment name=rt image=rt.elf memory=4096 kept=64 slots=0:16:4 wait=0 restart=1 console=1 trace=0 "
+            "give=0 arguments=\n"
+            "environment name=db image=db.elf memory=4096 kept=64 slots=0:40:8 wait=1 restart=0 console=1 trace=0 "
+            "give=0 arguments=\n"))
+
+    def test_command_line_comes_before_the_machine(self):
+        system = self.read(GOOD, processors=4, memory=256 << 20, machine="microvm", timeout=5)
+        self.assertEqual(system.machine, {"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5})
+
+    def test_unknown_key_names_the_near_one(self):
+        self.refused("kept =", "kepd =", 12, 'unknown key "kepd" in [[environment]]', 'write "kept"')
+
+    def test_unknown_key_lists_the_known(self):
+        self.refused("processors = 2", "processors = 2\nxyzzy = 1", 6, "xyzzy", "known are memory, processors")
+
+    def test_unknown_table(self):
+        self.refused("[machine]", "[disk]\n[machine]", 3, 'unknown key "disk"', "remove it")
+
+    def test_wrong_type(self):
+        self.refused("processors = 2", 'processors = "two"', 5, '"processors" is no whole number', "write it like 1")
+
+    def test_boolean_is_no_number(self):
+        self.refused("processors = 2", "processors = true", 5, "is no whole number")
+
+    def test_wrong_size(self):
+        self.refused('memory = "16M"', 'memory = "16 megabytes"', 11, '"memory" is no size', '"16M"')
+
+    def test_size_of_broken_frames(self):
+        self.refused('kept = "512K"', 'kept = "513K"', 12, "is no size", "whole frames")
+
+    def test_wrong_slots(self):
+        self.refused("[[0, 16, 4]]", "[0, 16, 4]", 19, '"slots" is no list of [processor, first, count]')
+
+    def test_argument_of_two_lines(self):
+        self.refused('"one two=2"', '"one\\ntwo"', 10, '"arguments" is no text')
+
+    def test_too_long_arguments(self):
+        self.refused('"one two=2"', f'"{"x" * 232}"', 10, "232 bytes of arguments", "at most 231")
+
+    def test_most_arguments_are_what_an_environment_is_given(self):
+        self.assertTrue(f"char[{manifest.ARGUMENTS_MOST + 1}] arguments" in place.ABI_FILE.read_text())
+
+    def test_missing_name(self):
+        self.refused('name = "rt"\n', "", 16, 'lacks "name"', "add it")
+
+    def test_missing_environments(self):
+        self.refused(GOOD[GOOD.index("[[env"):], "", 1, 'lacks "environment"', "add it")
+
+    def test_other_spec(self):
+        self.refused("spec = 1", "spec = 2", 1, "spec 2 is not known", "write spec = 1")
+
+    def test_bad_name(self):
+        self.refused('name = "db"', 'name = "Data Base"', 24, "is no name", "1 to 8 of a-z")
+
+    def test_name_taken(self):
+        self.refused('name = "db"', 'name = "unix"', 24, "is taken on line 8", "choose another")
+
+    def test_slot_claimed_by_two(self):
+        self.refused("[[0, 16, 4]]", "[[0, 15, 4]]", 19, "claims slot 15 of processor 0 too, as unix does on line 13",
+                     "give each position to one environment")
+
+    def test_slot_claimed_twice(self):
+        self.refused("[1, 0, 8]]", "[0, 8, 2]]", 13, "claims slot 8 of processor 0 twice")
+
+    def test_slots_beyond_the_vector(self):
+        self.refused("[[0, 16, 4]]", "[[0, 60, 5]]", 19, "not within positions 0 to 63", "up to 64")
+
+    def test_processor_beyond_the_machine(self):
+        self.refused("processors = 2", "processors = 1", 13, "processor 1 of 1", "more processors")
+
+    def test_processors_given_on_the_command_line_are_checked(self):
+        self.refused("spec = 1", "spec = 1", 13, "processor 1 of 1", processors=1)
+
+    def test_no_slot_left_for_the_root(self):
+        self.refused("[[0, 16, 4]]", "[[0, 16, 24], [0, 48, 16]]", 26, "all slots of processor 0", "leave the root")
+
+    def test_environment_that_never_runs(self):
+        self.refused("slots = [[0, 0, 16], [1, 0, 8]]", "slots = []", 13, "never runs", "write slots")
+
+    def test_borrower_needs_no_slots_of_its_own(self):
+        self.assertEqual(self.read(GOOD.replace("slots = [[0, 16, 4]]\n", "")).environments[1].slots, [])
+
+    def test_more_memory_than_the_machine_has(self):
+        self.refused('memory = "16M"', 'memory = "96M"', 23, "bring the sum to 128M, the machine has 120M", "take less")
+
+    def test_more_kept_than_memory(self):
+        self.refused('kept = "512K"', 'kept = "32M"', 12, "keeps 32M of 16M", "at most its memory")
+
+    def test_more_asked_back_than_it_may_lose(self):
+        self.refused('kept = "512K"', 'kept = "512K"\ngive = "16M"', 13, "is asked for 16M", "ask for less")
+
+    def test_too_many_ranges(self):
+        ranges = ", ".join(f"[0, {n}, 1]" for n in range(40, 49))
+        self.refused("[[0, 40, 8]]", f"[{ranges}]", 26, "9 ranges", "at most 8")
+
+    def test_too_many_environments(self):
+        more = "".join(f'[[environment]]\nname = "x{n}"\nimage = "x"\nmemory = "1M"\nslots = [[1, {n + 20}, 1]]\n'
+                       for n in range(22))
+        with self.assertRaises(Trouble) as caught:
+            self.read(GOOD + more)
+        self.assertIn("25 environments: have at most 24", str(caught.exception))
+
+    def test_limits_are_the_root_s(self):
+        header = (place.SOURCE / "sdk/root/root.h").read_text()
+        self.assertRegex(header, rf"#define MEMBERS_MAX +{manifest.ENVIRONMENTS_MOST}\b")
+        self.assertRegex(header, rf"#define RANGES_MAX +{manifest.RANGES_MOST}\b")
+        self.assertIn(f"image[{manifest.IMAGE_NAME_MOST + 1}]", header)
+
+    def test_lending_to_nobody(self):
+        self.refused('lend = "rt"', 'lend = "nobody"', 14, 'lends to "nobody"', "name another environment")
+
+    def test_other_restart(self):
+        self.refused('restart = "always"', 'restart = "sometimes"', 20, "no way to restart", "never or always")
+
+    def test_too_many_processors(self):
+        self.refused("processors = 2", "processors = 9", 5, "9 processors", "give 1 to 8")
+
+    def test_too_little_memory(self):
+        with self.assertRaises(Trouble) as caught:
+            self.read(GOOD.replace('"128M"', '"32M"'))
+        self.assertIn(f"{self.path}:4: 32M of memory: give 64M to 16G", caught.exception.lines)
+
+    def test_other_machine(self):
+        self.refused("processors = 2", 'processors = 2\nmachine = "pc"', 6, 'no machine "pc"', "q35 or microvm")
+
+    def test_bad_expectation(self):
+        self.refused("[machine]", '[test]\nexpect = ["("]\n[machine]', 4, "no regular expression")
+
+    def test_all_mistakes_are_told_at_once(self):
+        with self.assertRaises(Trouble) as caught:
+            self.read(GOOD.replace("kept", "kepd").replace('"rt.elf"', "7").replace("wait = false", "wait = 0"))
+        self.assertEqual(len(caught.exception.lines), 2)
+
+    def test_broken_toml(self):
+        self.refused("processors = 2", "processors = = 2", 5, "Invalid value", "mend the TOML")
+
+    def test_missing_file(self):
+        with self.assertRaises(Trouble) as caught:
+            manifest.read("nowhere/system.toml")
+        self.assertIn("nowhere/system.toml: No such file", str(caught.exception))
+
+
+if __name__ == "__main__":
+    unittest.main()
