@@ -9,7 +9,8 @@
 #include <exo/text.h>
 #include <exo/upcall.h>
 
-enum { SLOT_HOLDER = 44, SLOT_WINDOW, SLOT_HOLDER_GATE, HOLDER_GATE = 20, HOLDER_FRAMES = 256, ASSET_FRAMES = 64, ROUNDS = 20 };
+enum { SLOT_HOLDER = 44, SLOT_WINDOW, SLOT_HOLDER_GATE, HOLDER_GATE = 20 };
+enum { HOLDER_FRAMES = 256, ASSET_FRAMES = 64, ROUNDS = 20 };
 
 static struct exo_child holder;
 static uint32_t asset; /* first of the frames that move to and fro */

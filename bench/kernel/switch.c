@@ -6,7 +6,7 @@
 #include <exo/text.h>
 #include <exo/upcall.h>
 
-enum { SLOT_PEER = 40, SLOT_WINDOW, SLOT_PEER_GATE, PEER_FRAMES = 256, PEER_GATE = 20, PEER_GATE_COPY = 21 };
+enum { SLOT_PEER = 40, SLOT_WINDOW, SLOT_PEER_GATE, PEER_FRAMES = 256, PEER_GATE = 20 };
 
 extern uint64_t bench_bounce_target;
 
@@ -60,7 +60,7 @@ static void yield_measure(void)
     bench_print("yield_to", least / 2, "instructions");
 }
 
-/* The peer needs the capability that a child's builder uses to reach it: RUN on us lets it yield back, GRANT give us its gate. */
+/* The peer is given a capability to us: RUN lets it yield back, GRANT lets it give us its gate. */
 void bench_switches(void)
 {
     static uint16_t back;

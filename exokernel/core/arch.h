@@ -17,7 +17,14 @@
  *   struct shadow_entry     *shadow_page(frame_name)
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
+ *   struct processor        *processor_here(void)          this processor's
+ *   struct vcpu             *vcpu_here(void)               what arch_switch was last told
  *   uint64_t arch_clamp(uint64_t index, uint64_t limit)   index if below limit, else 0, also under speculation
+ *
+ *   Notes that spare walks: capabilities (by id) that this processor found valid, and kernel.generation as it was before
+ *   the check. A machine may keep none.
+ *   bool arch_check_is_noted(uint64_t id)       it was valid, and nothing has been withdrawn since
+ *   void arch_check_note(uint64_t id, uint64_t generation)
  *
  *   page-table entries:
  *   uint64_t   entry_make(frame_name, uint32_t map_flags, uint32_t may_flags, uint32_t slot)   leaf, user
@@ -26,6 +33,7 @@
  *   frame_name entry_frame(uint64_t)
  *   uint32_t   entry_flags(uint64_t)    EXO_MAP_READ | WRITE | EXECUTE | LARGE as they are now
  *   uint32_t   entry_may(uint64_t)      the same as they may become
+ *   bool       entry_allows(uint64_t, uint32_t map_flags)  what it may become includes these
  *   uint32_t   entry_slot(uint64_t)     the capability slot recorded when it was bound
  *   void       entry_change(uint64_t *, uint32_t flags)  write and execute as flags (MAP_WRITE, MAP_EXECUTE) say, clear
  *                                       accessed (MAP_AGE) and dirty (MAP_CLEAN); keeps the rest, and what the hardware
@@ -52,11 +60,10 @@ void arch_clear_page(frame_name frame);
 void arch_fill_root_table(frame_name frame); /* the kernel's own entries of a TABLE4 */
 bool arch_table_is_empty(frame_name frame, uint32_t level); /* no present entry among those that environments write */
 
-/* Make the machine run in this space with this virtual processor's entry points: address space, cached context page
- * and entries, cleared FPU, speculation barrier. vcpu 0: idle, in the kernel's own space. */
+/* Make the machine run this virtual processor: address space, cleared FPU and bases, speculation barrier; processor_info shows it
+ * (running, switches). Exceptions and foreign system calls use its entry points as they are when they happen. vcpu 0: idle, in the
+ * kernel's own space. */
 void arch_switch(vcpu_name vcpu);
-/* The entry points of the virtual processor that runs here may have changed: cache them anew, nothing else. */
-void arch_entries(vcpu_name vcpu);
 /* Save the FPU state of the interrupted virtual processor into its context page's forced_fpu. */
 void arch_save_fpu(frame_name context);
 

@@ -150,7 +150,7 @@ static void root_bind(uint64_t address, frame_name table, frame_name frame, uint
 {
     const struct exo_mapping mapping = {.address = address, .table = table, .frame = frame, .capability = slot, .flags = flags};
 
-    boot_must(space_bind_one(&root.caller, &mapping), "cannot map the root: its image overlaps itself or lies outside the first GiB");
+    boot_must(space_bind(&root.caller, &mapping), "cannot map the root: its image overlaps itself or lies outside the first GiB");
 }
 
 static void space_make(void)
@@ -283,6 +283,7 @@ void kernel_start(const struct boot *boot)
     root.lowest = largest->first;
     root.next = largest->first + largest->count;
     kernel.next_id = 1;
+    kernel.generation = 1;
     kernel.frame_count = boot->frame_count;
     frames_fill();
     system_fill();

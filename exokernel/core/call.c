@@ -12,56 +12,54 @@ static bool call_is(uint32_t number, uint64_t calls)
 
 static struct caller caller_now(void)
 {
-    uint32_t processor = arch_processor();
-    vcpu_name vcpu = kernel.processor[processor].running;
+    vcpu_name vcpu = processor_here()->running;
     frame_name self = vcpu / VCPUS_PER_ENVIRONMENT;
 
     return (struct caller){
-        .processor = processor, .vcpu = vcpu, .environment = self, .self = self,
+        .processor = arch_processor(), .vcpu = vcpu, .environment = self, .self = self,
         .context = environment_page(self)->vcpu[vcpu % VCPUS_PER_ENVIRONMENT].context,
     };
 }
 
-/* Under the lock, if the call wants it: the subject cannot die between the check and the call. */
-static exo_result call_as_subject(struct caller *caller, uint32_t number, uint32_t subject, const uint64_t argument[6])
+/* Under the lock the caller and the subject cannot die between the check and the call. */
+static exo_result subject_resolve(struct caller *caller, uint64_t subject)
 {
     if (environment_page(caller->self)->state != ENVIRONMENT_ALIVE)
         return EXO_GONE;
-    exo_result result = capability_environment(caller->self, subject, EXO_RIGHT_CONTROL, &caller->environment);
-    return result < 0 ? result : call_dispatch(caller, number, argument);
+    return subject ? capability_environment(caller->self, (uint32_t)subject, EXO_RIGHT_CONTROL, &caller->environment) : EXO_OK;
 }
 
 exo_result call_enter(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t word)
 {
-    const uint64_t argument[6] = {a0, a1, a2, a3, a4, a5};
     uint32_t number = word & ((1 << NUMBER_BITS) - 1);
     uint64_t subject = word >> SUBJECT_SHIFT;
     struct caller caller = caller_now();
 
     if (number >= EXO_CALL_COUNT)
         return EXO_BAD_CALL;
-    if (subject >= SUBJECT_LIMIT || (subject && !call_is(number, EXO_SUBJECT_CALLS)))
+    if (subject && (subject >= SUBJECT_LIMIT || !call_is(number, EXO_SUBJECT_CALLS)))
         return EXO_BAD_ARGUMENT;
     if (!call_is(number, EXO_LOCKED_CALLS))
-        return call_dispatch(&caller, number, argument);
+        return call_dispatch(&caller, number, a0, a1, a2, a3, a4, a5);
 
     arch_lock();
-    exo_result result = call_as_subject(&caller, number, subject, argument);
+    exo_result result = subject_resolve(&caller, subject);
+    if (result == EXO_OK)
+        result = call_dispatch(&caller, number, a0, a1, a2, a3, a4, a5);
     arch_unlock();
     return result;
 }
 
 void call_enter_switching(struct exo_registers *registers)
 {
-    const uint64_t argument[6] = {registers->rdi, registers->rsi, registers->rdx,
-                                  registers->r10, registers->r8, registers->r9};
     uint32_t number = registers->rax & ((1 << NUMBER_BITS) - 1);
     struct caller caller = caller_now();
 
     if (registers->rax >> SUBJECT_SHIFT)
         registers->rax = EXO_BAD_ARGUMENT;
     else
-        registers->rax = call_dispatch_switching(&caller, registers, number, argument);
+        registers->rax = call_dispatch_switching(&caller, registers, number, registers->rdi, registers->rsi, registers->rdx,
+                                                 registers->r10, registers->r8, registers->r9);
 }
 
 exo_result call_null(const struct caller *caller)

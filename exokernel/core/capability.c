@@ -24,7 +24,7 @@ struct capability *capability_at(capability_name name)
     return &capability_page(name / CAPABILITIES_PER_TABLE)->slot[name % CAPABILITIES_PER_TABLE - 1];
 }
 
-static bool name_is_in_a_table(capability_name name)
+static inline __attribute__((always_inline)) bool name_is_in_a_table(capability_name name)
 {
     frame_name frame = name / CAPABILITIES_PER_TABLE;
 
@@ -32,12 +32,17 @@ static bool name_is_in_a_table(capability_name name)
            frame_at(frame)->kind == EXO_FRAME_CAPABILITIES;
 }
 
-struct capability *capability_live(capability_name name)
+static inline __attribute__((always_inline)) struct capability *live_at(capability_name name)
 {
     if (!name_is_in_a_table(name) || !capability_page(name / CAPABILITIES_PER_TABLE)->header.live)
         return NULL;
     struct capability *capability = capability_at(name);
     return capability->state == CAPABILITY_LIVE ? capability : NULL;
+}
+
+struct capability *capability_live(capability_name name)
+{
+    return live_at(name);
 }
 
 frame_name capability_holder(capability_name name)
@@ -50,12 +55,13 @@ uint32_t capability_slot(capability_name name)
     return capability_page(name / CAPABILITIES_PER_TABLE)->header.index * CAPABILITIES_PER_TABLE + name % CAPABILITIES_PER_TABLE;
 }
 
-enum reach capability_reach(capability_name name, uint64_t id, uint64_t stamp)
+/* Up to one of the root's. Is the stamp among the ids on the way? */
+static enum reach capability_walk(capability_name name, uint64_t id, uint64_t stamp)
 {
     bool found = false;
 
     for (uint32_t depth = 0; depth <= DEPTH_MAX; depth++) {
-        const struct capability *capability = capability_live(name);
+        const struct capability *capability = live_at(name);
 
         if (!capability || capability->id != id)
             return REACH_NOTHING;
@@ -66,6 +72,34 @@ enum reach capability_reach(capability_name name, uint64_t id, uint64_t stamp)
         id = capability->source_id;
     }
     return REACH_NOTHING;
+}
+
+enum reach capability_reach(capability_name name, uint64_t id, uint64_t stamp)
+{
+    if (arch_check_is_noted(id) && (stamp == id || stamp == 0))
+        return stamp ? REACH_STAMP : REACH_ROOT;
+    uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
+    enum reach reach = capability_walk(name, id, stamp);
+    if (reach != REACH_NOTHING)
+        arch_check_note(id, generation);
+    return reach;
+}
+
+void capability_forget(void)
+{
+    __atomic_fetch_add(&kernel.generation, 1, __ATOMIC_SEQ_CST);
+}
+
+void capability_end(capability_name name, uint64_t id)
+{
+    struct capability *capability = capability_live(name);
+
+    if (capability && capability->id == id) {
+        __atomic_store_n(&capability->id, 0, __ATOMIC_RELEASE);
+        capability_forget();
+        *capability = (struct capability){0};
+    }
+    capability_forget();
 }
 
 bool claim_is_live(capability_name name, uint64_t stamp)

@@ -36,6 +36,10 @@ exo_result capability_environment(frame_name environment, uint32_t slot, uint32_
 
 /* May something new be put into the slot? It holds nothing, or what is not valid any more and owned nothing. */
 exo_result capability_slot_is_free(frame_name environment, uint32_t slot);
+/* End this very capability, if it is still there and live, without a sweep: nothing is bound under it. */
+void capability_end(capability_name name, uint64_t id);
+/* A capability ceased to be valid: forget what was checked before (struct recent). To be called after the change. */
+void capability_forget(void);
 /* Put a new capability, derived from source, into a slot that is free. Returns its id. */
 uint64_t capability_mint(capability_name name, capability_name source, uint32_t kind, uint32_t rights, uint32_t first,
                          uint32_t count);

@@ -11,7 +11,7 @@
 #include <vcpu.h>
 
 enum {
-    REAP_SLOTS = 128, /* slots that one step looks at */
+    REAP_SLOTS = 48,  /* slots that one step looks at */
     SLOTS_PER_ENVIRONMENT = TABLES_PER_ENVIRONMENT * CAPABILITIES_PER_TABLE,
 };
 
@@ -94,9 +94,7 @@ void environment_kill(frame_name frame)
             capability_page(environment->tables[i])->header.live = 0;
     for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
         vcpu_stop_now(frame * VCPUS_PER_ENVIRONMENT + i);
-    struct capability *own = capability_at(info->capability);
-    if (own->id == info->stamp)
-        *own = (struct capability){0};
+    capability_end(info->capability, info->stamp);
     flush_begin();
     trace_record(EXO_TRACE_DESTROY, 0, frame, 0);
     if (frame == system_info()->root) {
@@ -116,12 +114,27 @@ exo_result call_environment_destroy(const struct caller *caller, uint16_t slot)
     return EXO_OK;
 }
 
+/* Was it derived from another one of the dying environment's? Then the sweep of that one covers it: both have been invalid
+ * since the environment began to die. */
+static bool capability_is_covered(capability_name name, frame_name environment)
+{
+    const struct capability *capability = capability_at(name);
+    frame_name table = capability->source / CAPABILITIES_PER_TABLE;
+
+    return (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS) && capability->state == CAPABILITY_LIVE &&
+           frame_at(table)->kind == EXO_FRAME_CAPABILITIES && capability_page(table)->header.environment == environment;
+}
+
 /* The next slots of a dying environment: end what they hold. OK: all are empty. */
 static exo_result slots_reap(struct environment *environment, frame_name frame, uint32_t *budget)
 {
     for (uint32_t i = 0; i < REAP_SLOTS && environment->reaped < SLOTS_PER_ENVIRONMENT; i++) {
         capability_name name = capability_lookup(frame, environment->reaped);
 
+        if (!environment->tables[environment->reaped / CAPABILITIES_PER_TABLE])
+            environment->reaped |= CAPABILITIES_PER_TABLE - 1;
+        if (name && capability_is_covered(name, frame))
+            *capability_at(name) = (struct capability){0};
         if (name && capability_at(name)->state == CAPABILITY_LIVE)
             sweep_begin(name);
         if (name && capability_at(name)->state == CAPABILITY_CLOSING) {
@@ -170,6 +183,7 @@ exo_result call_environment_reap(const struct caller *caller, uint32_t frame)
     (void)caller;
     if (!info)
         return EXO_BAD_NAME;
+    frame = frame_clamped(frame);
     if (info->kind != EXO_FRAME_ENVIRONMENT || environment_page(frame)->state != ENVIRONMENT_DYING)
         return EXO_WRONG_KIND;
     struct environment *environment = environment_page(frame);

@@ -2,6 +2,19 @@
 #include <arch.h>
 #include <dispatch.h>
 
+enum { ASK_NS = 20000 }; /* a processor is interrupted for a flush this often at most: asking must not steal its time */
+
+/* It passes the epoch when it is interrupted, or at its next slot at the latest. */
+static void flush_ask(uint32_t processor)
+{
+    uint64_t *asked = &kernel.processor[processor].asked, now = arch_time();
+
+    if (*asked && now - *asked < ASK_NS)
+        return;
+    *asked = now;
+    arch_interrupt(processor);
+}
+
 uint64_t flush_begin(void)
 {
     return ++system_info()->flush_epoch;
@@ -17,7 +30,7 @@ bool flush_is_over(uint64_t epoch)
         if (p == arch_processor()) {
             arch_flush_all();
         } else {
-            arch_interrupt(p);
+            flush_ask(p);
             over = false;
         }
     }

@@ -9,9 +9,14 @@
 #include <revoke.h>
 #include <sweep.h>
 
+frame_name frame_clamped(frame_name frame)
+{
+    return (frame_name)arch_clamp(frame, kernel.frame_count);
+}
+
 struct exo_frame *frame_named(frame_name frame)
 {
-    return frame < kernel.frame_count ? frame_at(arch_clamp(frame, kernel.frame_count)) : NULL;
+    return frame < kernel.frame_count ? frame_at(frame_clamped(frame)) : NULL;
 }
 
 exo_result frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame)
@@ -71,32 +76,24 @@ static exo_result frame_take_one(const struct caller *caller, uint32_t slot, fra
     return result;
 }
 
-/* Does the environment own this DATA frame, unbound, under just this capability, and is that still valid? */
-static exo_result frame_may_be_given_up(const struct caller *caller, uint32_t slot, frame_name frame)
+/* A capability under which the caller gives frames up. */
+struct holding {
+    capability_name name;
+    struct capability capability;
+};
+
+/* Does the caller own this DATA frame, unbound, under just this capability? */
+static exo_result frame_may_be_given_up(const struct holding *holding, frame_name frame)
 {
     const struct exo_frame *info = frame_named(frame);
 
     if (!info)
         return EXO_BAD_NAME;
-    exo_result result = capability_check(caller->environment, slot, EXO_KIND_FRAMES, 0, frame, info->stamp);
-    if (result < 0)
-        return result;
-    if (info->capability != capability_lookup(caller->environment, slot))
+    if (info->capability != holding->name || info->stamp != holding->capability.id)
         return EXO_NO_RIGHT;
     if (info->kind != EXO_FRAME_DATA)
         return EXO_WRONG_KIND;
     return info->bindings ? EXO_BOUND : EXO_OK;
-}
-
-static exo_result frame_free_one(const struct caller *caller, uint32_t slot, frame_name frame)
-{
-    exo_result result = frame_may_be_given_up(caller, slot, frame);
-
-    if (result == EXO_OK) {
-        frame_release(frame);
-        revoke_note_returned(caller->environment, slot);
-    }
-    return result;
 }
 
 /* The new owner's claim is the capability that the old owner's was derived from. */
@@ -111,20 +108,6 @@ static void frame_pass_to(frame_name frame, capability_name name, uint64_t id)
     info->kind = EXO_FRAME_DIRTY;
 }
 
-static exo_result frame_return_one(const struct caller *caller, uint32_t slot, frame_name frame)
-{
-    exo_result result = frame_may_be_given_up(caller, slot, frame);
-
-    if (result < 0)
-        return result;
-    const struct capability *capability = capability_at(capability_lookup(caller->environment, slot));
-    if (!capability->source)
-        return EXO_BAD_CAPABILITY;
-    frame_pass_to(frame, capability->source, capability->source_id);
-    revoke_note_returned(caller->environment, slot);
-    return EXO_OK;
-}
-
 exo_result call_frame_take(const struct caller *caller, uint16_t capability, uint32_t frame, uint32_t count)
 {
     if (count == 0 || count > TAKE_MAX)
@@ -137,34 +120,46 @@ exo_result call_frame_take(const struct caller *caller, uint16_t capability, uin
     return count;
 }
 
-exo_result call_frame_free(const struct caller *caller, uint16_t capability, uint32_t frame, uint32_t count)
+/* Give up frames in a row, to nobody or to whom they came from; says how many. */
+static exo_result frames_give_up(const struct caller *caller, uint32_t slot, frame_name first, uint32_t count, bool to_source)
 {
+    struct holding holding = {.name = capability_lookup(caller->environment, slot)};
+    uint32_t given = 0;
+
     if (count == 0 || count > BATCH_MAX)
         return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        exo_result result = frame_free_one(caller, capability, frame + i);
+    exo_result result = capability_use(caller->environment, slot, EXO_KIND_FRAMES, 0, &holding.capability);
+    if (result == EXO_OK && to_source && !holding.capability.source)
+        result = EXO_BAD_CAPABILITY;
+    while (result == EXO_OK && given < count) {
+        result = frame_may_be_given_up(&holding, first + given);
         if (result < 0)
-            return i ? i : result;
+            break;
+        if (to_source)
+            frame_pass_to(first + given, holding.capability.source, holding.capability.source_id);
+        else
+            frame_release(first + given);
+        given++;
     }
-    return count;
+    if (given && to_source)
+        revoke_note_returned(caller->environment, slot, given);
+    return given ? given : result;
+}
+
+exo_result call_frame_free(const struct caller *caller, uint16_t capability, uint32_t frame, uint32_t count)
+{
+    return frames_give_up(caller, capability, frame, count, false);
 }
 
 exo_result call_frame_return(const struct caller *caller, uint16_t capability, uint32_t frame, uint32_t count)
 {
-    if (count == 0 || count > BATCH_MAX)
-        return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        exo_result result = frame_return_one(caller, capability, frame + i);
-        if (result < 0)
-            return i ? i : result;
-    }
-    return count;
+    return frames_give_up(caller, capability, frame, count, true);
 }
 
 /* What can be undone without taking the environment itself apart. */
 static bool kind_can_be_forced(uint32_t kind)
 {
-    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_TABLE1 || kind == EXO_FRAME_TABLE2 ||
+    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_DIRTY || kind == EXO_FRAME_TABLE1 || kind == EXO_FRAME_TABLE2 ||
            kind == EXO_FRAME_TABLE3 || kind == EXO_FRAME_LARGE;
 }
 
@@ -181,14 +176,17 @@ exo_result call_frame_reclaim(const struct caller *caller, uint16_t capability, 
         return result;
     if (!kind_can_be_forced(info->kind))
         return EXO_WRONG_KIND;
-    result = revoke_may_force(caller->environment, capability, info->capability, info->stamp, &victim);
+    bool is_under_way = info->closing == CLOSING_BY_FORCE;
+    result = revoke_may_force(caller->environment, capability, info->capability, info->stamp, is_under_way, &victim);
     if (result < 0)
         return result;
-    if (!sweep_undo(frame, &budget))
+    if (!is_under_way)
+        revoke_note_taken(victim, frame);
+    frame_at(frame)->closing = CLOSING_BY_FORCE;
+    if (info->kind != EXO_FRAME_DIRTY && !sweep_undo(frame, &budget))
         return EXO_AGAIN;
 
     capability_name name = capability_lookup(caller->environment, capability);
     frame_pass_to(frame, name, capability_at(name)->id);
-    revoke_note_taken(victim, frame);
     return EXO_OK;
 }

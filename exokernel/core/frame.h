@@ -8,6 +8,9 @@
 /* The frame's entry, or NULL if there is no such frame. */
 struct exo_frame *frame_named(frame_name frame);
 
+/* The same name, clamped for use as an index after frame_named found it. */
+frame_name frame_clamped(frame_name frame);
+
 /* May the environment take the frame under the capability in this slot now? AGAIN: translations must be flushed first. */
 exo_result frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame);
 /* Take it, cleared, for this kind of use. frame_may_be_taken has said OK. */

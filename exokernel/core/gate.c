@@ -5,7 +5,10 @@
 #include <upcall.h>
 #include <vcpu.h>
 
-enum { GATE_RIGHTS = EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_GRANT, USER_FLAGS = 0x202 };
+enum {
+    GATE_RIGHTS = EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_GRANT,
+    RIP_BITS = 47, /* a sysret to anything above faults in the kernel (Intel SDM 2B SYSRET) */
+};
 
 /* What a GATE capability opens. */
 struct opening {
@@ -53,9 +56,9 @@ static void message_keep(struct vcpu *vcpu, const struct exo_registers *register
 static void client_restore(struct vcpu *client, int64_t status, struct exo_registers *registers)
 {
     client->resume = RESUME_EVENT;
-    registers->rip = client->return_rip;
-    registers->rsp = client->return_rsp;
-    registers->rflags = client->return_rflags;
+    registers->rip = client->place.rip;
+    registers->rsp = client->place.rsp;
+    registers->rflags = client->place.rflags;
     registers->rax = (uint64_t)status;
     registers->rdi = registers->rcx = registers->r11 = 0;
 }
@@ -74,10 +77,8 @@ void gate_return(struct vcpu *client, struct exo_registers *registers)
 /* The gate's old capability ends, and with it all that were derived from it. */
 static void gate_close(struct gate *gate)
 {
-    struct capability *capability = capability_at(gate->capability);
-
-    if (gate->stamp && capability->id == gate->stamp)
-        *capability = (struct capability){0};
+    if (gate->stamp)
+        capability_end(gate->capability, gate->stamp);
 }
 
 /* May the capability of this gate go into the slot? It may take its predecessor's place. */
@@ -106,6 +107,8 @@ exo_result call_gate_create(const struct caller *caller, uint8_t index, uint8_t 
     exo_result result = gate_slot_is_free(environment, gate, new_slot);
     if (result < 0)
         return result;
+    if (!claim_is_live(source, frame_at(environment)->stamp))
+        return EXO_GONE;
     if (capability_at(source)->depth >= DEPTH_MAX)
         return EXO_TOO_DEEP;
 
@@ -116,79 +119,170 @@ exo_result call_gate_create(const struct caller *caller, uint8_t index, uint8_t 
     return EXO_OK;
 }
 
-exo_result call_gate_call(const struct caller *caller, struct exo_registers *registers, uint16_t gate)
+/* Check what the slot's capability opens, and remember it for the fast way. */
+static exo_result gate_remember(struct recent *known, frame_name environment, uint32_t slot)
 {
-    struct vcpu *self = vcpu_at(caller->vcpu);
+    uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
     struct opening opening;
 
-    exo_result result = gate_open(caller->environment, gate, EXO_RIGHT_EXECUTE, &opening);
+    exo_result result = gate_open(environment, slot, EXO_RIGHT_EXECUTE, &opening);
     if (result < 0)
         return result;
-    const struct gate *open = gate_at(opening.gate);
-    vcpu_name name = gate_server(opening.gate);
-    struct vcpu *callee = vcpu_at(name);
-    if (self->depth >= DEPTH_MAX || !slice_claim(caller->processor, name, EXO_VCPU_WAITING))
-        return EXO_BUSY;
+    const struct gate *gate = gate_at(opening.gate);
+    *known = (struct recent){
+        .slot = slot, .generation = generation, .environment = environment, .first = opening.gate,
+        .entry = gate->entry, .stack = gate->stack, .vcpu = gate_server(opening.gate),
+        .value = opening.badge | (uint64_t)(opening.gate % GATES_PER_ENVIRONMENT) << 32,
+    };
+    return EXO_OK;
+}
 
-    callee->caller = caller->vcpu;
-    callee->depth = self->depth + 1;
-    self->return_rip = registers->rip;
-    self->return_rsp = registers->rsp;
-    self->return_rflags = registers->rflags;
+/* From who runs here into the gate that `name` serves. False: it does not wait, or calls are nested too deep. */
+static inline bool gate_enter(struct processor *here, const struct recent *known, vcpu_name name, struct place *place)
+{
+    vcpu_name caller = here->running;
+    struct vcpu *self = vcpu_here(), *server = vcpu_at(name);
+    uint32_t depth = self->depth;
+
+    if (depth >= DEPTH_MAX || !slice_claim(here, name, EXO_VCPU_WAITING))
+        return false;
+    server->caller = caller;
+    server->depth = depth + 1;
+    self->place = *place;
     self->resume = RESUME_CALLER;
     self->callee = name;
-    vcpu_set(self, EXO_VCPU_CALLING);
-    registers->rip = open->entry;
-    registers->rsp = open->stack;
-    registers->rflags = USER_FLAGS;
-    registers->rdi = opening.gate % GATES_PER_ENVIRONMENT;
+    __atomic_store_n(&self->state, EXO_VCPU_CALLING, __ATOMIC_RELEASE);
+    *place = (struct place){.rflags = USER_FLAGS, .rip = known->entry, .rsp = known->stack};
+    arch_switch(name);
+    return true;
+}
+
+struct transfer gate_call_fast(uint64_t slot, struct place *place)
+{
+    struct processor *here = processor_here();
+    const struct recent *known = &here->gate[slot % RECENT_MAX];
+
+    if (known->slot != slot || known->environment != here->running / VCPUS_PER_ENVIRONMENT ||
+        known->generation != kernel.generation || place->rip >> RIP_BITS)
+        return (struct transfer){0};
+    vcpu_name name = known->vcpu;
+    if (vcpu_at(name)->timer < here->armed || !gate_enter(here, known, name, place))
+        return (struct transfer){0};
+    return (struct transfer){.vcpu = name, .value = known->value};
+}
+
+exo_result call_gate_call(const struct caller *caller, struct exo_registers *registers, uint16_t gate)
+{
+    struct processor *here = &kernel.processor[caller->processor];
+    struct recent *known = &here->gate[gate % RECENT_MAX];
+    struct place place = {.rflags = registers->rflags, .rip = registers->rip, .rsp = registers->rsp};
+
+    exo_result result = gate_remember(known, caller->environment, gate);
+    if (result < 0)
+        return result;
+    if (!gate_enter(here, known, known->vcpu, &place))
+        return EXO_BUSY;
+
+    registers->rip = place.rip;
+    registers->rsp = place.rsp;
+    registers->rflags = place.rflags;
+    registers->rdi = known->value >> 32;
     registers->rcx = registers->r11 = 0;
-    slice_switch(caller->processor, name);
-    slice_arm(caller->processor, callee->timer);
-    return opening.badge;
+    slice_arm(caller->processor, vcpu_at(known->vcpu)->timer);
+    return (uint32_t)known->value;
 }
 
 /* Serve no more: WAITING, or READY if an event came meanwhile that it waits for. */
-static void server_wait(struct vcpu *server)
+static inline void server_wait(struct vcpu *server)
 {
+    const uint32_t *pending = &context_page(server->context)->pending;
+
     server->depth = 0;
-    vcpu_set(server, EXO_VCPU_WAITING);
-    if (__atomic_load_n(&context_page(server->context)->pending, __ATOMIC_SEQ_CST) & server->wake)
+    vcpu_set(server, EXO_VCPU_WAITING); /* from here on it may be gone */
+    if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & server->wake)
         vcpu_move(server, EXO_VCPU_WAITING, EXO_VCPU_READY);
+}
+
+/* Is the one that runs here working on time of its own, or on none any more? Then its client must wait for its own. */
+static inline bool server_must_not_pass_time(const struct processor *here)
+{
+    return here->payer == here->running || here->ending;
+}
+
+/* The running server ends its client's call; false if something else ended it. */
+static inline bool gate_leave(vcpu_name name, struct vcpu *client)
+{
+    return __atomic_compare_exchange_n(&client->callee, &name, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* From the server, whose client's call was ended by gate_leave, to the client. */
+static inline void gate_resume(struct processor *here, struct vcpu *server, vcpu_name name, struct place *place)
+{
+    struct vcpu *client = vcpu_at(name);
+
+    __atomic_store_n(&here->running, name, __ATOMIC_RELEASE);
+    server->caller = 0;
+    client->resume = RESUME_EVENT;
+    *place = client->place;
+    __atomic_store_n(&client->state, EXO_VCPU_RUNNING, __ATOMIC_RELEASE);
+    server_wait(server);
+    const struct exo_context *context = context_page(client->context);
+    if (__atomic_load_n(&context->pending, __ATOMIC_SEQ_CST) && !context->event_busy)
+        arch_interrupt(arch_processor()); /* an event came during the call: deliver it once it is back */
+    arch_switch(name);
+}
+
+struct transfer gate_reply_fast(uint64_t mode, struct place *place)
+{
+    struct processor *here = processor_here();
+    vcpu_name self = here->running;
+    struct vcpu *server = vcpu_here();
+    vcpu_name name = server->caller;
+
+    if (mode || !name || server_must_not_pass_time(here))
+        return (struct transfer){0};
+    struct vcpu *client = vcpu_at(name);
+    if (client->timer < here->armed || client->place.rip >> RIP_BITS || !gate_leave(self, client))
+        return (struct transfer){0};
+    gate_resume(here, server, name, place);
+    return (struct transfer){.vcpu = name};
+}
+
+/* The client goes on when its own time comes. */
+static void gate_reply_later(const struct caller *caller, struct vcpu *server, struct exo_registers *registers)
+{
+    vcpu_name name = server->caller;
+    struct vcpu *client = vcpu_at(name);
+
+    server->caller = 0;
+    message_keep(client, registers);
+    client->status = EXO_OK;
+    vcpu_set(client, EXO_VCPU_READY);
+    slice_notice(name);
+    server_wait(server);
+    slice_leave(caller->processor, registers);
 }
 
 exo_result call_gate_reply(const struct caller *caller, struct exo_registers *registers, uint8_t mode)
 {
-    struct processor *processor = &kernel.processor[caller->processor];
-    struct vcpu *self = vcpu_at(caller->vcpu);
-    vcpu_name name = self->caller, callee = caller->vcpu;
+    struct processor *here = &kernel.processor[caller->processor];
+    struct vcpu *server = vcpu_at(caller->vcpu);
+    vcpu_name name = server->caller;
+    struct place place;
 
     if (mode != 0)
         return EXO_BAD_ARGUMENT;
-    if (!name)
+    if (!name || !gate_leave(caller->vcpu, vcpu_at(name)))
         return EXO_GONE;
-    struct vcpu *client = vcpu_at(name);
-    if (!__atomic_compare_exchange_n(&client->callee, &callee, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        return EXO_GONE;
-
-    self->caller = 0;
-    if (processor->payer == caller->vcpu || processor->ending) {
-        message_keep(client, registers);
-        client->status = EXO_OK;
-        vcpu_set(client, EXO_VCPU_READY);
-        slice_notice(name);
-        server_wait(self);
-        slice_leave(caller->processor, registers);
+    if (server_must_not_pass_time(here)) {
+        gate_reply_later(caller, server, registers);
         return (exo_result)registers->rax;
     }
-    __atomic_store_n(&processor->running, name, __ATOMIC_RELEASE);
-    vcpu_set(client, EXO_VCPU_RUNNING);
-    server_wait(self);
+    struct vcpu *client = vcpu_at(name);
+    gate_resume(here, server, name, &place);
     client_restore(client, EXO_OK, registers);
-    slice_switch(caller->processor, name);
     slice_arm(caller->processor, client->timer);
-    upcall_deliver(name, registers);
-    return (exo_result)registers->rax;
+    return EXO_OK;
 }
 
 exo_result call_gate_send(const struct caller *caller, uint16_t gate, uint64_t word0, uint64_t word1, uint64_t word2,

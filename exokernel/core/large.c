@@ -48,7 +48,7 @@ exo_result call_large_create(const struct caller *caller, uint16_t capability, u
         return EXO_WRONG_KIND;
     if (first->bindings)
         return EXO_BOUND;
-    if (!part_fits(frame_at(frame + first->progress + 1), first))
+    if (first->progress + 1 >= LARGE_FRAMES || !part_fits(frame_at(frame + first->progress + 1), first))
         return EXO_WRONG_KIND;
 
     first->kind = EXO_FRAME_LARGE;

@@ -45,7 +45,14 @@ static struct revocation *revocation_unused(frame_name asker)
     return NULL;
 }
 
-exo_result revoke_may_force(frame_name environment, uint32_t slot, capability_name claim, uint64_t stamp,
+static bool revocation_is_overdue(frame_name asker, capability_name victim)
+{
+    const struct revocation *revocation = revocation_find(asker, victim);
+
+    return revocation && revocation->state == REVOCATION_IMPERATIVE && arch_time() >= revocation->deadline;
+}
+
+exo_result revoke_may_force(frame_name environment, uint32_t slot, capability_name claim, uint64_t stamp, bool is_under_way,
                             capability_name *ret_victim)
 {
     capability_name above = capability_lookup(environment, slot);
@@ -53,9 +60,7 @@ exo_result revoke_may_force(frame_name environment, uint32_t slot, capability_na
 
     if (!victim)
         return EXO_NO_RIGHT;
-    const struct revocation *revocation = revocation_find(environment, victim);
-    if (capability_at(victim)->rights & EXO_RIGHT_KEPT || !revocation || revocation->state != REVOCATION_IMPERATIVE ||
-        arch_time() < revocation->deadline)
+    if (capability_at(victim)->rights & EXO_RIGHT_KEPT || !(is_under_way || revocation_is_overdue(environment, victim)))
         return EXO_KEPT;
     *ret_victim = victim;
     return EXO_OK;
@@ -83,25 +88,34 @@ static void revocation_show(const struct revocation *revocation, uint32_t events
         vcpu_post(holder * VCPUS_PER_ENVIRONMENT, events);
 }
 
-/* One of those asked for under this capability came back. */
-static void revocation_count_down(capability_name victim)
+frame_name revoke_asker(capability_name victim)
+{
+    capability_name source = capability_at(victim)->source;
+    frame_name asker = source ? capability_holder(source) : 0;
+
+    return asker && revocation_find(asker, victim) ? asker : 0;
+}
+
+/* So many of those asked for under this capability came back. */
+static void revocation_count_down(capability_name victim, uint32_t count)
 {
     const struct capability *capability = capability_at(victim);
     struct revocation *revocation = revocation_find(capability_holder(capability->source), victim);
 
     if (!revocation)
         return;
-    if (--revocation->count == 0)
+    revocation->count -= count < revocation->count ? count : revocation->count;
+    if (revocation->count == 0)
         revocation->state = REVOCATION_NONE;
     revocation_show(revocation, 0);
 }
 
-void revoke_note_returned(frame_name environment, uint32_t slot)
+void revoke_note_returned(frame_name environment, uint32_t slot, uint32_t count)
 {
     capability_name name = capability_lookup(environment, slot);
 
     if (capability_at(name)->source)
-        revocation_count_down(name);
+        revocation_count_down(name, count);
 }
 
 void revoke_note_taken(capability_name victim, uint32_t name)
@@ -116,7 +130,7 @@ void revoke_note_taken(capability_name victim, uint32_t name)
         vcpu_post(holder * VCPUS_PER_ENVIRONMENT, EXO_EVENT_REPOSSESSED);
     }
     trace_record(EXO_TRACE_REPOSSESS, holder * VCPUS_PER_ENVIRONMENT, name, 0);
-    revocation_count_down(victim);
+    revocation_count_down(victim, 1);
 }
 
 /* The capability that is asked: living, of a kind that can be given back, and derived from `above` itself. */
@@ -124,7 +138,10 @@ static exo_result asked_find(capability_name above, frame_name victim, uint32_t 
 {
     const struct exo_frame *info = frame_named(victim);
 
-    if (!info || info->kind != EXO_FRAME_ENVIRONMENT || environment_page(victim)->state != ENVIRONMENT_ALIVE)
+    if (!info || info->kind != EXO_FRAME_ENVIRONMENT)
+        return EXO_BAD_NAME;
+    victim = frame_clamped(victim);
+    if (environment_page(victim)->state != ENVIRONMENT_ALIVE)
         return EXO_BAD_NAME;
     capability_name name = capability_lookup(victim, victim_slot);
     const struct capability *asked = capability_live(name);

@@ -136,6 +136,8 @@ static bool slice_advance(uint32_t processor, uint64_t now)
 
     if (now < self->slot_end)
         return false;
+    if (info->flushed < system_info()->flush_epoch)
+        arch_flush_all();
     uint64_t slots = now / EXO_SLOT_NS;
     uint32_t slot = processor * SLOTS_PER_PROCESSOR + slots % SLOTS_PER_PROCESSOR;
     self->slot_end = (slots + 1) * EXO_SLOT_NS;
@@ -157,6 +159,15 @@ static void slice_pay(uint32_t processor, vcpu_name payer)
     processor_info(processor)->payer = payer;
     if (payer && payer == slot->vcpu)
         slot->turns++;
+}
+
+/* Who was stopped pays no more: after the next flush its environment may be gone. */
+static void slice_drop_payer(uint32_t processor)
+{
+    vcpu_name payer = kernel.processor[processor].payer;
+
+    if (payer && vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
+        slice_pay(processor, 0);
 }
 
 /* ---- who runs */
@@ -202,34 +213,10 @@ static enum verdict slice_judge(uint32_t processor, bool boundary)
         return VERDICT_KEEP;
     if (next == running) {
         slice_pay(processor, next_payer);
+        slice_drop_payer(processor);
         return VERDICT_KEEP;
     }
     return lent ? VERDICT_RECALL : VERDICT_END;
-}
-
-bool slice_claim(uint32_t processor, vcpu_name name, uint32_t from)
-{
-    vcpu_name *running = &kernel.processor[processor].running;
-    vcpu_name before = *running;
-    struct vcpu *vcpu = vcpu_at(name);
-
-    if (vcpu_state(vcpu) != from)
-        return false;
-    __atomic_store_n(running, name, __ATOMIC_RELEASE);
-    if (vcpu_move(vcpu, from, EXO_VCPU_RUNNING))
-        return true;
-    __atomic_store_n(running, before, __ATOMIC_RELEASE);
-    arch_interrupt(processor);
-    return false;
-}
-
-void slice_switch(uint32_t processor, vcpu_name name)
-{
-    struct exo_processor *info = processor_info(processor);
-
-    info->running = name;
-    info->switches++;
-    arch_switch(name);
 }
 
 void slice_enter(vcpu_name name, struct exo_registers *registers)
@@ -253,7 +240,7 @@ static void slice_idle(uint32_t processor, uint64_t now)
     if (self->idle)
         return;
     self->idle = 1;
-    slice_switch(processor, 0);
+    arch_switch(0);
 }
 
 /* Nobody runs: choose. Who is chosen may be taken by another processor meanwhile; then nobody is until the next interrupt. */
@@ -264,11 +251,11 @@ static void slice_next(uint32_t processor, uint64_t now, struct exo_registers *r
 
     processor_info(processor)->idle_ns += self->idle ? now - self->idle_since : 0;
     slice_pay(processor, payer);
-    if (next && slice_claim(processor, next, EXO_VCPU_READY)) {
+    if (next && slice_claim(self, next, EXO_VCPU_READY)) {
         self->idle = 0;
         if (vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
             slice_pay(processor, next);
-        slice_switch(processor, next);
+        arch_switch(next);
         slice_enter(next, registers);
         trace_record(EXO_TRACE_SWITCH, next, EXO_EVENT_START, self->slot);
     } else {
@@ -330,8 +317,7 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
     struct processor *self = &kernel.processor[processor];
     uint64_t now = arch_time();
 
-    if (self->payer && vcpu_state(vcpu_at(self->payer)) == EXO_VCPU_OFF)
-        slice_pay(processor, 0);
+    slice_drop_payer(processor);
     if (self->running)
         slice_evict(processor, now, registers);
     bool boundary = slice_advance(processor, now);
@@ -362,12 +348,10 @@ void slice_timer(struct exo_registers *registers)
 void slice_interrupted(struct exo_registers *registers)
 {
     uint32_t processor = arch_processor();
-    vcpu_name running = kernel.processor[processor].running;
 
+    slice_drop_payer(processor);
     if (processor_info(processor)->flushed < system_info()->flush_epoch)
         arch_flush_all();
-    if (running)
-        arch_entries(running);
     slice_look(processor, registers);
 }
 
@@ -423,22 +407,54 @@ exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers
 {
     frame_name environment;
 
+    struct processor *self = &kernel.processor[caller->processor];
+    uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
+
     if (vcpu >= VCPUS_PER_ENVIRONMENT)
         return EXO_BAD_NAME;
     exo_result result = capability_environment(caller->environment, target, EXO_RIGHT_RUN, &environment);
     if (result < 0)
         return result;
-    if (kernel.processor[caller->processor].ending)
+    self->target[target % RECENT_MAX] = (struct recent){
+        .slot = target, .generation = generation, .environment = caller->environment, .first = environment,
+    };
+    if (self->ending)
         return call_slice_yield(caller, registers);
     vcpu_name name = environment * VCPUS_PER_ENVIRONMENT + (uint32_t)arch_clamp(vcpu, VCPUS_PER_ENVIRONMENT);
-    if (!slice_claim(caller->processor, name, EXO_VCPU_READY))
+    if (!slice_claim(self, name, EXO_VCPU_READY))
         return EXO_BUSY;
 
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
-    slice_switch(caller->processor, name);
+    arch_switch(name);
     slice_enter(name, registers);
     slice_arm(caller->processor, vcpu_at(name)->timer);
     return (exo_result)registers->rax;
+}
+
+struct transfer slice_yield_fast(uint64_t target, uint64_t index, struct place *place)
+{
+    struct processor *here = processor_here();
+    const struct recent *known = &here->target[target % RECENT_MAX];
+    vcpu_name self = here->running;
+
+    if (known->slot != target || known->environment != self / VCPUS_PER_ENVIRONMENT ||
+        known->generation != kernel.generation || index >= VCPUS_PER_ENVIRONMENT || here->ending)
+        return (struct transfer){0};
+    vcpu_name name = known->first * VCPUS_PER_ENVIRONMENT + (uint32_t)index;
+    struct vcpu *vcpu = vcpu_at(name);
+    if (vcpu->timer < here->armed || !slice_claim(here, name, EXO_VCPU_READY))
+        return (struct transfer){0};
+    if (vcpu->resume != RESUME_EVENT) {
+        here->running = self;
+        vcpu_set(vcpu, EXO_VCPU_READY);
+        return (struct transfer){0};
+    }
+
+    vcpu_set(vcpu_here(), EXO_VCPU_READY);
+    upcall_begin(vcpu);
+    *place = (struct place){.rflags = USER_FLAGS, .rip = vcpu->entry[EXO_ENTRY_EVENT]};
+    arch_switch(name);
+    return (struct transfer){.vcpu = name, .value = vcpu->address};
 }
 
 exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *registers, uint64_t deadline, uint32_t events,

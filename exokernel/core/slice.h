@@ -7,7 +7,7 @@
  * halts with interrupts enabled until the next one. What an idle machine passes in is not looked at.
  */
 #pragma once
-#include <state.h>
+#include <vcpu.h>
 
 /* The machine calls these with interrupts disabled. */
 void slice_start(struct exo_registers *registers);       /* each processor, once, at its start */
@@ -16,10 +16,23 @@ void slice_interrupted(struct exo_registers *registers); /* after arch_interrupt
 
 /* This processor's running virtual processor, whose state was already changed, leaves: pick who comes next. */
 void slice_leave(uint32_t processor, struct exo_registers *registers);
-/* Make it RUNNING here if it is in the state `from`, so that no other processor has it; slice_switch must follow. */
-bool slice_claim(uint32_t processor, vcpu_name name, uint32_t from);
-/* The machine turns to what was claimed (0: idle). Registers are the caller's to set. */
-void slice_switch(uint32_t processor, vcpu_name name);
+/* Make it RUNNING here if it is in the state `from`, so that no other processor has it; arch_switch must follow. */
+static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t from)
+{
+    vcpu_name before = here->running;
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (vcpu_state(vcpu) != from)
+        return false;
+    __atomic_store_n(&here->running, name, __ATOMIC_RELEASE);
+    if (vcpu_move(vcpu, from, EXO_VCPU_RUNNING))
+        return true;
+    __atomic_store_n(&here->running, before, __ATOMIC_RELEASE);
+    arch_interrupt(arch_processor()); /* an event for who runs here may have been missed meanwhile */
+    return false;
+}
+/* slice_yield_to, if all is as usual: its address for rax, its place, and who it is; all other registers are 0. 0: nothing was done. */
+struct transfer slice_yield_fast(uint64_t target, uint64_t index, struct place *place);
 /* Enter it at its event entry, or let it return from gate_call, as it left. */
 void slice_enter(vcpu_name name, struct exo_registers *registers);
 /* Have this processor's timer fire at `deadline` at the latest. */

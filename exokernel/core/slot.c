@@ -27,6 +27,8 @@ void slot_forget_borrower(frame_name environment, uint32_t processor)
     for (uint32_t i = 0; i < SLOTS_PER_PROCESSOR; i++) {
         struct exo_slot *info = slot_at(processor * SLOTS_PER_PROCESSOR + i);
 
+        if (info->owner == environment)
+            slot_clear(processor * SLOTS_PER_PROCESSOR + i);
         if (info->borrower / VCPUS_PER_ENVIRONMENT == environment)
             info->borrower = 0;
     }
@@ -77,8 +79,15 @@ exo_result call_slot_free(const struct caller *caller, uint16_t capability, uint
     if (info->capability != capability_lookup(caller->environment, capability))
         return EXO_NO_RIGHT;
 
+    const struct capability *held = capability_at(info->capability);
+    frame_name asker = revoke_asker(info->capability);
     slot_clear(slot);
-    revoke_note_returned(caller->environment, capability);
+    if (asker) {
+        *info = (struct exo_slot){
+            .owner = asker, .capability = held->source, .stamp = held->source_id, .vcpu = asker * VCPUS_PER_ENVIRONMENT,
+        };
+        revoke_note_returned(caller->environment, capability, 1);
+    }
     return EXO_OK;
 }
 
@@ -92,7 +101,7 @@ exo_result call_slot_reclaim(const struct caller *caller, uint16_t capability, u
     exo_result result = capability_check(caller->environment, capability, EXO_KIND_SLOTS, EXO_RIGHT_TAKE, slot, 0);
     if (result < 0)
         return result;
-    result = revoke_may_force(caller->environment, capability, info->capability, info->stamp, &victim);
+    result = revoke_may_force(caller->environment, capability, info->capability, info->stamp, false, &victim);
     if (result < 0)
         return result;
 

@@ -9,5 +9,5 @@
 struct exo_slot *slot_named(uint32_t slot);
 /* Nobody owns it any more; who runs in it is interrupted. */
 void slot_clear(uint32_t slot);
-/* A dying environment borrows no slot of this processor any more (SLOTS_PER_PROCESSOR steps). */
+/* A dying environment owns and borrows no slot of this processor any more (SLOTS_PER_PROCESSOR steps). */
 void slot_forget_borrower(frame_name environment, uint32_t processor);

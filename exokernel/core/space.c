@@ -7,7 +7,6 @@
 
 enum {
     MAP_RIGHTS = EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE, /* the same bits as the rights */
-    PAGE_SHIFT = 12,
 };
 
 uint32_t table_level(const struct exo_frame *info)
@@ -110,19 +109,24 @@ static struct exo_mapping mapping_read(const struct caller *caller, uint32_t i)
 
     return (struct exo_mapping){
         .address = mapping->address, .table = mapping->table, .frame = mapping->frame,
-        .capability = mapping->capability, .flags = mapping->flags, .reserved = mapping->reserved,
+        .capability = mapping->capability, .flags = mapping->flags, .more = mapping->more,
     };
 }
 
-/* The binding that an entry of a batch names in one of the environment's own tables. */
-static exo_result mapping_find(const struct caller *caller, const struct exo_mapping *mapping, binding_name *ret_binding,
-                               uint32_t *ret_level)
+/* The entries in a row, of one of the environment's own tables, that a mapping names. */
+struct run {
+    binding_name first;
+    uint32_t count;
+    uint32_t level;
+};
+
+static exo_result run_find(const struct caller *caller, const struct exo_mapping *mapping, struct run *ret_run)
 {
     const struct exo_frame *table = frame_named(mapping->table);
 
     if (!table)
         return EXO_BAD_NAME;
-    if (mapping->reserved || mapping->address & (EXO_FRAME_SIZE - 1) || mapping->address >= EXO_USER_LIMIT)
+    if (mapping->address & (EXO_FRAME_SIZE - 1) || mapping->address >= EXO_USER_LIMIT)
         return EXO_BAD_ARGUMENT;
     uint32_t level = table_level(table);
     if (!level)
@@ -130,10 +134,12 @@ static exo_result mapping_find(const struct caller *caller, const struct exo_map
     if (table->owner != caller->environment || table->closing)
         return EXO_NO_RIGHT;
     uint32_t index = table_index(mapping->address, level);
-    if (level == TABLE_LEVELS && index >= USER_ROOT_ENTRIES)
+    uint32_t end = level == TABLE_LEVELS ? USER_ROOT_ENTRIES : TABLE_ENTRIES;
+    if (index >= end || mapping->more >= end - index)
         return EXO_BAD_ARGUMENT;
-    *ret_binding = mapping->table * TABLE_ENTRIES + index;
-    *ret_level = level;
+    *ret_run = (struct run){
+        .first = frame_clamped(mapping->table) * TABLE_ENTRIES + index, .count = mapping->more + 1, .level = level,
+    };
     return EXO_OK;
 }
 
@@ -143,11 +149,13 @@ static exo_result may_bind_table(const struct caller *caller, const struct exo_m
 
     if (!child)
         return EXO_BAD_NAME;
-    if (mapping->flags != EXO_MAP_READ || mapping->capability)
+    if (mapping->flags != EXO_MAP_READ || mapping->capability || mapping->more)
         return EXO_BAD_ARGUMENT;
     if (table_level(child) != level - 1)
         return EXO_WRONG_KIND;
-    return child->owner == caller->environment && !child->closing ? EXO_OK : EXO_NO_RIGHT;
+    if (child->owner != caller->environment || child->closing)
+        return EXO_NO_RIGHT;
+    return child->progress >= TABLE_BINDINGS_MAX ? EXO_TAKEN : EXO_OK;
 }
 
 /* The flags that a frame of this kind may ever be bound with in a table of this level; 0: none. */
@@ -172,9 +180,38 @@ static uint32_t flags_of_kind(uint32_t kind, uint32_t level)
     }
 }
 
-static exo_result may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, uint32_t level)
+/* What was found out last in a batch: neighbours mostly have the same claim and the same justification. */
+struct found {
+    uint64_t stamp;
+    uint32_t slot, rights;
+    uint32_t walks; /* how many more may be looked up */
+};
+
+enum { WALKS_MAX = 12 };
+
+/* OK, or why not; AGAIN: this batch has looked up enough. */
+static exo_result frame_is_allowed(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
+                                   struct found *found)
 {
-    const struct exo_frame *info = frame_named(mapping->frame);
+    const struct exo_frame *info = frame_at(frame);
+    uint32_t rights = mapping->flags & MAP_RIGHTS;
+
+    if (info->kind == EXO_FRAME_DATA && found->stamp == info->stamp && found->slot == mapping->capability &&
+        found->rights == rights && capability_covers(capability_at(capability_lookup(caller->environment, found->slot)), frame))
+        return EXO_OK;
+    if (found->walks == 0)
+        return EXO_AGAIN;
+    found->walks--;
+    exo_result result = frame_check(caller->environment, mapping->capability, rights, frame);
+    if (result == EXO_OK)
+        *found = (struct found){.stamp = info->stamp, .slot = mapping->capability, .rights = rights, .walks = found->walks};
+    return result;
+}
+
+static exo_result may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
+                                 uint32_t level, struct found *found)
+{
+    const struct exo_frame *info = frame_named(frame);
 
     if (!info)
         return EXO_BAD_NAME;
@@ -187,7 +224,9 @@ static exo_result may_bind_frame(const struct caller *caller, const struct exo_m
         return EXO_BAD_ARGUMENT;
     if (info->closing)
         return EXO_NO_RIGHT;
-    return frame_check(caller->environment, mapping->capability, mapping->flags & MAP_RIGHTS, mapping->frame);
+    if (table_level(info) && info->progress >= TABLE_BINDINGS_MAX)
+        return EXO_TAKEN;
+    return frame_is_allowed(caller, mapping, frame, found);
 }
 
 static bool flags_are_sound(uint32_t flags, uint32_t known)
@@ -196,124 +235,169 @@ static bool flags_are_sound(uint32_t flags, uint32_t known)
                                                             (EXO_MAP_WRITE | EXO_MAP_EXECUTE);
 }
 
-exo_result space_bind_one(const struct caller *caller, const struct exo_mapping *mapping)
+static exo_result table_link(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run)
 {
-    binding_name binding;
-    uint32_t level;
-
-    exo_result result = mapping_find(caller, mapping, &binding, &level);
+    if (entry_is_present(*entry_at(run->first)))
+        return EXO_TAKEN;
+    exo_result result = may_bind_table(caller, mapping, run->level);
     if (result < 0)
         return result;
-    if (!flags_are_sound(mapping->flags, MAP_RIGHTS | EXO_MAP_LARGE))
-        return EXO_BAD_ARGUMENT;
+
+    frame_name child = frame_clamped(mapping->frame);
+    *entry_at(run->first) = entry_make_table(child);
+    binding_link(run->first, frame_at(child));
+    return 1;
+}
+
+static exo_result frame_bind(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t i,
+                             struct found *found)
+{
+    frame_name frame = mapping->frame + i;
+    binding_name binding = run->first + i;
+
     if (entry_is_present(*entry_at(binding)))
         return EXO_TAKEN;
-    bool is_table = level > 1 && !(mapping->flags & EXO_MAP_LARGE);
-    result = is_table ? may_bind_table(caller, mapping, level) : may_bind_frame(caller, mapping, level);
+    exo_result result = may_bind_frame(caller, mapping, frame, run->level, found);
     if (result < 0)
         return result;
 
-    struct exo_frame *info = frame_at(mapping->frame);
-    if (table_level(info) && info->progress >= TABLE_BINDINGS_MAX)
-        return EXO_TAKEN;
-    if (is_table) {
-        *entry_at(binding) = entry_make_table(mapping->frame);
-    } else {
-        uint32_t rights = capability_at(capability_lookup(caller->environment, mapping->capability))->rights;
-        uint32_t may = flags_of_kind(info->kind, level) & rights & MAP_RIGHTS;
-        *entry_at(binding) = entry_make(mapping->frame, mapping->flags, may, mapping->capability);
-    }
+    struct exo_frame *info = frame_at(frame_clamped(frame));
+    uint32_t rights = capability_at(capability_lookup(caller->environment, mapping->capability))->rights;
+    uint32_t may = flags_of_kind(info->kind, run->level) & rights & MAP_RIGHTS;
+    *entry_at(binding) = entry_make(frame, mapping->flags, may, mapping->capability);
     binding_link(binding, info);
     return EXO_OK;
 }
 
-/* This processor forgets a removed or changed translation; the others when they pass the epoch. */
-static void translation_forget(const struct caller *caller, const struct exo_mapping *mapping, uint32_t level)
+/* How many were bound, or why the first one was not. */
+static exo_result run_bind(const struct caller *caller, const struct exo_mapping *mapping, struct found *found)
+{
+    struct run run;
+
+    exo_result result = run_find(caller, mapping, &run);
+    if (result < 0)
+        return result;
+    if (!flags_are_sound(mapping->flags, MAP_RIGHTS | EXO_MAP_LARGE))
+        return EXO_BAD_ARGUMENT;
+    if (run.level > 1 && !(mapping->flags & EXO_MAP_LARGE))
+        return table_link(caller, mapping, &run);
+    if (mapping->flags & EXO_MAP_LARGE && mapping->more)
+        return EXO_BAD_ARGUMENT;
+    for (uint32_t i = 0; i < run.count; i++) {
+        result = frame_bind(caller, mapping, &run, i, found);
+        if (result < 0)
+            return i ? i : result;
+    }
+    return run.count;
+}
+
+/* This processor forgets removed or changed translations; the others when they pass the epoch. */
+static void run_forget(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t count)
 {
     flush_begin();
     if (mapping->flags & EXO_MAP_LAZY || caller->environment != caller->self)
         return;
-    if (level == 1)
-        arch_flush_page(mapping->address);
-    else
+    if (run->level > 1) {
         arch_flush_all();
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        arch_flush_page(mapping->address + (uint64_t)i * EXO_FRAME_SIZE);
 }
 
-exo_result space_unbind_one(const struct caller *caller, const struct exo_mapping *mapping)
+static exo_result run_unbind(const struct caller *caller, const struct exo_mapping *mapping)
 {
-    binding_name binding;
-    uint32_t level;
+    struct run run;
+    uint32_t done = 0;
 
-    exo_result result = mapping_find(caller, mapping, &binding, &level);
+    exo_result result = run_find(caller, mapping, &run);
     if (result < 0)
         return result;
     if (mapping->flags & ~EXO_MAP_LAZY || mapping->frame || mapping->capability)
         return EXO_BAD_ARGUMENT;
-    if (!entry_is_present(*entry_at(binding)))
+    for (; done < run.count && entry_is_present(*entry_at(run.first + done)); done++)
+        space_clear_entry(run.first + done);
+    if (done == 0)
         return EXO_WRONG_KIND;
-
-    space_clear_entry(binding);
-    translation_forget(caller, mapping, level);
-    return EXO_OK;
+    run_forget(caller, mapping, &run, done);
+    return done;
 }
 
-exo_result space_protect_one(const struct caller *caller, const struct exo_mapping *mapping)
+/* Can this entry get these flags? */
+static exo_result entry_may_get(uint64_t entry, uint32_t level, uint32_t flags)
 {
-    binding_name binding;
-    uint32_t level;
+    if (!entry_is_present(entry) || (level > 1 && !(entry_flags(entry) & EXO_MAP_LARGE)))
+        return EXO_WRONG_KIND;
+    return entry_allows(entry, flags) ? EXO_OK : EXO_NO_RIGHT;
+}
 
-    exo_result result = mapping_find(caller, mapping, &binding, &level);
+static exo_result run_protect(const struct caller *caller, const struct exo_mapping *mapping)
+{
+    struct run run;
+    uint32_t done = 0;
+
+    exo_result result = run_find(caller, mapping, &run);
     if (result < 0)
         return result;
     if (!flags_are_sound(mapping->flags, MAP_RIGHTS | EXO_MAP_AGE | EXO_MAP_CLEAN | EXO_MAP_LAZY) || mapping->frame ||
         mapping->capability)
         return EXO_BAD_ARGUMENT;
-    uint64_t entry = *entry_at(binding);
-    if (!entry_is_present(entry) || (level > 1 && !(entry_flags(entry) & EXO_MAP_LARGE)))
-        return EXO_WRONG_KIND;
-    if (mapping->flags & MAP_RIGHTS & ~entry_may(entry))
-        return EXO_NO_RIGHT;
+    for (uint64_t *entry = entry_at(run.first); done < run.count; done++, entry++) {
+        result = entry_may_get(*entry, run.level, mapping->flags);
+        if (result < 0)
+            break;
+        entry_change(entry, mapping->flags);
+    }
+    if (done == 0)
+        return result;
+    run_forget(caller, mapping, &run, done);
+    return done;
+}
 
-    entry_change(entry_at(binding), mapping->flags);
-    translation_forget(caller, mapping, level);
-    return EXO_OK;
+exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping)
+{
+    struct found found = {.walks = WALKS_MAX};
+
+    return run_bind(caller, mapping, &found);
+}
+
+enum change { CHANGE_BIND, CHANGE_PROTECT, CHANGE_UNBIND };
+
+/* Entry by entry of the batch, until one cannot be done whole or `limit` pages are. */
+static exo_result batch_apply(const struct caller *caller, uint32_t count, enum change change, uint32_t limit)
+{
+    struct found found = {.walks = WALKS_MAX};
+    uint32_t done = 0;
+
+    if (count == 0 || count > limit)
+        return EXO_BAD_ARGUMENT;
+    for (uint32_t i = 0; i < count; i++) {
+        struct exo_mapping mapping = mapping_read(caller, i);
+        exo_result result = EXO_BAD_ARGUMENT;
+
+        if (mapping.more < limit - done)
+            result = change == CHANGE_BIND ? run_bind(caller, &mapping, &found) :
+                     change == CHANGE_PROTECT ? run_protect(caller, &mapping) : run_unbind(caller, &mapping);
+        if (result < 0)
+            return done ? done : result;
+        done += result;
+        if (result <= mapping.more || done == limit)
+            return done;
+    }
+    return done;
 }
 
 exo_result call_space_bind(const struct caller *caller, uint32_t count)
 {
-    if (count == 0 || count > BIND_MAX)
-        return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        struct exo_mapping mapping = mapping_read(caller, i);
-        exo_result result = space_bind_one(caller, &mapping);
-        if (result < 0)
-            return i ? i : result;
-    }
-    return count;
+    return batch_apply(caller, count, CHANGE_BIND, BIND_MAX);
 }
 
 exo_result call_space_protect(const struct caller *caller, uint32_t count)
 {
-    if (count == 0 || count > BATCH_MAX)
-        return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        struct exo_mapping mapping = mapping_read(caller, i);
-        exo_result result = space_protect_one(caller, &mapping);
-        if (result < 0)
-            return i ? i : result;
-    }
-    return count;
+    return batch_apply(caller, count, CHANGE_PROTECT, BATCH_MAX);
 }
 
 exo_result call_space_unbind(const struct caller *caller, uint32_t count)
 {
-    if (count == 0 || count > BATCH_MAX)
-        return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        struct exo_mapping mapping = mapping_read(caller, i);
-        exo_result result = space_unbind_one(caller, &mapping);
-        if (result < 0)
-            return i ? i : result;
-    }
-    return count;
+    return batch_apply(caller, count, CHANGE_UNBIND, BATCH_MAX);
 }

@@ -23,7 +23,5 @@ bool space_is_view(binding_name binding);
 /* The next binding of the same frame, or 0. */
 binding_name space_next_binding(binding_name binding);
 
-/* One entry of a batch. */
-exo_result space_bind_one(const struct caller *caller, const struct exo_mapping *mapping);
-exo_result space_protect_one(const struct caller *caller, const struct exo_mapping *mapping);
-exo_result space_unbind_one(const struct caller *caller, const struct exo_mapping *mapping);
+/* What one entry of a space_bind batch does. How many frames were bound, or why the first one was not. */
+exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping);

@@ -49,14 +49,18 @@ enum vcpu_resume {
     RESUME_CALLER, /* return from gate_call with .status */
 };
 
+/* Where user code was: what a control transfer changes of its state beside two registers. In the order of trap entry. */
+struct place {
+    uint64_t rflags, rip, rsp;
+};
+
 enum { MESSAGE_REGISTERS = 11 }; /* rsi, rdx, r10, r8, r9, rbx, rbp, r12 to r15 */
 
 struct vcpu {
     uint8_t state;  /* exo_vcpu_state */
     uint8_t resume; /* enum vcpu_resume */
-    uint8_t gate;   /* the gate it serves, while caller is set */
+    uint8_t depth;  /* gate calls between it and a virtual processor that nobody called; at most DEPTH_MAX */
     uint8_t stop;   /* 1: to be taken off its processor for good (vcpu_stop_now) */
-    uint32_t depth; /* gate calls between it and a virtual processor that nobody called; at most DEPTH_MAX */
     frame_name context;
     uint32_t wake;    /* events that end its sleep */
     vcpu_name callee; /* whom it called, while CALLING; who changes it to 0 by compare-and-swap ends the call */
@@ -64,7 +68,7 @@ struct vcpu {
     uint64_t address; /* of the context page, in its own space */
     uint64_t entry[3];
     uint64_t timer; /* ns; EXO_NEVER */
-    uint64_t return_rip, return_rsp, return_rflags;
+    struct place place; /* where gate_call returns to */
     uint64_t message[MESSAGE_REGISTERS]; /* with RESUME_CALLER: the reply */
     int64_t status;     /* what gate_call will return */
     uint64_t excess_ns; /* used past slice ends, not repaid */
@@ -102,9 +106,29 @@ struct environment {
     struct vcpu vcpu[VCPUS_PER_ENVIRONMENT];
 };
 
+/* A frame's `closing`: nothing new binds to or in it. */
+enum closing { CLOSING_BY_SWEEP = 1, CLOSING_BY_FORCE };
+
 /* A page table's shadow: the bindings of one frame form a list through these. */
 struct shadow_entry {
     binding_name next, previous; /* 0: none */
+};
+
+/* Who runs next, and the values of its rax (low half) and rdi (high half). vcpu 0: nobody else. */
+struct transfer {
+    uint64_t vcpu, value;
+};
+
+/* A check that a processor made lately; good while nothing anywhere ceased to be valid (kernel.generation). */
+struct recent {
+    uint64_t slot; /* of the capability, in the tables of `environment` */
+    uint64_t generation;
+    frame_name environment;
+    uint32_t first;        /* what the capability names: an environment or a gate */
+    uint64_t entry, stack; /* of the gate */
+    uint64_t value;        /* badge | index of the gate << 32 */
+    vcpu_name vcpu;        /* that serves the gate */
+    uint32_t reserved[3];
 };
 
 enum passed { PASSED_OWNER = 1, PASSED_BORROWER = 2 };
@@ -121,11 +145,15 @@ struct processor {
     uint64_t slot_end; /* ns */
     uint64_t grace;    /* ns */
     uint64_t armed;    /* what its timer was last set to, ns; EXO_NEVER once it fired */
+    uint64_t asked;    /* when it was last interrupted for a flush, ns */
     uint64_t idle_since; /* ns; idle time before it is in the processor's table entry */
+    struct recent gate[RECENT_MAX];   /* GATE capabilities with EXECUTE, by slot */
+    struct recent target[RECENT_MAX]; /* ENVIRONMENT capabilities with RUN, by slot */
 };
 
 struct kernel {
     uint64_t next_id;    /* of a capability */
+    uint64_t generation; /* counts when capabilities ceased to be valid */
     uint32_t frame_count;
     uint32_t processor_count;
     struct processor processor[PROCESSOR_LIMIT];

@@ -9,7 +9,7 @@
 #include <vcpu.h>
 
 /* What steps cost, in the units of SWEEP_MAX: about 16 instructions, capabilities at their deepest. */
-enum { COST_FRAME = 1, COST_CLAIM = 7, COST_BINDING = 12, COST_TABLE = 128 };
+enum { COST_FRAME = 1, COST_CLAIM = 12, COST_BINDING = 16, COST_TABLE = 160 };
 
 static bool budget_spend(uint32_t *budget, uint32_t cost)
 {
@@ -42,6 +42,24 @@ static bool environment_is_stopped(frame_name environment)
     return stopped;
 }
 
+/* Clear the entries from the frame's progress up to end. */
+static bool table_clear(frame_name frame, uint32_t end, uint32_t *budget)
+{
+    struct exo_frame *info = frame_at(frame);
+    const uint64_t *entry = table_page(frame);
+
+    for (uint32_t i = info->progress; i < end; i++) {
+        if (!entry_is_present(entry[i]))
+            continue;
+        info->progress = i;
+        if (!budget_spend(budget, COST_BINDING))
+            return false;
+        space_clear_entry(frame * TABLE_ENTRIES + i);
+        flush_begin();
+    }
+    return true;
+}
+
 static bool table_undo(frame_name frame, uint32_t *budget)
 {
     struct exo_frame *info = frame_at(frame);
@@ -54,16 +72,8 @@ static bool table_undo(frame_name frame, uint32_t *budget)
             return false;
         environment_page(info->owner)->root = 0;
     }
-    if (!budget_spend(budget, COST_TABLE))
+    if (!budget_spend(budget, COST_TABLE) || !table_clear(frame, end, budget))
         return false;
-    for (; info->progress < end; info->progress++) {
-        if (!entry_is_present(table_page(frame)[info->progress]))
-            continue;
-        if (!budget_spend(budget, COST_BINDING))
-            return false;
-        space_clear_entry(frame * TABLE_ENTRIES + info->progress);
-        flush_begin();
-    }
     frame_at(shadow)->kind = EXO_FRAME_DATA;
     frame_at(shadow)->link = 0;
     return true;
@@ -109,7 +119,8 @@ bool sweep_undo(frame_name part, uint32_t *budget)
     struct exo_frame *info = frame_at(frame);
     bool done = true;
 
-    info->closing = 1;
+    if (!info->closing)
+        info->closing = CLOSING_BY_SWEEP;
     if (!sweep_unbind(frame, budget))
         return false;
     if (table_level(info))
@@ -299,6 +310,7 @@ void sweep_begin(capability_name name)
     struct capability *capability = capability_at(name);
 
     capability->state = CAPABILITY_CLOSING;
+    capability_forget();
     uint64_t epoch = flush_begin();
     if (capability->kind != EXO_KIND_FRAMES && capability->kind != EXO_KIND_SLOTS && capability->kind != EXO_KIND_ENVIRONMENT) {
         capability->count = 0;

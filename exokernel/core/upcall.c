@@ -3,8 +3,6 @@
 #include <trace.h>
 #include <vcpu.h>
 
-enum { USER_FLAGS = 0x202 }; /* interrupts enabled, and the bit that is always 1 (Intel SDM 1 3.4.3) */
-
 static void upcall_enter(const struct vcpu *vcpu, struct exo_registers *registers)
 {
     *registers = (struct exo_registers){
@@ -15,12 +13,8 @@ static void upcall_enter(const struct vcpu *vcpu, struct exo_registers *register
 void upcall_start(vcpu_name name, struct exo_registers *registers)
 {
     const struct vcpu *vcpu = vcpu_at(name);
-    struct exo_context *context = context_page(vcpu->context);
 
-    context->event_busy = 1;
-    context->excess_ns = vcpu->excess_ns;
-    __atomic_fetch_and(&context->pending, ~(uint32_t)EXO_EVENT_END, __ATOMIC_SEQ_CST);
-    __atomic_fetch_or(&context->pending, EXO_EVENT_START | EXO_EVENT_FRESH, __ATOMIC_SEQ_CST);
+    upcall_begin(vcpu);
     upcall_enter(vcpu, registers);
 }
 

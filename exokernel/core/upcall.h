@@ -6,11 +6,24 @@
 #pragma once
 #include <arch.h>
 
+enum { USER_FLAGS = 0x202 }; /* interrupts enabled, and the bit that is always 1 (Intel SDM 1 3.4.3) */
+
 /* Make events pending in a context page; 0: in none. */
 static inline void upcall_mark(frame_name context, uint32_t events)
 {
     if (context)
         __atomic_fetch_or(&context_page(context)->pending, events, __ATOMIC_SEQ_CST);
+}
+
+/* Fill the context page in for an entry at the event entry: START and FRESH become pending. */
+static inline void upcall_begin(const struct vcpu *vcpu)
+{
+    struct exo_context *context = context_page(vcpu->context);
+
+    context->event_busy = 1;
+    context->excess_ns = vcpu->excess_ns;
+    __atomic_fetch_and(&context->pending, ~(uint32_t)EXO_EVENT_END, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&context->pending, EXO_EVENT_START | EXO_EVENT_FRESH, __ATOMIC_SEQ_CST);
 }
 
 /* Registers for an entry at the event entry of one whose state is kept elsewhere. START and FRESH become pending. */

@@ -1,5 +1,6 @@
 #include <vcpu.h>
 #include <dispatch.h>
+#include <flush.h>
 #include <frame.h>
 #include <slice.h>
 #include <upcall.h>
@@ -92,18 +93,18 @@ bool vcpu_stop_now(vcpu_name name)
 {
     struct vcpu *vcpu = vcpu_at(name);
     frame_name context = vcpu->context;
-    vcpu_name callee = vcpu->callee;
 
     if (!context)
         return true;
     vcpu->stop = 1;
-    if (callee)
-        vcpu_end_call(name, callee, EXO_GONE);
+    if (vcpu_state(vcpu) == EXO_VCPU_CALLING && vcpu->callee)
+        vcpu_end_call(name, vcpu->callee, EXO_GONE);
     bool off = vcpu_turn_off(vcpu);
     if (vcpu_interrupt(name) || !off)
         return false;
     vcpu_give_up(name);
     *vcpu = (struct vcpu){0};
+    flush_begin(); /* who is about to mark an event in the context page ends before the frame can be taken again */
     frame_at(context)->link = 0;
     frame_at(context)->kind = EXO_FRAME_DATA;
     return true;
@@ -148,11 +149,6 @@ exo_result call_vcpu_entry(const struct caller *caller, uint8_t index, uint8_t e
         return EXO_BAD_ARGUMENT;
 
     vcpu->entry[arch_clamp(entry, EXO_ENTRY_EVENT + 1)] = address;
-    vcpu_name name = caller->environment * VCPUS_PER_ENVIRONMENT + index;
-    if (name == caller->vcpu)
-        arch_entries(name);
-    else
-        vcpu_interrupt(name);
     return EXO_OK;
 }
 

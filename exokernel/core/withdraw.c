@@ -5,7 +5,6 @@
 #include <arch.h>
 #include <capability.h>
 #include <dispatch.h>
-#include <environment.h>
 #include <frame.h>
 #include <revoke.h>
 #include <sweep.h>
@@ -20,7 +19,10 @@ static exo_result victim_find(const struct caller *caller, uint32_t slot, frame_
 
     if (slot && (!capability || !claim_is_live(above, capability->id)))
         return EXO_BAD_CAPABILITY;
-    if (!info || info->kind != EXO_FRAME_ENVIRONMENT || environment_page(victim)->state != ENVIRONMENT_ALIVE)
+    if (!info || info->kind != EXO_FRAME_ENVIRONMENT)
+        return EXO_BAD_NAME;
+    victim = frame_clamped(victim);
+    if (environment_page(victim)->state != ENVIRONMENT_ALIVE)
         return EXO_BAD_NAME;
     capability_name name = capability_lookup(victim, victim_slot);
     if (!name || capability_at(name)->state == CAPABILITY_EMPTY)
@@ -57,16 +59,11 @@ exo_result call_capability_withdraw(const struct caller *caller, uint16_t slot, 
         return result;
     const struct capability *capability = capability_at(name);
     if (slot && capability->state == CAPABILITY_LIVE && (capability_owns(capability) || capability_is_of_creation(capability))) {
-        result = revoke_may_force(caller->environment, slot, name, capability->id, &asked);
+        result = revoke_may_force(caller->environment, slot, name, capability->id, false, &asked);
         if (result < 0)
             return result;
     }
 
-    if (capability_is_of_creation(capability)) {
-        frame_name environment = capability->first;
-        environment_kill(environment);
-        return environment;
-    }
     if (capability->state == CAPABILITY_LIVE)
         sweep_begin(name);
     return sweep_continue(name, &budget);

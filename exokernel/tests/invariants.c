@@ -55,12 +55,12 @@ static bool is_unswept(const struct capability *capability, capability_name name
     return slot >= environment_page(header->environment)->reaped;
 }
 
-/* The sweep is over, and the slot waits until this processor has flushed? */
+/* Is the sweep under way, or over and waiting until this processor has flushed? */
 static bool is_flushing(capability_name name, uint32_t processor)
 {
     const struct capability *capability = capability_of(name);
-    return capability && capability->state == CAPABILITY_CLOSING && !capability->count &&
-           capability->id > processor_info(processor)->flushed;
+    return capability && capability->state == CAPABILITY_CLOSING &&
+           (capability->count || capability->id > processor_info(processor)->flushed);
 }
 
 static enum chain chain_walk(capability_name name, uint64_t id, uint32_t thing, uint64_t stamp, bool *ret_stamped)
@@ -474,9 +474,56 @@ static const char *check_slot(uint32_t slot)
     return NULL;
 }
 
+/* The valid capability in an environment's slot, or NULL. */
+static const struct capability *capability_valid(frame_name environment, uint64_t slot)
+{
+    bool stamped;
+    frame_name table = frame_is(environment, EXO_FRAME_ENVIRONMENT) && slot / CAPABILITIES_PER_TABLE < TABLES_PER_ENVIRONMENT
+                           ? environment_page(environment)->tables[slot / CAPABILITIES_PER_TABLE] : 0;
+    capability_name name = table * CAPABILITIES_PER_TABLE + (uint32_t)(slot % CAPABILITIES_PER_TABLE);
+    const struct capability *capability = table ? capability_of(name) : NULL;
+    return capability && chain_walk(name, capability->id, 0, 0, &stamped) == CHAIN_VALID ? capability : NULL;
+}
+
+/* What a processor remembers to have checked must still be so. */
+static const char *check_recent(const struct recent *recent, uint32_t kind)
+{
+    if (!recent->environment || recent->generation != kernel.generation)
+        return NULL;
+    if (kind == EXO_KIND_ENVIRONMENT && !recent->slot)
+        return NULL;
+    const struct capability *capability = capability_valid(recent->environment, recent->slot);
+    REQUIRE(capability && capability->kind == kind && capability->first == recent->first && capability->rights & EXO_RIGHT_RUN,
+            "a processor remembers a capability that is not valid any more");
+    return NULL;
+}
+
+static const char *check_notes(uint32_t number)
+{
+    for (uint32_t i = 0; i < MACHINE_NOTES; i++) {
+        const struct machine_note *note = &machine_notes[number][i];
+        if (!note->id || note->generation != kernel.generation)
+            continue;
+        bool found = false, stamped;
+        for (capability_name name = 1; name < MACHINE_CAPABILITY_FRAMES * CAPABILITIES_PER_TABLE && !found; name++) {
+            const struct capability *capability = capability_of(name);
+            found = capability && capability->id == note->id && chain_walk(name, note->id, 0, 0, &stamped) == CHAIN_VALID;
+        }
+        REQUIRE(found, "a processor notes a capability as valid that is not");
+    }
+    return NULL;
+}
+
 static const char *check_processor(uint32_t number)
 {
     const struct processor *processor = &kernel.processor[number];
+    const char *broken = check_notes(number);
+    for (uint32_t i = 0; i < RECENT_MAX && !broken; i++) {
+        broken = check_recent(&processor->gate[i], EXO_KIND_GATE);
+        broken = broken ? broken : check_recent(&processor->target[i], EXO_KIND_ENVIRONMENT);
+    }
+    if (broken)
+        return broken;
     REQUIRE(processor->running == machine.processor[number].vcpu, "the machine runs another virtual processor than the kernel thinks");
     if (!processor->running)
         return NULL;

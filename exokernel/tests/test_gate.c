@@ -276,6 +276,7 @@ START_TEST(event_during_a_call_comes_with_the_reply)
     interrupts_settle();
     ck_assert_uint_eq(running_on(0), ann);
     CALL(GATE_REPLY, 0);
+    interrupts_settle();
     ck_assert_uint_eq(context_of(root)->event.rip, 0x401000);
     ck_assert_uint_eq(context_of(root)->event.rax, EXO_OK);
     ck_assert_uint_eq(world_registers[0].rip, 0x400000);

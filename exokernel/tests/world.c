@@ -2,6 +2,7 @@
 #include <call.h>
 #include <capability.h>
 #include <dispatch.h>
+#include <gate.h>
 #include <slice.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,27 @@ void world_must(exo_result result, const char *what)
         return;
     fprintf(stderr, "the scene could not be set: %s gives %lld\n", what, (long long)result);
     abort();
+}
+
+/* The short way of the commonest transfers, as the machine's trap entry tries it first. */
+static bool transfer_takes(uint32_t number, struct exo_registers *registers)
+{
+    struct place place = {.rflags = registers->rflags, .rip = registers->rip, .rsp = registers->rsp};
+    struct transfer transfer = {0};
+    if (number == EXO_CALL_GATE_CALL)
+        transfer = gate_call_fast(registers->rdi, &place);
+    else if (number == EXO_CALL_GATE_REPLY)
+        transfer = gate_reply_fast(registers->rdi, &place);
+    else if (number == EXO_CALL_SLICE_YIELD_TO)
+        transfer = slice_yield_fast(registers->rdi, registers->rsi, &place);
+    if (!transfer.vcpu)
+        return false;
+    registers->rip = place.rip;
+    registers->rsp = place.rsp;
+    registers->rflags = place.rflags;
+    registers->rax = number == EXO_CALL_SLICE_YIELD_TO ? transfer.value : (uint32_t)transfer.value;
+    registers->rdi = number == EXO_CALL_SLICE_YIELD_TO ? 0 : transfer.value >> 32;
+    return true;
 }
 
 exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t a[6])
@@ -31,6 +53,8 @@ exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, con
     registers->r10 = a[3];
     registers->r8 = a[4];
     registers->r9 = a[5];
+    if (transfer_takes(number, registers))
+        return (exo_result)registers->rax;
     call_enter_switching(registers);
     return (exo_result)registers->rax;
 }

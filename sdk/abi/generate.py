@@ -119,17 +119,19 @@ def stubs(abi):
 
 
 def dispatch_function(abi, switching):
+    """A switch over the numbers. Arguments come in registers and stay there; those of narrow types are checked."""
     name = "call_dispatch_switching" if switching else "call_dispatch"
     extra = ", struct exo_registers *registers" if switching else ""
-    out = ["", f"static inline exo_result {name}(const struct caller *caller{extra}, uint32_t number,",
-           "                                       const uint64_t argument[6])", "{", "    switch (number) {"]
+    out = ["", f"static inline exo_result {name}(const struct caller *caller{extra}, uint32_t number, uint64_t a0, uint64_t a1,",
+           "                                       uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)", "{",
+           "    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;", "    switch (number) {"]
     for call in abi["call"]:
         if bool(call.get("switches")) != switching:
             continue
         args = args_of(call)
-        narrow = [f"argument[{i}] > {(1 << 8 * SIZE[k]) - 1:#x}" for i, (k, _) in enumerate(args) if k != "u64"]
+        narrow = [f"a{i} > {(1 << 8 * SIZE[k]) - 1:#x}" for i, (k, _) in enumerate(args) if k != "u64"]
         passed = ["caller"] + (["registers"] if switching else [])
-        passed += [f"({C_TYPE[k]})argument[{i}]" for i, (k, _) in enumerate(args)]
+        passed += [f"({C_TYPE[k]})a{i}" for i, (k, _) in enumerate(args)]
         out += [f"    case EXO_CALL_{call['name'].upper()}:"]
         if narrow:
             out += [f"        if ({' || '.join(narrow)})", "            return EXO_BAD_ARGUMENT;"]

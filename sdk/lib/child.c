@@ -166,7 +166,7 @@ static void start_complete(struct exo_child *child, uint32_t context)
             start->table1[start->table1_count++] = (struct exo_start_table){ i, child->space.table1[i] };
 }
 
-int64_t exo_child_start(struct exo_child *child, uint64_t entry)
+int64_t exo_child_prepare(struct exo_child *child, uint64_t entry, uint64_t exception_entry)
 {
     uint16_t capability = child->frames.capability;
     uint32_t context = exo_frame_find(&child->frames);
@@ -182,12 +182,21 @@ int64_t exo_child_start(struct exo_child *child, uint64_t entry)
         return result;
     start_complete(child, context);
     result = window_write(child, &context, 1, offsetof(struct exo_context, batch), &child->start, sizeof child->start);
-    if (result != EXO_OK)
-        return result;
-    result = exo_vcpu_entry(child->slot, 0, EXO_ENTRY_EVENT, entry);
     if (result == EXO_OK)
-        result = window_close(child);
+        result = exo_vcpu_entry(child->slot, 0, EXO_ENTRY_EVENT, entry);
+    return result == EXO_OK ? exo_vcpu_entry(child->slot, 0, EXO_ENTRY_EXCEPTION, exception_entry) : result;
+}
+
+int64_t exo_child_release(struct exo_child *child)
+{
+    int64_t result = window_close(child);
     return result == EXO_OK ? exo_vcpu_start(child->slot, 0) : result;
+}
+
+int64_t exo_child_start(struct exo_child *child, uint64_t entry)
+{
+    int64_t result = exo_child_prepare(child, entry, 0);
+    return result == EXO_OK ? exo_child_release(child) : result;
 }
 
 static int64_t pages_copy(struct exo_child *child, uint8_t *from, uint8_t *to, uint32_t flags)
@@ -231,6 +240,8 @@ int64_t exo_child_end(uint16_t slot, uint32_t frame)
             depth--;
         else if (result > 0 && depth < REAP_DEPTH)
             stack[depth++] = (uint32_t)result;
+        else if (depth > 1 && (result == EXO_WRONG_KIND || result == EXO_BAD_NAME))
+            depth--; /* somebody else has reaped it */
         else if (!exo_again(result))
             return result;
     }

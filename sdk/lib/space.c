@@ -10,8 +10,10 @@ typedef int64_t batch_call(uint16_t subject, uint32_t count);
 /* Give the batch's entries to the call until all are done or one is refused. */
 static int64_t batch_run(const struct exo_space *space, batch_call *call, uint32_t count)
 {
+    uint32_t most = call == exo_space_bind ? EXO_BIND_MAX : EXO_BATCH_MAX;
+
     for (uint32_t done = 0; done < count;) {
-        int64_t result = call(space->subject, count - done);
+        int64_t result = call(space->subject, count - done < most ? count - done : most);
         if (result <= 0)
             return result;
         done += (uint32_t)result;

@@ -4,7 +4,7 @@
  * An event's state lies in the context page until it is pushed as a frame; until then event_busy holds further events
  * back. The kernel may save this code itself by force at any instruction. Up to event_taken nothing of the event is
  * lost by doing it again, so that is what happens then; afterwards blocked is set, and tells that event_busy has to
- * stay set when this code goes on (at fresh_taken, it is about to be). While FRESH is pending the kernel saves nothing,
+ * stay set when this code goes on (at fresh_taken and events_held, it is about to be). While FRESH is pending the kernel saves nothing,
  * so it is taken off only when the state to resume is safe.
  */
 #include "upcall_offset.h"
@@ -154,11 +154,20 @@ exo_event_leave:
     xchgl %ecx, CONTEXT_EVENT_BUSY(%rbp)
     cmpl $0, CONTEXT_PENDING(%rbp)
     je frame_resume
-    movq $1, THREAD_BLOCKED(%rbx)
-    movl $1, CONTEXT_EVENT_BUSY(%rbp)
+    movq %rbx, %rdi
+    movq %rbp, %rsi
+    call exo_events_hold
     xorl %r12d, %r12d
     xchgl %r12d, CONTEXT_PENDING(%rbp)
     jmp event_handle
+
+/* void exo_events_hold(thread rdi, context rsi): between the two stores, saved by force, it counts as done. */
+    .globl exo_events_hold
+exo_events_hold:
+    movl $1, CONTEXT_EVENT_BUSY(%rsi)
+events_held:
+    movq $1, THREAD_BLOCKED(%rdi)
+    ret
 
 event_fresh:
     testl $EVENT_FORCED, CONTEXT_PENDING(%rbp)
@@ -173,9 +182,11 @@ event_fresh:
     jb event_push
     movq THREAD_BLOCKED(%rbx), %r13
     cmpq $(fresh_taken - exo_event_entry), %rcx
-    jne 3f
-    movl $1, %r13d
-3:  movq 136(%rsi), %rsp
+    je 3f
+    cmpq $(events_held - exo_event_entry), %rcx
+    jne 4f
+3:  movl $1, %r13d
+4:  movq 136(%rsi), %rsp
     choose_stack %rbx, %rdx
     push_registers %rsi
 fresh_take:
@@ -254,10 +265,12 @@ exo_thread_save_fpu:
 exo_switch:
     push_caller
     use_thread
-    movq $1, THREAD_BLOCKED(%rbx)
-    movl $1, CONTEXT_EVENT_BUSY(%rbp)
+    movq %rsi, %r12
+    movq %rbx, %rdi
+    movq %rbp, %rsi
+    call exo_events_hold
     movq %rsp, THREAD_RESUME(%rbx)
-    movq %rsi, %rax
+    movq %r12, %rax
     movq %rdx, %rdi
     movq %rcx, %rsi
     movq %r8, %rdx

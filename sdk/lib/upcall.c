@@ -45,7 +45,7 @@ SAME(CALL_GATE_REPLY, EXO_CALL_MAGIC | EXO_CALL_GATE_REPLY);
 #define MAIN_STACK_SIZE   65536
 
 void exo_events_take(struct exo_thread *thread);
-int64_t exo_fork_call(struct exo_thread *thread, int64_t (*build)(void *argument), void *argument);
+void exo_events_hold(struct exo_thread *thread, struct exo_context *context);
 void exo_event_dispatch(uint32_t events, struct exo_upcall_frame *frame);
 
 static uint8_t upcall_stack[UPCALL_STACK_SIZE] EXO_EAGER __attribute__((aligned(16)));
@@ -93,8 +93,7 @@ int64_t exo_sleep(uint64_t deadline, uint32_t events, bool gates)
 bool exo_events_block(void)
 {
     bool blocked = exo_threads[0].blocked;
-    __atomic_store_n(&exo_threads[0].blocked, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&EXO_CONTEXT->event_busy, 1, __ATOMIC_SEQ_CST);
+    exo_events_hold(exo_threads, EXO_CONTEXT);
     return blocked;
 }
 

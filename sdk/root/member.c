@@ -81,8 +81,8 @@ static int64_t memory_grant(struct member *member, const void *image, size_t siz
     if (ordinary)
         result = exo_child_grant(&member->child, all, EXO_KIND_FRAMES, RIGHTS_MEMORY, member->first, ordinary, &slot);
     if (result == EXO_OK && plan->kept)
-        result = exo_child_grant(&member->child, all, EXO_KIND_FRAMES, RIGHTS_MEMORY | EXO_RIGHT_KEPT, member->first + ordinary,
-                                 plan->kept, &kept_slot);
+        result = exo_child_grant(&member->child, all, EXO_KIND_FRAMES, RIGHTS_MEMORY | EXO_RIGHT_KEPT,
+                                 member->first + ordinary, plan->kept, &kept_slot);
     if (result != EXO_OK)
         return result;
     member->memory_slot = slot;
@@ -96,7 +96,8 @@ static int64_t range_grant(struct member *member, uint32_t index)
     const struct slot_range *range = &member->plan.range[index];
     uint16_t all = exo_start_slot(EXO_KIND_SLOTS, 0);
     uint32_t first = range->processor * EXO_SLOTS_PER_PROCESSOR + range->first;
-    int64_t result = exo_child_grant(&member->child, all, EXO_KIND_SLOTS, RIGHTS_TIME, first, range->count, &member->slots[index]);
+    int64_t result = exo_child_grant(&member->child, all, EXO_KIND_SLOTS, RIGHTS_TIME, first, range->count,
+                                     &member->slots[index]);
 
     for (uint32_t slot = first; slot < first + range->count && result == EXO_OK; slot++)
         if (exo_slot_info(slot)->owner == exo_start.environment)
@@ -121,8 +122,8 @@ static int64_t trace_grant(struct member *member)
 
     if (!system->trace_frame)
         return EXO_OK;
-    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_FRAMES, 0), EXO_KIND_FRAMES, EXO_RIGHT_READ, system->trace_frame,
-                           system->trace_frames * system->processor_count, 0);
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_FRAMES, 0), EXO_KIND_FRAMES, EXO_RIGHT_READ,
+                           system->trace_frame, system->trace_frames * system->processor_count, 0);
 }
 
 static bool member_grant(struct member *member, const void *image, size_t size)
@@ -134,7 +135,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "its console", result);
     if ((result = gate_grant(member)) != EXO_OK)
         return member_refuse(member, "its gate to the root", result);
-    result = exo_child_grant(&member->child, member->child.slot, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, member->child.frame, 1, 0);
+    result = exo_child_grant(&member->child, member->child.slot, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, member->child.frame,
+                             1, 0);
     if (result != EXO_OK)
         return member_refuse(member, "the capability to itself", result);
     if ((result = memory_grant(member, image, size)) != EXO_OK)
@@ -220,7 +222,8 @@ void member_lend(struct member *member)
 
     if (!borrower || borrower->state == MEMBER_REFUSED || borrower->state == MEMBER_ENDED)
         return;
-    int64_t result = exo_child_grant(&member->child, borrower->child.slot, EXO_KIND_ENVIRONMENT, EXO_RIGHT_RUN, borrower->child.frame, 1, &target);
+    int64_t result = exo_child_grant(&member->child, borrower->child.slot, EXO_KIND_ENVIRONMENT, EXO_RIGHT_RUN,
+                                     borrower->child.frame, 1, &target);
     for (uint32_t i = 0; i < member->plan.range_count && result == EXO_OK; i++)
         result = range_lend(member, i, target);
     if (result != EXO_OK)
@@ -237,6 +240,7 @@ bool member_start(struct member *member)
         return member_refuse(member, "its start", result);
     }
     member->state = MEMBER_RUNNING;
+    member->status = 0;
     member->started = exo_time();
     return true;
 }

@@ -7,6 +7,7 @@
 
 struct kernel kernel;
 struct machine machine;
+struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 struct exo_context machine_contexts[MACHINE_FRAMES];
 struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 struct machine_log machine_log;
@@ -33,6 +34,7 @@ void machine_reset(uint32_t frames, uint32_t processors)
 {
     memset(&machine, 0, sizeof machine);
     memset(&machine_log, 0, sizeof machine_log);
+    memset(machine_notes, 0, sizeof machine_notes);
     memset(machine_contexts, 0, sizeof machine_contexts);
     memset(machine_traces, 0, sizeof machine_traces);
     memset(&kernel, 0, sizeof kernel);
@@ -98,16 +100,17 @@ static void translations_forget(struct machine_processor *processor)
     machine.info[machine.current].flushed = machine.system.flush_epoch;
 }
 
-static void root_load(struct machine_processor *processor)
+static frame_name root_of(vcpu_name vcpu)
 {
-    processor->root = processor->vcpu ? environment_page(processor->vcpu / VCPUS_PER_ENVIRONMENT)->root : 0;
-    translations_forget(processor);
+    return vcpu ? environment_page(vcpu / VCPUS_PER_ENVIRONMENT)->root : 0;
 }
 
 void arch_flush_all(void)
 {
+    struct machine_processor *processor = &machine.processor[machine.current];
     machine_log.flushes++;
-    root_load(&machine.processor[machine.current]);
+    processor->root = root_of(processor->vcpu);
+    translations_forget(processor);
 }
 
 void arch_interrupt(uint32_t processor)
@@ -173,13 +176,12 @@ void arch_switch(vcpu_name vcpu)
     struct machine_processor *processor = &machine.processor[machine.current];
     machine_log.switches++;
     processor->vcpu = vcpu;
-    root_load(processor);
-}
-
-void arch_entries(vcpu_name vcpu)
-{
-    if (vcpu != machine.processor[machine.current].vcpu)
-        machine_broke("the entry points of a virtual processor that does not run here");
+    machine.info[machine.current].running = vcpu;
+    machine.info[machine.current].switches++;
+    if (processor->root == root_of(vcpu))
+        return;
+    processor->root = root_of(vcpu);
+    translations_forget(processor);
 }
 
 void arch_save_fpu(frame_name context)

@@ -43,9 +43,13 @@ extern char trap_call[], trap_timer[], trap_interrupt[], trap_spurious[];
 AGREES(cpu, stack, CPU_STACK);
 AGREES(cpu, user_rsp, CPU_USER_RSP);
 AGREES(cpu, context, CPU_CONTEXT);
-AGREES(cpu, context_address, CPU_CONTEXT_ADDRESS);
-AGREES(cpu, exception_entry, CPU_EXCEPTION_ENTRY);
-AGREES(cpu, foreign_entry, CPU_FOREIGN_ENTRY);
+AGREES(cpu, vcpu, CPU_VCPU);
+AGREES(cpu, info, CPU_INFO);
+AGREES(cpu, root, CPU_ROOT);
+AGREES(cpu, barrier, CPU_BARRIER);
+AGREES(vcpu, address, VCPU_ADDRESS);
+AGREES(vcpu, entry[EXO_ENTRY_EXCEPTION], VCPU_EXCEPTION_ENTRY);
+AGREES(vcpu, entry[EXO_ENTRY_FOREIGN], VCPU_FOREIGN_ENTRY);
 AGREES(cpu, running, CPU_RUNNING);
 AGREES(cpu, path_start, CPU_PATH_START);
 AGREES(cpu, number, CPU_NUMBER);
@@ -63,8 +67,14 @@ AGREES(exo_context, foreign_rip, CONTEXT_FOREIGN_RIP);
 AGREES(exo_registers, rip, REGISTERS_RIP);
 AGREES(exo_registers, rflags, REGISTERS_RFLAGS);
 AGREES(exo_registers, rsp, REGISTERS_RSP);
+AGREES(cpu, checks, CPU_CHECKS);
 _Static_assert(sizeof(struct exo_registers) == REGISTERS_SIZE, "struct exo_registers");
 _Static_assert(EXO_CALL_MAGIC >> 16 == CALL_MAGIC_HIGH, "EXO_CALL_MAGIC");
+_Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD_TO) == CALL_SLICE_YIELD_TO, "EXO_CALL_SLICE_YIELD_TO");
+_Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_CALL) == CALL_GATE_CALL, "EXO_CALL_GATE_CALL");
+_Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_REPLY) == CALL_GATE_REPLY, "EXO_CALL_GATE_REPLY");
+_Static_assert(offsetof(struct place, rflags) == 0 && offsetof(struct place, rip) == 8 && offsetof(struct place, rsp) == 16,
+               "struct place is what trap_call pushes");
 _Static_assert(EXO_CALL_COUNT <= 64, "the mask of switching calls is 64 bits");
 
 void cpu_identify(void)
@@ -177,6 +187,8 @@ void cpu_start(uint32_t number)
     cpu->number = number;
     cpu->stack = cpu_stack_top(number);
     cpu->running = &kernel.processor[number].running;
+    cpu->info = processor_info(number);
+    cpu->barrier = cpu_features.ibpb;
     cpu->deadline = EXO_NEVER;
     if (number == 0)
         idt_fill();

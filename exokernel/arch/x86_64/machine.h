@@ -20,16 +20,18 @@ struct cpu {
     uint64_t stack; /* its top; a struct exo_registers is built at top - 160 */
     uint64_t user_rsp;
     struct exo_context *context; /* of the running virtual processor */
-    uint64_t context_address;    /* where its environment sees it */
-    uint64_t exception_entry, foreign_entry; /* 0: none */
-    const vcpu_name *running;
+    struct vcpu *vcpu;           /* the running virtual processor, as arch_switch was told */
+    struct exo_processor *info;
     uint64_t path_start; /* TSC at entry from user mode, when paths are measured */
+    const vcpu_name *running;
+    uint64_t deadline; /* ns; EXO_NEVER */
     uint32_t number;
     uint32_t apic_id;
-    vcpu_name vcpu;         /* as given to arch_switch */
-    frame_name environment; /* the last one that ran here */
-    frame_name root;        /* the loaded PML4 */
-    uint64_t deadline;      /* ns; EXO_NEVER */
+    frame_name root;  /* the loaded PML4 */
+    uint32_t barrier; /* 1: the processor has IBPB (Intel SDM 4 MSR 49H) */
+    struct {
+        uint64_t id, generation;
+    } checks[CHECK_COUNT];
     uint64_t gdt[8];
     struct task_state task;
 };
@@ -37,7 +39,9 @@ extern struct cpu cpus[PROCESSOR_LIMIT];
 
 static inline struct cpu *cpu_here(void)
 {
-    return &cpus[arch_processor()];
+    struct cpu *cpu;
+    __asm__ volatile("rdgsbase %0" : "=r"(cpu));
+    return cpu;
 }
 
 /* What the boot loader said; addresses are physical. */

@@ -17,12 +17,12 @@
 /* struct cpu, through %gs. */
 #define CPU_STACK 0
 #define CPU_USER_RSP 8
-#define CPU_CONTEXT 16
-#define CPU_CONTEXT_ADDRESS 24
-#define CPU_EXCEPTION_ENTRY 32
-#define CPU_FOREIGN_ENTRY 40
-#define CPU_RUNNING 48
-#define CPU_PATH_START 56
+#define CPU_PATH_START 40
+
+/* struct vcpu. */
+#define VCPU_ADDRESS 24
+#define VCPU_EXCEPTION_ENTRY 32
+#define VCPU_FOREIGN_ENTRY 40
 
 /* struct exo_context. */
 #define CONTEXT_RIP 0
@@ -44,6 +44,9 @@
 #define REGISTERS_SIZE 144
 
 #define CALL_MAGIC_HIGH 0x4578 /* EXO_CALL_MAGIC >> 16 */
+#define CALL_SLICE_YIELD_TO 0x4578001b /* EXO_CALL_MAGIC | EXO_CALL_… */
+#define CALL_GATE_CALL 0x4578001f
+#define CALL_GATE_REPLY 0x45780020
 #define VECTOR_TIMER 0x40
 #define VECTOR_INTERRUPT 0x41
 #define VECTOR_SPURIOUS 0xff

@@ -85,14 +85,14 @@ trap_call:
     shrl $16, %esp
     cmpl $CALL_MAGIC_HIGH, %esp
     jne trap_foreign
+    movq trap_switching_calls, %rsp
+    btq %rax, %rsp
+    jc trap_switching
     movq %gs:CPU_STACK, %rsp
     PATH_START
     pushq %gs:CPU_USER_RSP
     pushq %rcx
     pushq %r11
-    movq trap_switching_calls, %r11
-    btq %rax, %r11
-    jc trap_switching
     movq %r10, %rcx
     pushq %rax
     call call_enter
@@ -116,19 +116,148 @@ trap_return_is_wild:
     PUSH_CALLER
     jmp trap_leave
 
-trap_switching:
+/* The commonest transfers go without a struct exo_registers: what C saves of the message registers is enough. A null transfer did
+ * nothing: then the call goes the long way. */
+    .macro TRANSFER_BEGIN
+    movq %gs:CPU_STACK, %rsp
+    PATH_START
+    pushq %gs:CPU_USER_RSP /* struct place */
+    pushq %rcx
+    pushq %r11
+    pushq %rdi
+    pushq %rsi
+    .endm
+    .macro TRANSFER_CHECK refused
+    testq %rax, %rax
+    je \refused
+    movq %rdx, %rax
+    PATH_END
+    .endm
+    .macro TRANSFER_END
     popq %r11
+    popq %rcx
+    popq %rsp
+    swapgs
+    sysretq
+    .endm
+
+    .macro GATE_TRANSFER call, function
+    TRANSFER_BEGIN
+    pushq %rdx
+    pushq %r10
+    pushq %r8
+    pushq %r9
+    leaq 48(%rsp), %rsi
+    call \function
+    TRANSFER_CHECK 1f
+    movq %rax, %rdi
+    shrq $32, %rdi
+    movl %eax, %eax
+    popq %r9
+    popq %r8
+    popq %r10
+    popq %rdx
+    popq %rsi
+    addq $8, %rsp
+    TRANSFER_END
+1:  popq %r9
+    popq %r8
+    popq %r10
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq %r11
+    popq %rcx
+    movl $\call, %eax
+    jmp trap_switching_long
+    .endm
+
+trap_gate_call:
+    GATE_TRANSFER CALL_GATE_CALL, gate_call_fast
+trap_gate_reply:
+    GATE_TRANSFER CALL_GATE_REPLY, gate_reply_fast
+
+trap_yield_to:
+    TRANSFER_BEGIN
+    leaq 16(%rsp), %rdx
+    call slice_yield_fast
+    TRANSFER_CHECK 1f
+    xorl %ebx, %ebx
+    xorl %edx, %edx
+    xorl %esi, %esi
+    xorl %edi, %edi
+    xorl %ebp, %ebp
+    xorl %r8d, %r8d
+    xorl %r9d, %r9d
+    xorl %r10d, %r10d
+    xorl %r12d, %r12d
+    xorl %r13d, %r13d
+    xorl %r14d, %r14d
+    xorl %r15d, %r15d
+    addq $16, %rsp
+    TRANSFER_END
+1:  popq %rsi
+    popq %rdi
+    popq %r11
+    popq %rcx
+    xorl %edx, %edx
+    xorl %r8d, %r8d
+    xorl %r9d, %r9d
+    xorl %r10d, %r10d
+    movl $CALL_SLICE_YIELD_TO, %eax
+    jmp trap_switching_long
+
+/* Who runs next arrives as from a call, whose rcx and r11 nobody may rely on: sysret instead of iretq. */
+trap_switching:
+    cmpq $CALL_GATE_CALL, %rax
+    je trap_gate_call
+    cmpq $CALL_GATE_REPLY, %rax
+    je trap_gate_reply
+    cmpq $CALL_SLICE_YIELD_TO, %rax
+    je trap_yield_to
+trap_switching_long:
     PUSH_CALLER
+    PATH_START
     movq %rsp, %rdi
     call call_enter_switching
-    jmp trap_leave
+    movq %gs:CPU_RUNNING, %rax
+    cmpl $0, (%rax)
+    je trap_idle
+    movq REGISTERS_RIP(%rsp), %rax
+    shrq $47, %rax
+    jnz trap_rip_is_wild
+    PATH_END
+    popq %rax
+    popq %rbx
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq %rbp
+    popq %r8
+    popq %r9
+    popq %r10
+    popq %r11
+    popq %r12
+    popq %r13
+    popq %r14
+    popq %r15
+    popq %rcx
+    popq %r11
+    andl $FLAGS_ALLOWED, %r11d
+    orl $FLAGS_ENTRY, %r11d
+    popq %rsp
+    swapgs
+    sysretq
 
 trap_foreign:
-    cmpq $0, %gs:CPU_FOREIGN_ENTRY
+    movq %gs:CPU_VCPU, %rsp
+    cmpq $0, VCPU_FOREIGN_ENTRY(%rsp)
     je trap_foreign_is_unwanted
     movq %gs:CPU_CONTEXT, %rsp
     movq %rcx, CONTEXT_FOREIGN_RIP(%rsp)
-    movq %gs:CPU_FOREIGN_ENTRY, %rcx
+    movq %gs:CPU_VCPU, %rsp
+    movq VCPU_FOREIGN_ENTRY(%rsp), %rcx
     movq %gs:CPU_USER_RSP, %rsp
     swapgs
     sysretq
@@ -150,9 +279,10 @@ trap_foreign_is_unwanted:
 
     .macro DELIVER page_fault
     pushq %rax
-    movq %gs:CPU_CONTEXT, %rax
-    cmpq $0, %gs:CPU_EXCEPTION_ENTRY
+    movq %gs:CPU_VCPU, %rax
+    cmpq $0, VCPU_EXCEPTION_ENTRY(%rax)
     je trap_fault
+    movq %gs:CPU_CONTEXT, %rax
     cmpl $0, CONTEXT_BUSY(%rax)
     jne trap_fault
     movl $1, CONTEXT_BUSY(%rax)
@@ -174,8 +304,9 @@ trap_foreign_is_unwanted:
     .endif
     movq 16(%rsp), %rsp
     movq %rsp, CONTEXT_RSP(%rax)
-    movq %gs:CPU_CONTEXT_ADDRESS, %rax
-    movq %gs:CPU_EXCEPTION_ENTRY, %rcx
+    movq %gs:CPU_VCPU, %rcx
+    movq VCPU_ADDRESS(%rcx), %rax
+    movq VCPU_EXCEPTION_ENTRY(%rcx), %rcx
     movl $FLAGS_ENTRY, %r11d
     swapgs
     sysretq

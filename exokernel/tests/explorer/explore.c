@@ -124,8 +124,10 @@ static void node_expand(uint32_t node)
     step_prepare();
     for (uint32_t i = 0; i < step_count; i++) {
         step_take(&steps[i], &must_stay);
-        if (state_is_present(&before))
+        if (state_is_present(&before)) {
+            state_load_notes(&before);
             continue;
+        }
         changed++;
         const char *broken = must_stay && !state_is_flushed(&before) ? "a call that failed changed something" : NULL;
         if (!broken)

@@ -1,8 +1,9 @@
 /*
  * That a call changes nothing of an environment that it has no business with. An environment has business with itself and with
- * those it holds capabilities to, and with the capabilities to them; with what is held, owned or bound under a capability that was derived from one of theirs; and with
+ * those it holds capabilities to that let it do something, and with the capabilities to them; with what is held, owned or bound under a capability that was derived from one of theirs; and with
  * what lost its justification and waits to be swept. Everything else of every other environment must stay as it is.
  */
+#include "isolation.h"
 #include "scope.h"
 #include "world_state.h"
 #include <arch.h>
@@ -61,7 +62,8 @@ static void table_prepare(frame_name table)
         if (capability->state != CAPABILITY_EMPTY && capability->kind == EXO_KIND_ENVIRONMENT)
             holders |= 1 << capability->first;
         involved.capability[table][position] = holders;
-        if (holders != EVERYBODY && capability->kind == EXO_KIND_ENVIRONMENT && capability->state == CAPABILITY_LIVE)
+        if (holders != EVERYBODY && capability->kind == EXO_KIND_ENVIRONMENT && capability->state == CAPABILITY_LIVE &&
+            capability->rights & (EXO_RIGHT_CONTROL | EXO_RIGHT_DESTROY | EXO_RIGHT_GRANT))
             involved.controlled[holder] |= 1 << capability->first;
     }
 }
@@ -153,15 +155,18 @@ static frame_name belongs_to(const struct state *before, frame_name frame)
     return info->kind == EXO_FRAME_CAPABILITIES ? before->machine.capabilities[frame].header.environment : info->owner;
 }
 
-const char *step_check(const struct step *step, const struct state *before)
+const char *isolation_check(const struct step *step, const struct state *before)
 {
     vcpu_name running = before->kernel.processor[step->processor].running;
     frame_name actor = running / VCPUS_PER_ENVIRONMENT;
     if (step->action != ACTION_CALL || !actor || step->number == EXO_CALL_ENVIRONMENT_REAP)
         return NULL;
-    if (step->subject)
-        actor = before->machine.capabilities[before->machine.environment[actor].tables[0]].slot[step->subject - 1].first;
-    uint8_t actors = involved.controlled[actor] | 1 << (running / VCPUS_PER_ENVIRONMENT);
+    uint8_t actors = involved.controlled[actor];
+    if (step->subject) {
+        frame_name subject = before->machine.capabilities[before->machine.environment[actor].tables[0]].slot[step->subject - 1].first;
+        if (actors >> subject & 1)
+            actors |= involved.controlled[subject];
+    }
 
     for (frame_name frame = 1; frame < kernel.frame_count; frame++) {
         frame_name whose = belongs_to(before, frame);

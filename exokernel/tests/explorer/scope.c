@@ -73,11 +73,12 @@ static void build_sharing(void)
     grant(ROOT, ROOT_FRAMES, A_SLOT, 3, EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, 17, 1);
     map(A, LOW, 13, 17, 3, WRITABLE);
     take(A, 1, 15);
+    grant(ROOT, ROOT_SELF, A_SLOT, 5, EXO_RIGHT_READ, ROOT, 1);
 }
 
 static void list_sharing(void)
 {
-    LIST_ACTORS({0, 0}, {1, 0});
+    LIST_ACTORS({0, 0}, {1, 0}, {1, 5});
     LIST(CAPABILITY_DERIVE, OF(1, 3), OF(0, A_SLOT), OF(3, 4), OF(EXO_RIGHT_READ, EXO_RIGHT_READ | EXO_RIGHT_WRITE, RIGHTS_GIVEN), OF(15, 17), OF(1));
     LIST(CAPABILITY_WITHDRAW, OF(0, 1, 3), OF(ROOT, A), OF(3, 4));
     LIST(FRAME_TAKE, OF(1), OF(15, 17, 18), OF(1, 2));

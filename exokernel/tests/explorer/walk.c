@@ -22,7 +22,7 @@ static struct options {
     uint64_t seed;
     uint32_t jobs;
     const char *scope;
-} options = {.calls = 110000000, .seconds = 600, .seed = 1, .jobs = 2};
+} options = {.calls = 500000000, .seconds = 600, .seed = 1, .jobs = 2};
 
 static struct state start, before;
 static uint64_t random_state;

@@ -19,15 +19,22 @@ void state_save(struct state *state)
 {
     state->kernel = kernel;
     state->machine = machine;
+    memcpy(state->notes, machine_notes, sizeof machine_notes);
     for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
         if (frame_is(frame, EXO_FRAME_CONTEXT))
             state->context[frame] = context_read(frame);
+}
+
+void state_load_notes(const struct state *state)
+{
+    memcpy(machine_notes, state->notes, sizeof machine_notes);
 }
 
 void state_load(const struct state *state)
 {
     kernel = state->kernel;
     machine = state->machine;
+    state_load_notes(state);
     for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++) {
         const struct state_context *kept = &state->context[frame];
         struct exo_context *context = &machine_contexts[frame];
@@ -58,12 +65,19 @@ bool state_is_present(const struct state *state)
 bool state_is_flushed(const struct state *state)
 {
     static struct machine present;
+    static struct kernel present_kernel;
     present = machine;
+    present_kernel = kernel;
     memcpy(machine.processor, state->machine.processor, sizeof machine.processor);
     for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
         machine.info[processor].flushed = state->machine.info[processor].flushed;
+    for (uint32_t processor = 0; processor < kernel.processor_count; processor++) {
+        memcpy(kernel.processor[processor].gate, state->kernel.processor[processor].gate, sizeof kernel.processor->gate);
+        memcpy(kernel.processor[processor].target, state->kernel.processor[processor].target, sizeof kernel.processor->target);
+    }
     bool same = state_is_present(state);
     machine = present;
+    kernel = present_kernel;
     return same;
 }
 
@@ -124,7 +138,7 @@ static void hash_capabilities(frame_name table)
 
 static void hash_vcpu(const struct vcpu *vcpu)
 {
-    mix((uint64_t)vcpu->state | vcpu->resume << 8 | vcpu->gate << 16 | (uint64_t)vcpu->stop << 24 | (uint64_t)vcpu->depth << 32);
+    mix((uint64_t)vcpu->state | vcpu->resume << 8 | (uint64_t)vcpu->stop << 24 | (uint64_t)vcpu->depth << 32);
     if (!vcpu->context)
         return;
     mix((uint64_t)vcpu->context << 32 | vcpu->wake);
@@ -134,18 +148,23 @@ static void hash_vcpu(const struct vcpu *vcpu)
     mix(vcpu->entry[0] ^ vcpu->entry[1] << 1 ^ vcpu->entry[2] << 2);
 }
 
+static void hash_revocation(const struct revocation *revocation)
+{
+    mix(revocation->state);
+    if (revocation->state == REVOCATION_NONE)
+        return;
+    mix(refers(revocation->victim, revocation->victim_id) << 32 | revocation->count);
+    mix(ahead(revocation->deadline));
+}
+
 static void hash_environment(frame_name frame)
 {
     const struct environment *environment = &machine.environment[frame];
-    const struct revocation *revocation = &environment->revocation;
     mix((uint64_t)environment->state << 48 | (uint64_t)environment->root << 32 | environment->creator << 16 | environment->reaped);
     for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++)
         mix(environment->tables[i]);
-    mix(revocation->state);
-    if (revocation->state != REVOCATION_NONE) {
-        mix((uint64_t)revocation->slot << 32 | revocation->count);
-        mix(ahead(revocation->deadline) ^ revocation->source_id << 48);
-    }
+    for (uint32_t i = 0; i < REVOCATIONS_PER_ENVIRONMENT; i++)
+        hash_revocation(&environment->revocation[i]);
     for (uint32_t i = 0; i < GATES_PER_ENVIRONMENT; i++) {
         const struct gate *gate = &environment->gate[i];
         mix(gate->stamp ? refers(gate->capability, gate->stamp) << 8 | gate->vcpu << 1 | 1 : 0);
@@ -184,6 +203,13 @@ static void hash_frame(frame_name frame)
     }
 }
 
+static void hash_recent(const struct recent *recent)
+{
+    bool is_good = recent->environment && recent->generation == kernel.generation;
+    mix(is_good ? (uint64_t)recent->environment << 32 | recent->first << 8 | recent->slot : 0);
+    mix(is_good ? recent->value : 0);
+}
+
 static void hash_processor(uint32_t number)
 {
     const struct processor *processor = &kernel.processor[number];
@@ -192,6 +218,10 @@ static void hash_processor(uint32_t number)
     mix((uint64_t)processor->slot << 32 | processor->passed << 16 | processor->ending << 8 | processor->idle << 4 | hardware->interrupt);
     mix(ahead(processor->slot_end));
     mix(processor->ending ? ahead(processor->grace) : 0);
+    for (uint32_t i = 0; i < RECENT_MAX; i++) {
+        hash_recent(&processor->gate[i]);
+        hash_recent(&processor->target[i]);
+    }
     mix(ahead(hardware->timer));
     mix(machine.info[number].flushed >= machine.system.flush_epoch);
     mix((uint64_t)hardware->root << 32 | hardware->walked);

@@ -14,13 +14,16 @@ struct state {
     struct kernel kernel;
     struct machine machine;
     struct state_context context[MACHINE_FRAMES];
+    struct machine_note notes[PROCESSOR_LIMIT][MACHINE_NOTES]; /* kept, but neither compared nor hashed */
 };
 
 void state_save(struct state *state);
 void state_load(const struct state *state);
+/* After a step that changed nothing: what the processors noted meanwhile. */
+void state_load_notes(const struct state *state);
 /* Is this the state that the machine is in? */
 bool state_is_present(const struct state *state);
-/* Is it, but for translations that the processors have forgotten and interrupts that were sent? */
+/* Is it, but for translations that the processors have forgotten, interrupts that were sent and checks that are remembered? */
 bool state_is_flushed(const struct state *state);
 /* Of the present state, by what matters: ids only by what still refers to them, epochs by who has passed them, times by
  * how far away they are. Never 0. */

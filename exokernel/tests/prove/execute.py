@@ -14,11 +14,18 @@ UNROLL_MAX = 16
 
 
 @dataclass
-class Obligation:
-    guard: object     # condition under which it must hold
-    holds: object
+class Goal:
+    """To be shown: where the guard holds, so does this. `weaker` are conditions that the guard implies, weakest first: most
+    often what the innermost routine tested is enough."""
     what: str
-    group: str        # "memory", "bound", "invariant"
+    weaker: list
+    holds: object
+
+
+class Choice:
+    """A value where paths met: one alternative for each guard, so that a later test of it tells the path again."""
+    def __init__(self, alternatives):
+        self.alternatives = alternatives     # of (guard, value), of which one guard holds
 
 
 class Flow:
@@ -90,7 +97,9 @@ class Executor:
         self.count = itertools.count(1)
         self.stack = []
         self.quiet = 0                    # > 0: no obligations (specifications)
-        self.kept = []                    # conditions whose ids are tokens
+        self.decisions = {}               # condition of each token that is a test
+        self.entered = []                 # guards at which the active routines were called
+        self.kept = []                    # terms whose ids are in use
 
     # ------------------------------------------------------------ guards
 
@@ -100,7 +109,7 @@ class Executor:
         found = self.tokens.get(condition.get_id())
         if found is None:
             found = self.tokens[condition.get_id()] = next(self.count)
-            self.kept.append(condition)
+            self.decisions[found] = condition
         return found
 
     def narrow(self, guard, condition):
@@ -114,6 +123,34 @@ class Executor:
         if -token in guard.tokens:
             return None
         return Guard(t.conjunction([guard.condition, condition]), guard.tokens | {token})
+
+    @staticmethod
+    def combine(first, second):
+        if second.tokens <= first.tokens:
+            return first
+        if first.tokens <= second.tokens:
+            return second
+        return Guard(t.conjunction([first.condition, second.condition]), first.tokens | second.tokens)
+
+    def branch(self, guard, condition):
+        """The guards of the two sides of a test; None: cannot be."""
+        if not isinstance(condition, Choice):
+            return self.narrow(guard, condition), self.narrow(guard, t.negation(condition))
+        number = next(self.count)
+        return (self.side(guard, condition.alternatives, number),
+                self.side(guard, [(g, t.negation(b)) for g, b in condition.alternatives], -number))
+
+    def side(self, guard, alternatives, number):
+        possible = []
+        for inner, holds in alternatives:
+            if not guard.excludes(inner):
+                narrowed = self.narrow(self.combine(guard, inner), holds)
+                if narrowed:
+                    possible.append(narrowed)
+        if len(possible) <= 1:
+            return possible[0] if possible else None
+        common = frozenset.intersection(*(g.tokens for g in possible))
+        return Guard(t.disjunction([g.condition for g in possible]), common | {number})
 
     def meet(self, guards):
         if len(guards) == 1:
@@ -134,15 +171,85 @@ class Executor:
         if self.quiet or z3.is_true(holds):
             return
         where = ">".join(f"{name}:{line}" for name, line in self.stack)
-        self.obligations.append(Obligation(guard.condition, holds, f"{what} at {where}", group))
+        self.obligations.append(Goal(f"{what} at {where}", self.weaker(guard), holds))
+
+    def weaker(self, guard):
+        """What the guard implies: the decisions of the innermost routine, of the two innermost, of all, and the guard itself."""
+        outer = [frame.tokens for frame in self.entered[:-3:-1]] + [frozenset()]
+        found = [t.conjunction([self.decisions[abs(token)] if token > 0 else t.negation(self.decisions[-token])
+                                for token in guard.tokens - tokens if abs(token) in self.decisions]) for tokens in outer]
+        return found + [guard.condition]
 
     # ------------------------------------------------------------ values
 
-    def value(self, frame, operand):
+    def value(self, frame, operand, guard):
         kind, value = operand
         if isinstance(value, ir.Local):
-            return frame.values[value.name]
+            return self.under(frame.values[value.name], guard)
         return self.constant(kind, value)
+
+    @staticmethod
+    def under(value, guard):
+        """What the value is where the guard holds."""
+        if not isinstance(value, Choice):
+            return value
+        left = [(g, v) for g, v in value.alternatives if not guard.excludes(g)]
+        return left[0][1] if len(left) == 1 else Choice(left)
+
+    def plain(self, kind, value):
+        """A choice as one value."""
+        return self.merge(kind, value.alternatives) if isinstance(value, Choice) else value
+
+    def flat(self, alternatives):
+        for guard, value in alternatives:
+            if isinstance(value, Choice):
+                yield from ((self.combine(guard, g), v) for g, v in value.alternatives if not guard.excludes(g))
+            else:
+                yield guard, value
+
+    def gather(self, kind, alternatives):
+        """One value out of (guard, value), of which one guard holds."""
+        groups = []
+        for guard, value in self.flat(alternatives):
+            for group in groups:
+                if self.identical(group[1], value):
+                    group[0].append(guard)
+                    break
+            else:
+                groups.append(([guard], value))
+        merged = [(self.meet(guards), value) for guards, value in groups]
+        constant = [(guard, value) for guard, value in merged if self.is_constant(value)]
+        others = [(guard, value) for guard, value in merged if not self.is_constant(value)]
+        if len(others) > 1:
+            others = [(self.meet([guard for guard, _ in others]), self.merge(kind, others))]
+        return Choice(constant + others) if constant and len(constant + others) > 1 else (constant + others)[0][1]
+
+    @staticmethod
+    def is_constant(value):
+        """What later tests look for: a status, no name, a null pointer."""
+        return value == [] if isinstance(value, list) else not isinstance(value, tuple) and t.known(value) is not None
+
+    @staticmethod
+    def identical(a, b):
+        if isinstance(a, z3.ExprRef):
+            return t.same(a, b)
+        if isinstance(a, list):
+            return a == [] and b == [] or a is b
+        return a is b
+
+    def lift(self, kind, compute, operands, kinds):
+        """Compute on each alternative of the operands."""
+        for i, operand in enumerate(operands):
+            if isinstance(operand, Choice):
+                done = []
+                for guard, value in operand.alternatives:
+                    others = [self.under(o, guard) for o in operands]
+                    others[i] = value
+                    if sum(isinstance(o, Choice) for o in others) and len(operand.alternatives) > 4:
+                        others = [self.plain(k, o) for k, o in zip(kinds, others)]
+                    done.append((guard, self.lift(kind, compute, others, kinds)))
+                return self.gather(kind, done)
+        return compute(operands)
 
     def constant(self, kind, value):
         if isinstance(value, ir.Number):
@@ -161,7 +268,7 @@ class Executor:
             return tuple(self.constant(*member) for member in value.members)
         if isinstance(value, ir.Expression):
             instruction = value.instruction
-            return self.compute(None, instruction, [self.constant(*operand) for operand in instruction.operands])
+            return self.compute(instruction, [self.constant(*operand) for operand in instruction.operands])
         raise ir.IrError(f"constant {value}")
 
     def parts(self, kind):
@@ -201,12 +308,15 @@ class Executor:
         for (_, argument), value in zip(routine.arguments, arguments):
             frame.values[argument] = value
         self.stack.append([name, 0])
+        self.entered.append(guard)
         pending = {routine.order[0]: [Edge(guard, {})]}
         self.run(frame, frame.flow.order, None, pending)
         self.stack.pop()
+        self.entered.pop()
+        self.last_returns = frame.returns
         if isinstance(routine.result, ir.Void) or not frame.returns:
             return None
-        return self.merge(routine.result, [(edge.guard.condition, edge.values[""]) for edge in frame.returns])
+        return self.gather(routine.result, [(edge.guard, edge.values[""]) for edge in frame.returns])
 
     def run(self, frame, order, header, pending):
         """Run these blocks once. Edges to others are left in pending."""
@@ -319,7 +429,7 @@ class Executor:
             if len(edges) == 1:
                 frame.values[phi.name] = edges[0].values[phi.name]
             else:
-                frame.values[phi.name] = self.merge(phi.type, [(e.guard.condition, e.values[phi.name]) for e in edges])
+                frame.values[phi.name] = self.gather(phi.type, [(e.guard, e.values[phi.name]) for e in edges])
         for instruction in block.instructions:
             if instruction.op in ("phi", "nothing"):
                 continue
@@ -332,12 +442,16 @@ class Executor:
             if instruction.name:
                 frame.values[instruction.name] = result
 
-    def merge(self, kind, choices):
+    def merge(self, kind, alternatives):
+        """The same as one term."""
+        return self.select(kind, [(guard.condition, self.plain(kind, value)) for guard, value in alternatives])
+
+    def select(self, kind, choices):
         """What the value is, given that just one of the conditions holds."""
         if isinstance(kind, ir.Pointer):
             return [(t.conjunction([condition, inner]), place) for condition, value in choices for inner, place in value]
         if isinstance(kind, (ir.Struct, ir.Array)):
-            return tuple(self.merge(part, [(condition, value[i]) for condition, value in choices])
+            return tuple(self.select(part, [(condition, value[i]) for condition, value in choices])
                          for i, part in enumerate(self.parts(kind)))
         result = choices[-1][1]
         for condition, value in reversed(choices[:-1]):
@@ -353,22 +467,22 @@ class Executor:
         for phi in frame.routine.blocks[target].instructions:
             if phi.op != "phi":
                 break
-            values[phi.name] = self.value(frame, phi.operands[phi.labels.index(source)])
+            values[phi.name] = self.value(frame, phi.operands[phi.labels.index(source)], guard)
         pending.setdefault(target, []).append(Edge(guard, values))
 
     def end_br(self, frame, name, instruction, guard, pending):
         if not instruction.operands or instruction.labels[0] == instruction.labels[1]:
             self.go(frame, name, instruction.labels[0], guard, pending)
             return
-        condition = self.value(frame, instruction.operands[0])
-        self.go(frame, name, instruction.labels[0], self.narrow(guard, condition), pending)
-        self.go(frame, name, instruction.labels[1], self.narrow(guard, t.negation(condition)), pending)
+        first, second = self.branch(guard, self.value(frame, instruction.operands[0], guard))
+        self.go(frame, name, instruction.labels[0], first, pending)
+        self.go(frame, name, instruction.labels[1], second, pending)
 
     def end_switch(self, frame, name, instruction, guard, pending):
-        on = self.value(frame, instruction.operands[0])
+        on = self.plain(instruction.operands[0][0], self.value(frame, instruction.operands[0], guard))
         targets, rest = {}, []
         for operand, label in zip(instruction.operands[1:], instruction.labels[1:]):
-            hit = t.equal(on, self.value(frame, operand))
+            hit = t.equal(on, self.value(frame, operand, guard))
             targets.setdefault(label, []).append(hit)
             rest.append(hit)
         targets.setdefault(instruction.labels[0], []).append(t.negation(t.disjunction(rest)))
@@ -376,7 +490,7 @@ class Executor:
             self.go(frame, name, label, self.narrow(guard, t.disjunction(conditions)), pending)
 
     def end_ret(self, frame, name, instruction, guard, pending):
-        value = self.value(frame, instruction.operands[0]) if instruction.operands else None
+        value = self.value(frame, instruction.operands[0], guard) if instruction.operands else None
         frame.returns.append(Edge(guard, {"": value}))
 
     def end_unreachable(self, frame, name, instruction, guard, pending):
@@ -391,43 +505,51 @@ class Executor:
         if op == "alloca":
             region = Region(f"%{frame.routine.name}.{instruction.name}", instruction.type, local=True)
             return [(t.TRUE, Place(region, (), instruction.type))]
-        operands = [self.value(frame, operand) for operand in instruction.operands]
+        operands = [self.value(frame, operand, guard) for operand in instruction.operands]
+        kinds = [kind for kind, _ in instruction.operands]
         if op == "load":
             return self.load(operands[0], instruction.type, guard)
         if op == "store":
-            self.store(operands[1], instruction.operands[0][0], operands[0], guard)
+            self.store(operands[1], kinds[0], operands[0], guard)
             return None
-        if op == "cmpxchg":
-            old = self.load(operands[0], instruction.type, guard)
-            hit = t.equal(old, operands[1])
-            self.store(operands[0], instruction.type, t.choice(hit, operands[2], old), guard)
-            return (old, hit)
-        if op == "atomicrmw":
-            old = self.load(operands[0], instruction.type, guard)
-            new = operands[1] if instruction.detail == "xchg" else t.binary(instruction.detail, old, operands[1])
-            self.store(operands[0], instruction.type, new, guard)
-            return old
+        if op in ("cmpxchg", "atomicrmw"):
+            return self.step_atomic(instruction, operands, guard)
         if op == "fence":
             return None
-        return self.compute(frame, instruction, operands)
+        return self.lift(instruction.type, lambda plain: self.compute(instruction, plain), operands, kinds)
+
+    def step_atomic(self, instruction, operands, guard):
+        """One step of the machine. Other processors' steps between two of ours are not looked at."""
+        kind, values = instruction.type, [self.plain(instruction.type, value) for value in operands[1:]]
+        old = self.plain(kind, self.load(operands[0], kind, guard))
+        if instruction.op == "cmpxchg":
+            hit = t.equal(old, values[0])
+            self.store(operands[0], kind, t.choice(hit, values[1], old), guard)
+            return (old, hit)
+        new = values[0] if instruction.detail == "xchg" else t.binary(instruction.detail, old, values[0])
+        self.store(operands[0], kind, new, guard)
+        return old
 
     def step_call(self, frame, instruction, guard):
         name = instruction.detail
-        arguments = [self.value(frame, operand) for operand in instruction.operands]
+        arguments = [self.value(frame, operand, guard) for operand in instruction.operands]
+        if name.startswith(("llvm.lifetime", "llvm.dbg", "llvm.assume")):
+            return None
+        if name in self.module.routines and name not in self.models:
+            return self.call(name, arguments, guard)
+        arguments = [self.plain(kind, value) for (kind, _), value in zip(instruction.operands, arguments)]
         if name.startswith(("llvm.memcpy", "llvm.memmove")):
             self.copy(arguments[0], arguments[1], t.known(arguments[2]), guard)
             return None
         if name.startswith("llvm.memset"):
             self.zero_memory(arguments[0], arguments[1], t.known(arguments[2]), guard)
             return None
-        if name.startswith(("llvm.lifetime", "llvm.dbg", "llvm.assume")):
-            return None
         if name.startswith(("llvm.umin", "llvm.umax", "llvm.smin", "llvm.smax")):
             predicate = {"umin": "ult", "umax": "ugt", "smin": "slt", "smax": "sgt"}[name.split(".")[1]]
             return t.choice(t.compare(predicate, *arguments), *arguments)
         return self.call(name, arguments, guard)
 
-    def compute(self, frame, instruction, operands):
+    def compute(self, instruction, operands):
         op = instruction.op
         if op in ir.BINARY:
             return t.binary(op, *operands)
@@ -441,9 +563,7 @@ class Executor:
             found = t.cut(operands[0], instruction.type.bits - 1)
             return t.equal(found, t.bits_of(1, 1)) if instruction.type.bits == 1 else found
         if op == "select":
-            if isinstance(instruction.type, ir.Pointer):
-                return self.merge(instruction.type, [(operands[0], operands[1]), (t.negation(operands[0]), operands[2])])
-            return t.choice(*operands)
+            return self.select(instruction.type, [(operands[0], operands[1]), (t.negation(operands[0]), operands[2])])
         if op in ("bitcast", "freeze"):
             return operands[0]
         if op == "getelementptr":
@@ -488,6 +608,8 @@ class Executor:
     def step_into(self, place, instruction, indices):
         source = instruction.detail
         first = t.known(indices[0])
+        if source == ir.Int(8) and first is None and place.region.racy:
+            return self.byte_of(place, indices[0])
         if source == ir.Int(8) and place.kind != source:
             part, offset = self.memory.at_offset(place, first, 1)
             if offset:
@@ -510,6 +632,13 @@ class Executor:
                 place = self.memory.child(place, t.known(index))
         return place
 
+    def byte_of(self, place, offset):
+        """A byte somewhere in the array or structure around."""
+        if place.path and isinstance(place.path[-1], Index):
+            start, place = self.memory.parent(place)
+            offset = t.binary("add", t.extend(offset, 64), t.bits_of(start, 64))
+        return Place(place.region, place.path + (Index(offset, self.module.layout.size(place.kind)),), ir.Int(8))
+
     # ------------------------------------------------------------ accesses
 
     def targets(self, pointer, guard, what):
@@ -529,9 +658,22 @@ class Executor:
             yield inner, place
 
     def load(self, pointer, kind, guard):
-        choices = [(inner.condition, self.memory.load(place, kind, inner))
-                   for inner, place in self.targets(pointer, guard, "read")]
-        return self.merge(kind, choices) if choices else self.havoc(kind)
+        if isinstance(pointer, Choice):
+            return self.gather(kind, [(inner, self.load(place, kind, inner)) for inner, place in self.each(pointer, guard)])
+        choices = [(inner, self.load_place(place, kind, inner)) for inner, place in self.targets(pointer, guard, "read")]
+        return self.gather(kind, choices) if choices else self.havoc(kind)
+
+    def load_place(self, place, kind, guard):
+        """What a local variable holds keeps its paths."""
+        found = self.memory.stored(place, kind, guard)
+        if found is None:
+            return self.memory.load(place, kind, guard)
+        alternatives = [(self.narrow(self.combine(guard, inner), t.conjunction([*map(t.negation, before)])), value)
+                        for inner, before, value in found]
+        return self.gather(kind, [(inner, value) for inner, value in alternatives if inner is not None])
+
+    def each(self, choice, guard):
+        return [(self.combine(guard, inner), value) for inner, value in choice.alternatives if not guard.excludes(inner)]
 
     def havoc(self, kind):
         if isinstance(kind, (ir.Struct, ir.Array)):
@@ -539,6 +681,16 @@ class Executor:
         return self.memory.unknown(kind)
 
     def store(self, pointer, kind, value, guard):
+        if isinstance(pointer, Choice):
+            for inner, place in self.each(pointer, guard):
+                self.store(place, kind, self.under(value, inner), inner)
+            return
+        if isinstance(value, Choice):
+            if all(place.region.local for _, place in pointer):
+                for inner, alternative in self.each(value, guard):
+                    self.store(pointer, kind, alternative, inner)
+                return
+            value = self.plain(kind, value)
         for inner, place in self.targets(pointer, guard, "write"):
             self.memory.store(place, kind, value, inner)
 

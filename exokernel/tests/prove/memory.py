@@ -246,6 +246,24 @@ class Memory:
             before.append(condition)
         return targets
 
+    def stored(self, place, kind, guard):
+        """[(guard, conditions that must not hold, value)] of what a local scalar may hold; None if that is not known so well."""
+        if not place.region.local or place.kind != kind or not isinstance(kind, (ir.Int, ir.Pointer)):
+            return None
+        key, where = self.place_key(place)
+        found, newer = [], []
+        for entry in reversed(self.logs.get(key, [])):
+            if guard.excludes(entry.guard):
+                continue
+            if callable(entry.value) or not z3.is_true(self.matches(entry, where)):
+                return None
+            overlapping = [g.condition for g in newer if not g.excludes(entry.guard)]
+            found.append((entry.guard, overlapping, entry.value))
+            if guard.implies(entry.guard):
+                return found
+            newer.append(entry.guard)
+        return None
+
     # ------------------------------------------------------------ reading and writing any type
 
     def load(self, place, kind, guard, limits=None):

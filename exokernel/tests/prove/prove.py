@@ -16,7 +16,7 @@ import z3
 import ir
 import machine
 import term as t
-from execute import Executor
+from execute import Executor, Goal
 from memory import ALWAYS, Memory, Place, Region
 
 AGAIN = -9
@@ -34,6 +34,7 @@ SKOLEM = {
     "claim_capability": (30,), "claim_derivation": (30,), "claim_environment": (23,), "claim_vcpu": (23, 3),
 }
 TIMEOUT_MS = 60_000
+FACTS_AT_ONCE = 12
 
 
 # ---------------------------------------------------------------- the module under proof
@@ -115,7 +116,7 @@ class Prover(Executor):
             self.memory.logs = {key: log[:limits.get(key, 0)] for key, log in kept.items()}
         self.quiet += 1
         try:
-            return self.call(name, arguments, guard)
+            return self.plain(ir.Int(1), self.call(name, arguments, guard))
         finally:
             self.quiet -= 1
             self.memory.logs = kept
@@ -129,9 +130,9 @@ class Prover(Executor):
 
     def claim_goals(self, guard, label):
         for name, widths in SKOLEM.items():
-            holds = self.specified(name, self.anything(widths))
+            holds = self.specified(name, self.anything(widths), guard)
             if not z3.is_true(holds):
-                self.goals.append((name, guard.condition, holds, label))
+                self.goals.append(Goal(f"{name} {label}", self.weaker(guard)[-2:], holds))
 
     def loop(self, guard, label, stage):
         if self.quiet:
@@ -140,8 +141,8 @@ class Prover(Executor):
             self.epochs.append((guard, self.memory.snapshot()))
             return
         self.claim_goals(guard, f"{label} {stage}")
-        self.goals.append(("assumed_caller", guard.condition, self.specified("assumed_caller", [self.caller], guard),
-                           f"{label} {stage}"))
+        self.goals.append(Goal(f"assumed_caller {label} {stage}", self.weaker(guard)[-2:],
+                               self.specified("assumed_caller", [self.caller], guard)))
 
     def instances(self):
         """Claims worth knowing of the state before: at everything that was read."""
@@ -198,7 +199,7 @@ class Prover(Executor):
 
 
 def run_handler(module, name):
-    """Execute the handler; the prover with its obligations, and the result."""
+    """Execute the handler: the prover with its obligations, and (guard, status) of each way out."""
     prover = Prover(module)
     routine = module.routines[name]
     arguments = [prover.caller]
@@ -207,22 +208,47 @@ def run_handler(module, name):
             arguments.append([(t.TRUE, Place(Region("registers", kind.to, racy=True), (), kind.to))])
         else:
             arguments.append(z3.BitVec(f"argument_{argument}", kind.bits))
-    prover.check_caller = prover.specified("assumed_caller", [prover.caller])
-    return prover, prover.call(name, arguments, ALWAYS)
+    prover.call(name, arguments, ALWAYS)
+    return prover, list(prover.flat((edge.guard, edge.values[""]) for edge in prover.last_returns))
 
 
-def changes(prover):
-    """(field, changed) for each field of the state that the handler may have written, at an index nobody knows."""
+def state_logs(prover):
+    """The fields of the kernel's state that the handler may have written."""
     for key, log in list(prover.memory.logs.items()):
-        if key.region.local or key.region.name == "caller" or not log or isinstance(key.kind, ir.Pointer):
+        variable = prover.module.variables.get(key.region.name)
+        if variable and not variable.constant and log and not isinstance(key.kind, ir.Pointer):
+            yield key, log
+
+
+def failing(status):
+    """AGAIN is no failure: it says that part of the work was done."""
+    return t.conjunction([t.compare("slt", status, t.number(0, 64)), t.negation(t.equal(status, t.number(AGAIN, 64)))])
+
+
+def failure_goals(prover, exits):
+    """On each failing way out, each field is at every index what it was. Writes that the way out excludes do not count."""
+    for guard, status in exits:
+        guard = prover.narrow(guard, failing(status))
+        if guard is None:
             continue
-        if prover.module.variables.get(key.region.name) and prover.module.variables[key.region.name].constant:
-            continue
-        where = tuple(z3.BitVec(f"any{i}_{width}", width) for i, width in enumerate(key.widths))
-        after = prover.memory.read_key(key, where, ALWAYS, log)
-        before = prover.memory.read_key(key, where, ALWAYS, [])
-        if not after.eq(before):
-            yield repr(key), after != before
+        for key, log in state_logs(prover):
+            if all(guard.excludes(entry.guard) for entry in log):
+                continue
+            where = tuple(z3.BitVec(f"any{i}_{width}", width) for i, width in enumerate(key.widths))
+            holds = t.equal(prover.memory.read_key(key, where, guard, log), prover.memory.read_key(key, where, guard, []))
+            if not z3.is_true(holds):
+                yield Goal(f"{key} is unchanged when the call fails", prover.weaker(guard)[-2:], holds)
+
+
+def claims_after(prover, exits):
+    """On each way out that may have changed something, all claims hold."""
+    guards = []
+    for guard, status in exits:
+        guard = prover.narrow(guard, t.negation(failing(status)))
+        if guard and any(not guard.excludes(entry.guard) for _, log in state_logs(prover) for entry in log):
+            guards.append(guard)
+    for guard in guards if len(guards) <= 4 else [prover.meet(guards)]:
+        prover.claim_goals(guard, "after")
 
 
 class Case:
@@ -232,44 +258,66 @@ class Case:
 
 def prove_handler(module, name, properties, rounds):
     started = time.time()
-    prover, result = run_handler(module, name)
-    failed = z3.And(result < 0, result != AGAIN)
-    changed = list(changes(prover)) if "failure" in properties else []
-    if "claims" in properties:
-        prover.claim_goals(ALWAYS, "after")
+    prover, exits = run_handler(module, name)
+    goals = {"memory": prover.obligations, "failure": list(failure_goals(prover, exits)), "claims": prover.goals}
+    claims_after(prover, exits)
     facts = prover.facts_before(rounds)
-    if not properties & {"claims"}:
-        prover.goals = []
-    executed = time.time() - started
+    seconds = time.time() - started
     cases = []
-    if "memory" in properties:
-        goals = [(o.what, o.guard, o.holds) for o in prover.obligations]
-        cases.append(check(name, "memory", facts, goals, executed))
-    if "failure" in properties:
-        goals = [(f"{what} changed by a failing call", failed, z3.Not(change)) for what, change in changed]
-        cases.append(check(name, "failure", facts, goals, 0))
-    if "claims" in properties:
-        goals = [(f"{claim} {label}", guard, holds) for claim, guard, holds, label in prover.goals]
-        cases.append(check(name, "claims", facts, goals, 0))
+    for prop in ("memory", "failure", "claims"):
+        if prop in properties:
+            cases.append(check(name, prop, facts, goals[prop], seconds))
+            seconds = 0
     return cases
 
 
+CHUNK = 30
+
+
 def check(name, prop, facts, goals, seconds):
-    """All goals together first: most often that is quickest. Then one by one, to name those that fail."""
     started = time.time()
     failures = []
-    solver = z3.SolverFor("QF_UFBV")
-    solver.set("timeout", TIMEOUT_MS)
-    solver.add(*facts)
-    if goals:
-        for what, guard, holds in goals:
-            solver.push()
-            solver.add(guard, z3.Not(holds))
-            answer = solver.check()
-            if answer != z3.unsat:
-                failures.append(f"{what}: {'refuted' if answer == z3.sat else 'unknown'}")
-            solver.pop()
+    for at in range(0, len(goals), CHUNK):
+        failures += check_goals(facts, goals[at:at + CHUNK])
     return Case(name, prop, len(goals), seconds + time.time() - started, failures)
+
+
+def check_goals(facts, goals):
+    """Show all the goals at once. A counterexample tells which fact of the state before to add, or, when it violates none,
+    for which goals the condition was too weak."""
+    chosen = [fact for group, fact in facts if not group]
+    spare = [fact for group, fact in facts if group]
+    weak = {id(goal): 0 for goal in goals}
+    open_goals, failures = list(goals), []
+    while open_goals:
+        solver = z3.SolverFor("QF_UFBV")
+        solver.set("timeout", TIMEOUT_MS)
+        negations = [z3.And(goal.weaker[weak[id(goal)]], z3.Not(goal.holds)) for goal in open_goals]
+        solver.add(*chosen, z3.Or(*negations))
+        answer = solver.check()
+        if answer == z3.unsat:
+            break
+        if answer == z3.unknown:
+            if len(open_goals) == 1:
+                return failures + [f"{open_goals[0].what}: unknown"]
+            half = len(open_goals) // 2
+            return failures + check_goals(facts, open_goals[:half]) + check_goals(facts, open_goals[half:])
+        model = solver.model()
+        violated = [fact for fact in spare if z3.is_false(model.eval(fact, model_completion=True))]
+        if violated:
+            taken = {fact.get_id() for fact in violated[:FACTS_AT_ONCE]}
+            chosen += violated[:FACTS_AT_ONCE]
+            spare = [fact for fact in spare if fact.get_id() not in taken]
+            continue
+        for goal, negation in zip(list(open_goals), negations):
+            if not z3.is_true(model.eval(negation, model_completion=True)):
+                continue
+            if weak[id(goal)] + 1 < len(goal.weaker):
+                weak[id(goal)] += 1
+            else:
+                open_goals.remove(goal)
+                failures.append(f"{goal.what}: refuted")
+    return failures
 
 
 # ---------------------------------------------------------------- the whole

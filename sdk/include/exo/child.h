@@ -43,7 +43,11 @@ int64_t exo_child_fill(struct exo_child *child, uint64_t address, uint32_t count
 const char *exo_child_load(struct exo_child *child, const void *image, size_t size, uint64_t *ret_entry);
 /* Pages that an image fills when it is loaded; 0 if it is no image. */
 uint32_t exo_image_pages(const void *image, size_t size);
-/* Virtual processor 0, its context page with exo_start; drops the window. */
+/* Virtual processor 0 with its entry points, its context page with exo_start, which is complete now. */
+int64_t exo_child_prepare(struct exo_child *child, uint64_t entry, uint64_t exception_entry);
+/* Drops the window; it runs. */
+int64_t exo_child_release(struct exo_child *child);
+/* Both. */
 int64_t exo_child_start(struct exo_child *child, uint64_t entry);
 /* Instead of loading and starting an image: a copy of this program, which goes on where this call returns 0; here it
  * returns 1 or an error. */

@@ -65,3 +65,5 @@ void exo_events_restore(bool blocked);
  * exo_fork returns 0 with exo_start filled in anew, here it returns what build did (not 0).
  */
 int64_t exo_fork(int64_t (*build)(void *argument), void *argument);
+/* The same for a builder that has exo_start and all else right in the copy; events must be held back, and stay so here. */
+int64_t exo_fork_call(struct exo_thread *thread, int64_t (*build)(void *argument), void *argument);

@@ -60,7 +60,7 @@ def ninja(build, verbose):
                 print(line, end="", flush=True)
             elif step:
                 shown = show_step(int(step[1]), int(step[2]), shown)
-            elif not line.startswith("ninja: "):
+            elif not line.startswith("ninja: ") or "error" in line:
                 complaints.append(line)
     if process.returncode:
         sys.stderr.writelines(complaints[-200:])

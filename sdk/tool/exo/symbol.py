@@ -3,6 +3,7 @@ import re
 import subprocess
 
 ADDRESS = re.compile(r"\b(?:0x)?(ffffffff[89a-f][0-9a-f]{7})\b")
+NAMED = re.compile(r"(caller )?\b(?:0x)?(ffffffff[89a-f][0-9a-f]{7})\b")
 PANIC = re.compile(r"\bpanic:")
 BACKTRACE = re.compile(r"\bpanic: backtrace\b")
 
@@ -23,13 +24,10 @@ class Names:
         if not self.panicked:
             return line
         if BACKTRACE.search(line):
-            return line + "".join(f"\n    {name}" for name in self.callers(line))
-        names = [name for name in map(self.of, ADDRESS.findall(line)) if name]
-        return line + (f"  {', '.join(names)}" if names else "")
-
-    def callers(self, line):
-        """Where the calls stand: a return address is one behind its call, maybe on the next line already."""
-        return [self.of(f"{int(address, 16) - 1:x}") or address for address in ADDRESS.findall(line)]
+            return line + "".join(f"\n    {self.of(int(at, 16) - 1) or at}" for at in ADDRESS.findall(line))
+        # A return address is one behind its call, maybe on the next line already.
+        names = [self.of(int(at, 16) - bool(before)) for before, at in NAMED.findall(line)]
+        return line + "".join(f"  {name}" for name in names if name)
 
     def of(self, address):
         if address not in self.known:
@@ -37,10 +35,11 @@ class Names:
         return self.known[address]
 
     def look_up(self, address):
-        """The name by addr2line, or None for data and for addresses outside."""
-        command = ["addr2line", "-f", "-s", "-e", str(self.kernel), address]
+        """`inner (file:line) in outer`, or None for data and for addresses outside."""
+        command = ["addr2line", "-f", "-i", "-s", "-e", str(self.kernel), f"{address:x}"]
         done = subprocess.run(command, capture_output=True, text=True)
         lines = done.stdout.splitlines()
         if done.returncode or len(lines) < 2 or lines[0] == "??":
             return None
-        return lines[0] if lines[1].startswith("??") else f"{lines[0]} ({lines[1].split(' ')[0]})"
+        place = "" if lines[1].startswith("?") else f" ({lines[1].split(' ')[0]})"
+        return lines[0] + place + (f" in {lines[-2]}" if len(lines) > 2 else "")

@@ -25,6 +25,20 @@ def run_all(report, build, verbose):
         started = time.monotonic()
         cases = [run_case(build, path, *combination, verbose) for combination in combinations(path)]
         report.add("system", name_of(path), cases, time.monotonic() - started)
+    report.add("system", "panic", [panic_case(build)], 0)
+
+
+def panic_case(build):
+    """A module that holds no root makes the kernel panic: with names beside its addresses, and an end."""
+    module = build / "systems/test-panic.img"
+    module.write_bytes(bytes(8192))
+    plain = {"machine": "q35", "memory": 64 << 20, "processors": 2}
+    outcome = machine.run(machine.command(plain, place.kernel(build), module), 10, False, place.kernel(build))
+    wanted = {"status": machine.PANICKED, "expect": [r"^panic: \S", r"^panic: backtrace.*\n +\w+ \(\w+\.[cS]:\d+\)"],
+              "refuse": []}
+    problems = complaints(wanted, outcome)
+    return tap.Case("a panic names its calls and ends the machine", not problems,
+                    notes=problems and problems + outcome.output.splitlines())
 
 
 def combinations(path):

@@ -42,15 +42,22 @@ def command_test(args):
     if unknown:
         raise Trouble(f"no suite {', '.join(unknown)}: there are {', '.join(SUITES)}", status=2)
     package.require(package.TEST)
-    build = builder.build_all(args, tests=True)
     report = Report()
+    try:
+        run_suites(report, args, chosen)
+    except Trouble as trouble:
+        report.add("exo", "the tests", [tap.Case("could not be run", False, notes=trouble.lines)], 0)
+    return report.verdict()
+
+
+def run_suites(report, args, chosen):
+    build = builder.build_all(args, tests=True)
     run_programs(report, programs(build, chosen), args.long)
     if "system" in chosen:
         system.run_all(report, build, args.verbose)
     if "bench" in chosen:
         started = time.monotonic()
         report.add("bench", "kernel", bench.cases(build), time.monotonic() - started)
-    return report.verdict()
 
 
 def programs(build, chosen):

@@ -106,7 +106,7 @@ class Figures(unittest.TestCase):
 class Panics(unittest.TestCase):
     class Known(symbol.Names):
         def look_up(self, address):
-            return {"ffffffff80101234": "call_null (call.c:12)"}.get(address)
+            return {0xffffffff80101234: "call_null (call.c:12)"}.get(address)
 
     def test_addresses_get_names_after_a_panic_only(self):
         names = self.Known(None)
@@ -117,5 +117,6 @@ class Panics(unittest.TestCase):
         self.assertEqual(names.beside("  at ffffffff80999999"), "  at ffffffff80999999")
 
     def test_backtrace_names_the_calls(self):
+        self.assertIn("call_null", self.Known(None).beside("panic: caller ffffffff80101235"))
         line = "panic: backtrace ffffffff80101235 ffffffff80999999"
         self.assertEqual(self.Known(None).beside(line), line + "\n    call_null (call.c:12)\n    ffffffff80999999")

@@ -50,6 +50,12 @@ static inline uint32_t entry_may(uint64_t entry)
            (entry & EXO_ENTRY_MAY_EXECUTE ? EXO_MAP_EXECUTE : 0);
 }
 
+static inline bool entry_allows(uint64_t entry, uint32_t map_flags)
+{
+    uint64_t needed = (map_flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) | (map_flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0);
+    return (needed & ~entry) == 0;
+}
+
 static inline uint32_t entry_slot(uint64_t entry)
 {
     return (uint32_t)(entry >> 11 & 1) | (uint32_t)(entry >> 52 & 0x7ff) << 1;

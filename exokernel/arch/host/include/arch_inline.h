@@ -61,7 +61,30 @@ static inline struct exo_trace_record *trace_page(frame_name frame)
     return machine_traces[machine_index(frame - machine.system.trace_frame, MACHINE_TRACE_FRAMES, "no trace in this frame")];
 }
 
+static inline struct processor *processor_here(void)
+{
+    return &kernel.processor[machine_index(machine.current, kernel.processor_count, "processor_here: no such processor")];
+}
+
+static inline struct vcpu *vcpu_here(void)
+{
+    vcpu_name name = machine.processor[machine.current].vcpu;
+    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+}
+
 static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
 {
     return index < limit ? index : 0;
+}
+
+/* As the real machine keeps them: one note for each class of ids, good while nothing was withdrawn. */
+static inline bool arch_check_is_noted(uint64_t id)
+{
+    const struct machine_note *note = &machine_notes[machine.current][id % MACHINE_NOTES];
+    return note->id == id && note->generation == kernel.generation;
+}
+
+static inline void arch_check_note(uint64_t id, uint64_t generation)
+{
+    machine_notes[machine.current][id % MACHINE_NOTES] = (struct machine_note){id, generation};
 }

@@ -16,6 +16,7 @@ enum {
     BATCH_MAX = EXO_BATCH_MAX,
     BIND_MAX = EXO_BIND_MAX,
     TAKE_MAX = EXO_TAKE_MAX,
+    RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = EXO_DEPTH_MAX,
     SWEEP_MAX = 256, /* work of one step of a long operation: sweep.c says what costs how much */
     LARGE_FRAMES = 512,

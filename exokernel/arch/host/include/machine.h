@@ -52,6 +52,11 @@ struct machine {
     struct environment environment[MACHINE_ENVIRONMENT_FRAMES];
 };
 
+/* What a processor remembers of a check (core/arch.h). No part of the state proper: forgetting it must change nothing. */
+struct machine_note {
+    uint64_t id, generation;
+};
+
 struct machine_log {
     const char *broken; /* the first misuse of the contract by core, or NULL */
     uint32_t exited;
@@ -63,6 +68,7 @@ struct machine_log {
 };
 
 extern struct machine machine;
+extern struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 extern struct exo_context machine_contexts[MACHINE_FRAMES];
 extern struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 extern struct machine_log machine_log;

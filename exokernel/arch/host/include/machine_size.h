@@ -5,5 +5,6 @@ enum {
     MACHINE_CAPABILITY_FRAMES = MACHINE_FRAMES,  /* frames below this can be capability tables */
     MACHINE_ENVIRONMENT_FRAMES = MACHINE_FRAMES, /* and below this environments */
     MACHINE_TRACE_FRAMES = 8,
+    MACHINE_NOTES = 64,
     MACHINE_TRANSLATIONS = 16 /* entries of a processor's modelled TLB */
 };

@@ -69,6 +69,17 @@ static inline struct exo_trace_record *trace_page(frame_name frame)
     return trace_pages[frame];
 }
 
+static inline struct processor *processor_here(void)
+{
+    return &kernel.processor[arch_processor()];
+}
+
+static inline struct vcpu *vcpu_here(void)
+{
+    vcpu_name name = processor_here()->running;
+    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+}
+
 static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
 {
     return index < limit ? index : 0;
@@ -77,4 +88,17 @@ static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
 static inline uint32_t table_index(uint64_t address, uint32_t level)
 {
     return address >> (12 + 9 * (level - 1)) & (TABLE_ENTRIES - 1);
+}
+
+/* No notes are kept: every check walks. */
+static inline bool arch_check_is_noted(uint64_t id)
+{
+    (void)id;
+    return false;
+}
+
+static inline void arch_check_note(uint64_t id, uint64_t generation)
+{
+    (void)id;
+    (void)generation;
 }

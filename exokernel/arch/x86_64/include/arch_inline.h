@@ -81,3 +81,88 @@ static inline uint32_t arch_processor(void)
     __asm__ volatile("movl %%gs:%c1, %0" : "=r"(number) : "i"(CPU_NUMBER));
     return number;
 }
+
+static inline struct vcpu *vcpu_here(void)
+{
+    struct vcpu *vcpu;
+    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(vcpu) : "i"(CPU_VCPU));
+    return vcpu;
+}
+
+static inline struct processor *processor_here(void)
+{
+    struct processor *processor;
+    __asm__("movq %%gs:%c1, %0" : "=r"(processor) : "i"(CPU_RUNNING));
+    return processor;
+}
+
+/* One note for each of CHECK_COUNT id classes, in struct cpu. An id names one capability for ever. */
+static inline bool arch_check_is_noted(uint64_t id)
+{
+    uint64_t at = id % CHECK_COUNT * 16, noted, generation;
+    __asm__ volatile("movq %%gs:%c2(%1), %0" : "=r"(noted) : "r"(at), "i"(CPU_CHECKS));
+    __asm__ volatile("movq %%gs:%c2(%1), %0" : "=r"(generation) : "r"(at), "i"(CPU_CHECKS + 8));
+    return noted == id && generation == __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
+}
+
+static inline void arch_check_note(uint64_t id, uint64_t generation)
+{
+    uint64_t at = id % CHECK_COUNT * 16;
+    __asm__ volatile("movq %0, %%gs:%c2(%1)" : : "r"(id), "r"(at), "i"(CPU_CHECKS) : "memory");
+    __asm__ volatile("movq %0, %%gs:%c2(%1)" : : "r"(generation), "r"(at), "i"(CPU_CHECKS + 8) : "memory");
+}
+
+/* ---- switching: inline, because gates and directed yields are little else. The rest is in switch.c. */
+
+#define CPU_FIELD(type, offset) (*(type volatile __seg_gs *)(offset))
+
+/* An XSAVE area in which every component is in its initial state; only MXCSR is read from it. */
+extern const struct switch_fpu {
+    uint8_t before[24];
+    uint32_t mxcsr;
+    uint8_t after[804];
+} __attribute__((aligned(64))) switch_fpu;
+
+void switch_rootless(void);
+
+/* The epoch is read before the load that passes it. What the last environment taught the branch predictor is forgotten. */
+static inline void switch_root(frame_name root)
+{
+    struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
+    uint64_t epoch = __atomic_load_n(&system_info()->flush_epoch, __ATOMIC_SEQ_CST);
+
+    CPU_FIELD(frame_name, CPU_ROOT) = root;
+    __asm__ volatile("movq %0, %%cr3" : : "r"((uint64_t)root << 12) : "memory");
+    __atomic_store_n(&info->flushed, epoch, __ATOMIC_RELEASE);
+    if (__builtin_expect(CPU_FIELD(uint32_t, CPU_BARRIER), 0))
+        __asm__ volatile("wrmsr" : : "c"(0x49), "a"(1), "d"(0));
+}
+
+/* FPU and bases. The user's %gs base is the hidden one while the kernel runs. Selectors stay: there are two values, of one meaning. */
+static inline void switch_clear(void)
+{
+    __asm__ volatile("xorl %%edx, %%edx\n\twrfsbase %%rdx\n\tswapgs\n\twrgsbase %%rdx\n\tswapgs\n\t"
+                     "movl $7, %%eax\n\txrstor64 %0" : : "m"(switch_fpu) : "rax", "rdx");
+}
+
+static inline void arch_switch(vcpu_name name)
+{
+    struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
+
+    info->running = name;
+    info->switches++;
+    if (!name) {
+        switch_rootless();
+        return;
+    }
+    struct environment *environment = environment_page(name / VCPUS_PER_ENVIRONMENT);
+    struct vcpu *vcpu = &environment->vcpu[name % VCPUS_PER_ENVIRONMENT];
+    frame_name root = environment->root;
+    CPU_FIELD(struct vcpu *, CPU_VCPU) = vcpu;
+    CPU_FIELD(struct exo_context *, CPU_CONTEXT) = context_page(vcpu->context);
+    if (!root)
+        switch_rootless();
+    else if (root != CPU_FIELD(frame_name, CPU_ROOT))
+        switch_root(root);
+    switch_clear();
+}

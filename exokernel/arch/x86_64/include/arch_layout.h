@@ -12,4 +12,12 @@
 #define KERNEL_BASE 0xffffffff80000000
 #define APIC_ADDRESS 0xffffffffffc00000
 
-#define CPU_NUMBER 64 /* struct cpu's number, through %gs */
+#define CPU_CONTEXT 16 /* and its context page */
+#define CPU_VCPU 24    /* and its struct vcpu */
+#define CPU_INFO 32    /* and struct exo_processor */
+#define CPU_ROOT 72    /* and the loaded PML4's frame */
+#define CPU_BARRIER 76
+#define CPU_NUMBER 64  /* struct cpu's number, through %gs */
+#define CPU_RUNNING 48 /* and its struct processor, whose first field is what runs */
+#define CPU_CHECKS 80 /* and its notes of checked capabilities: id, generation */
+#define CHECK_COUNT 16

@@ -10,11 +10,13 @@ enum {
     TABLES_PER_ENVIRONMENT = 1,
     VCPUS_PER_ENVIRONMENT = 2,
     GATES_PER_ENVIRONMENT = 1,
+    REVOCATIONS_PER_ENVIRONMENT = 1,
     PROCESSOR_LIMIT = 2,
     SLOTS_PER_PROCESSOR = 2,
     BATCH_MAX = 2,
     BIND_MAX = 2,
     TAKE_MAX = 2,
+    RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
     SWEEP_MAX = 24, /* two bindings, or some frames */
     LARGE_FRAMES = 2,

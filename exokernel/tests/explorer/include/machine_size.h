@@ -5,5 +5,6 @@ enum {
     MACHINE_CAPABILITY_FRAMES = 7, /* frames below this can be capability tables */
     MACHINE_ENVIRONMENT_FRAMES = 4, /* and below this environments */
     MACHINE_TRACE_FRAMES = 1,
+    MACHINE_NOTES = 4,
     MACHINE_TRANSLATIONS = 2 /* entries of a processor's modelled TLB */
 };

@@ -1,0 +1,142 @@
+#include "unit.h"
+#include <call.h>
+#include <dispatch.h>
+#include <string.h>
+
+static exo_result enter(uint64_t word, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    return call_enter(a0, a1, a2, 0, 0, 0, word);
+}
+
+START_TEST(null_call_does_nothing)
+{
+    IS(CALL(NULL), OK);
+}
+END_TEST
+
+START_TEST(unknown_numbers_are_refused)
+{
+    IS(enter(EXO_CALL_MAGIC | EXO_CALL_COUNT, 0, 0, 0), BAD_CALL);
+    IS(enter(EXO_CALL_MAGIC | 0xffff, 0, 0, 0), BAD_CALL);
+}
+END_TEST
+
+START_TEST(stray_bits_of_the_call_word_are_refused)
+{
+    IS(enter(1ull << 48 | EXO_CALL_MAGIC | EXO_CALL_NULL, 0, 0, 0), BAD_ARGUMENT);
+    IS(enter(1ull << 63 | EXO_CALL_MAGIC | EXO_CALL_FRAME_TAKE, ROOT_FRAMES, FREE_FRAME, 1), BAD_ARGUMENT);
+}
+END_TEST
+
+START_TEST(subject_is_refused_where_there_is_none)
+{
+    IS(enter((uint64_t)A_SLOT << 32 | EXO_CALL_MAGIC | EXO_CALL_NULL, 0, 0, 0), BAD_ARGUMENT);
+    IS(enter((uint64_t)A_SLOT << 32 | EXO_CALL_MAGIC | EXO_CALL_MACHINE_EXIT, MACHINE_SLOT, 0, 0), BAD_ARGUMENT);
+}
+END_TEST
+
+START_TEST(stray_bits_of_arguments_are_refused)
+{
+    IS(CALL(FRAME_TAKE, 1ull << 16 | ROOT_FRAMES, FREE_FRAME, 1), BAD_ARGUMENT);
+    IS(CALL(FRAME_TAKE, ROOT_FRAMES, 1ull << 32 | FREE_FRAME, 1), BAD_ARGUMENT);
+    IS(CALL(FRAME_TAKE, ROOT_FRAMES, FREE_FRAME, 1ull << 32 | 1), BAD_ARGUMENT);
+    IS(CALL(TABLE_CREATE, ROOT_FRAMES, FREE_FRAME, FREE_FRAME + 1, 0x101), BAD_ARGUMENT);
+}
+END_TEST
+
+START_TEST(every_narrow_argument_is_checked_in_every_call)
+{
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++) {
+        if (EXO_SWITCHING_CALLS >> number & 1 || number == EXO_CALL_NULL || number == EXO_CALL_SPACE_FLUSH ||
+            number == EXO_CALL_TIMER_SET)
+            continue;
+        uint64_t argument[6] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+        IS(unit_call(0, 0, number, argument), BAD_ARGUMENT);
+    }
+}
+END_TEST
+
+START_TEST(subject_needs_control)
+{
+    MUST(CALL(CAPABILITY_DERIVE, A_SLOT, 0, 10, EXO_RIGHT_READ | EXO_RIGHT_RUN | EXO_RIGHT_GRANT, A, 1));
+    IS(CALL_FOR(10, FRAME_TAKE, 1, A_FIRST, 1), NO_RIGHT);
+    IS(CALL_FOR(100, FRAME_TAKE, 1, A_FIRST, 1), BAD_CAPABILITY);
+    IS(CALL_FOR(ROOT_FRAMES, FRAME_TAKE, 1, A_FIRST, 1), BAD_CAPABILITY);
+    GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_FIRST, 1), 1);
+    ck_assert_uint_eq(frame_at(A_FIRST)->owner, A);
+}
+END_TEST
+
+START_TEST(lock_is_held_for_locked_calls_only_and_given_back)
+{
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++) {
+        if (EXO_SWITCHING_CALLS >> number & 1)
+            continue;
+        unit_call(0, 0, number, (const uint64_t[6]){1, 1, 1, 1, 1, 1});
+        ck_assert_uint_eq(machine.locked, 0);
+    }
+}
+END_TEST
+
+START_TEST(text_is_written_with_its_label)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a' | 'b' << 8, 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "hello\nrest\n", 11);
+    GIVES(CALL(CONSOLE_WRITE, 10, 11), 6);
+    ck_assert_str_eq(machine_log.console, "ab| hello\n");
+}
+END_TEST
+
+START_TEST(text_cannot_hide_its_label)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "\rroot| \033[2K", 11);
+    GIVES(CALL(CONSOLE_WRITE, 10, 11), 11);
+    ck_assert_str_eq(machine_log.console, "a| ?root| ?[2K");
+}
+END_TEST
+
+START_TEST(lines_of_two_writers_do_not_mix)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 11, EXO_RIGHT_WRITE, 'b', 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "xyz", 3);
+    GIVES(CALL(CONSOLE_WRITE, 10, 3), 3);
+    GIVES(CALL(CONSOLE_WRITE, 11, 3), 3);
+    ck_assert_str_eq(machine_log.console, "a| xyz\nb| xyz");
+}
+END_TEST
+
+START_TEST(console_checks_its_arguments)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 11, EXO_RIGHT_WRITE, 0, 0));
+    IS(CALL(CONSOLE_WRITE, ROOT_FRAMES, 3), BAD_CAPABILITY);
+    IS(CALL(CONSOLE_WRITE, 10, 3), NO_RIGHT);
+    IS(CALL(CONSOLE_WRITE, 11, 0), BAD_ARGUMENT);
+    IS(CALL(CONSOLE_WRITE, 11, 257), BAD_ARGUMENT);
+    IS(CALL(CONSOLE_READ, 100), BAD_CAPABILITY);
+    IS(CALL(CONSOLE_READ, 11), NO_RIGHT);
+    IS(CALL(CONSOLE_READ, 10), AGAIN);
+    machine_log.input = "k";
+    GIVES(CALL(CONSOLE_READ, 10), 'k');
+}
+END_TEST
+
+START_TEST(machine_ends_for_who_may_end_it)
+{
+    MUST(CALL(CAPABILITY_DERIVE, MACHINE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
+    IS(CALL(MACHINE_EXIT, ROOT_FRAMES, 3), BAD_CAPABILITY);
+    IS(CALL(MACHINE_EXIT, 10, 3), NO_RIGHT);
+    ck_assert_uint_eq(machine_log.exited, 0);
+    CALL(MACHINE_EXIT, MACHINE_SLOT, 3);
+    ck_assert_uint_eq(machine_log.exited, 1);
+    ck_assert_uint_eq(machine_log.exit_code, 3);
+}
+END_TEST
+
+UNIT_MAIN("call", null_call_does_nothing, unknown_numbers_are_refused, stray_bits_of_the_call_word_are_refused,
+          subject_is_refused_where_there_is_none, stray_bits_of_arguments_are_refused,
+          every_narrow_argument_is_checked_in_every_call, subject_needs_control, lock_is_held_for_locked_calls_only_and_given_back,
+          text_is_written_with_its_label, text_cannot_hide_its_label, lines_of_two_writers_do_not_mix, console_checks_its_arguments,
+          machine_ends_for_who_may_end_it)

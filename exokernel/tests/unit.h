@@ -1,0 +1,51 @@
+/*
+ * What the unit tests share: a world with the root on processor 0 and two environments, A and B, that the root acts for; a
+ * check after every call that failed that nothing has changed; the invariants after every test. TAP on stdout.
+ */
+#pragma once
+#include "invariants.h"
+#include "world.h"
+#include <check.h>
+
+enum {
+    FRAMES = 80,
+    A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23,
+    A_SLOT = 4, B_SLOT = 5, CONSOLE_SLOT = 6, MACHINE_SLOT = 7,
+    A_FIRST = 32, A_COUNT = 16, /* A's FRAMES capability, in its slot 1 */
+    FREE_FRAME = 60,            /* frames from here on are free */
+    NO_FRAME = 5000,
+    READ = EXO_MAP_READ, WRITABLE = EXO_MAP_READ | EXO_MAP_WRITE, RUNNABLE = EXO_MAP_READ | EXO_MAP_EXECUTE,
+};
+
+/* world_call, and a call that fails has changed nothing but translations and interrupts. */
+exo_result unit_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t argument[6]);
+/* Entry by entry: bind, protect, unbind. */
+exo_result unit_map(uint32_t subject, uint32_t number, struct exo_mapping mapping);
+
+#undef CALL
+#undef CALL_FOR
+#undef CALL_ON
+#define CALL(name, ...) unit_call(0, 0, EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+#define CALL_FOR(subject, name, ...) unit_call(0, subject, EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+#define CALL_ON(processor, name, ...) unit_call(processor, 0, EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+#define BIND(subject, ...) unit_map(subject, EXO_CALL_SPACE_BIND, (struct exo_mapping){__VA_ARGS__})
+#define PROTECT(subject, ...) unit_map(subject, EXO_CALL_SPACE_PROTECT, (struct exo_mapping){__VA_ARGS__})
+#define UNBIND(subject, ...) unit_map(subject, EXO_CALL_SPACE_UNBIND, (struct exo_mapping){__VA_ARGS__})
+#define IS(call, status) ck_assert_int_eq(call, EXO_##status)
+#define GIVES(call, number) ck_assert_int_eq(call, number)
+
+/* Fixtures: the world; the invariants. */
+void unit_setup(void);
+void unit_teardown(void);
+/* A word of an entry as its owner reads it. */
+uint64_t unit_entry(frame_name table, uint64_t address, uint32_t level);
+const struct capability *unit_capability(frame_name capabilities, uint32_t slot);
+
+/* Run one suite with the fixtures; the exit status. */
+int unit_run(const char *name, const TTest *const *tests);
+#define UNIT_MAIN(name, ...)                                                                                           \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        const TTest *const tests[] = {__VA_ARGS__, NULL};                                                              \
+        return unit_run(name, tests);                                                                                  \
+    }

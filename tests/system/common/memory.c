@@ -1,0 +1,64 @@
+#include <memory.h>
+#include <check.h>
+#include <exo/calls.h>
+#include <exo/child.h>
+#include <exo/program.h>
+#include <exo/upcall.h>
+
+struct exo_frames memory_frames;
+struct exo_space memory_space;
+
+void memory_open(void)
+{
+    const struct exo_start_capability *memory = exo_start_capability(exo_start_slot(EXO_KIND_FRAMES, 0));
+
+    exo_frames_open(&memory_frames, 0, memory->slot, memory->first, memory->count);
+    exo_space_open(&memory_space, &exo_start, &memory_frames);
+}
+
+uint32_t memory_page(uint64_t address)
+{
+    uint32_t frame = exo_frame_alloc(&memory_frames);
+
+    check_must("a frame", frame ? EXO_OK : EXO_BAD_NAME);
+    check_must("a page", exo_space_map(&memory_space, address, frame, 1, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
+    return frame;
+}
+
+static int64_t batch_of_one(int64_t (*call)(uint16_t, uint32_t), struct exo_mapping mapping)
+{
+    bool blocked = exo_events_block();
+    EXO_CONTEXT->batch[0] = mapping;
+    int64_t result = call(0, 1);
+    exo_events_restore(blocked);
+    return result;
+}
+
+int64_t memory_bind(uint64_t address, uint32_t table, uint32_t frame, uint16_t capability, uint32_t flags)
+{
+    return batch_of_one(exo_space_bind, (struct exo_mapping){
+        .address = address, .table = table, .frame = frame, .capability = capability, .flags = (uint16_t)flags,
+    });
+}
+
+int64_t memory_protect(uint64_t address, uint32_t table, uint32_t flags)
+{
+    return batch_of_one(exo_space_protect, (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
+}
+
+int64_t memory_unbind(uint64_t address, uint32_t table, uint32_t flags)
+{
+    return batch_of_one(exo_space_unbind, (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
+}
+
+uint32_t memory_table(uint8_t level)
+{
+    uint32_t table = exo_frame_find(&memory_frames), shadow = exo_frame_find(&memory_frames);
+    int64_t result;
+
+    do
+        result = exo_table_create(0, memory_frames.capability, table, shadow, level);
+    while (exo_again(result));
+    return result == EXO_OK ? table : 0;
+}
+

@@ -1,0 +1,134 @@
+/*
+ * A hostile program. Without `mode=` it tries, one after the other, all that a program could try, and counts what was not
+ * refused. The other modes are what can be done only once.
+ */
+#include "attack.h"
+#include <exo/calls.h>
+#include <exo/machine.h>
+#include <exo/program.h>
+#include <exo/text.h>
+#include <exo/upcall.h>
+
+static void spin(void)
+{
+    for (;;)
+        __asm__ volatile("pause");
+}
+
+/* Never yields: neither in its slices nor when END asks for it. */
+static void end_ignore(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    if (events & EXO_EVENT_END)
+        spin();
+}
+
+static int mode_hog(void)
+{
+    exo_print("hogs the processor");
+    exo_event_handler = end_ignore;
+    spin();
+    return 0;
+}
+
+/* Each event causes the next one, each exception is answered by the same fault. */
+static void event_cause(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)events;
+    (void)frame;
+    exo_timer_set(exo_time());
+}
+
+static void fault_ignore(struct exo_upcall_frame *frame)
+{
+    (void)frame;
+}
+
+static int mode_loop(void)
+{
+    exo_print("loops in upcalls");
+    exo_event_handler = event_cause;
+    exo_exception_handler = fault_ignore;
+    exo_timer_set(exo_time());
+    return *(volatile uint8_t *)0xbeef000;
+}
+
+static void fault_again(struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    EXO_CONTEXT->exception_busy = 1;
+    *(volatile uint8_t *)0xdead000 = 1;
+}
+
+static int mode_fault(void)
+{
+    exo_print("faults in its fault handler");
+    exo_exception_handler = fault_again;
+    *(volatile uint8_t *)0xbeef000 = 1;
+    return 0;
+}
+
+/* No handler at all. */
+static int mode_bare(void)
+{
+    exo_print("faults without a handler");
+    exo_vcpu_entry(0, 0, EXO_ENTRY_EXCEPTION, 0);
+    *(volatile uint8_t *)0xbeef000 = 1;
+    return 0;
+}
+
+/* With the library's handler, which tells and ends. */
+static int mode_crash(void)
+{
+    *(volatile uint8_t *)0xbeef000 = 1;
+    return 0;
+}
+
+/* Takes all its frames and gives none when asked. */
+static int mode_keep(void)
+{
+    uint32_t count = 0;
+
+    while (exo_frame_alloc(&memory_frames))
+        count++;
+    exo_print("keeps %u frames", count);
+    while (EXO_CONTEXT->repossessed_count < exo_argument("frames", 64) && exo_time() < 10000000000)
+        exo_yield();
+    check_print(check_equal("frames in the repossession vector", EXO_CONTEXT->repossessed_count, (int64_t)exo_argument("frames", 64)),
+                "frames taken by force are told");
+    return check_status();
+}
+
+/* Goes to sleep on an unmapped stack with unmapped entries: the space itself goes. */
+static int mode_unmap(void)
+{
+    exo_print("unmaps itself");
+    for (uint32_t i = 0; i < exo_start.table1_count; i++)
+        memory_unbind((uint64_t)exo_start.table1[i].index << 21, exo_start.table2, 0);
+    return 0;
+}
+
+static int mode_attack(void)
+{
+    fault_begin();
+    attack_memory();
+    attack_names();
+    attack_instructions();
+    attack_tables();
+    attack_resources();
+    return check_status();
+}
+
+int main(void)
+{
+    static const struct { const char *name; int (*run)(void); } modes[] = {
+        { "hog", mode_hog }, { "loop", mode_loop }, { "fault", mode_fault }, { "bare", mode_bare },
+        { "crash", mode_crash }, { "keep", mode_keep }, { "unmap", mode_unmap },
+    };
+
+    memory_open();
+    for (uint32_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        if (exo_argument_is("mode", modes[i].name))
+            return modes[i].run();
+    return mode_attack();
+}
