@@ -19,7 +19,7 @@ struct pool_figures pool_figures;
 static struct exo_frames frames;
 static struct exo_space space;
 static struct buffer buffers[POOL_FRAMES_MAX];
-static uint32_t buffer_count, hand;
+static uint32_t buffer_count, hand, region_table;
 
 volatile uint64_t *pool_page(uint32_t page)
 {
@@ -60,25 +60,36 @@ static void page_evict(struct buffer *buffer)
     pool_figures.evicted++;
 }
 
-static void page_age(const struct buffer *buffer)
+/* Forget that these pages were accessed, in one call. Events are held back: the batch is ours. */
+static void pages_age(const uint32_t *pages, uint32_t count)
 {
-    must(exo_space_change(&space, (uint64_t)pool_page(buffer->page), 1, EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_AGE), "age");
-    pool_figures.aged++;
+    for (uint32_t i = 0; i < count; i++)
+        EXO_CONTEXT->batch[i] = (struct exo_mapping){
+            .address = (uint64_t)pool_page(pages[i]), .table = region_table,
+            .flags = EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_AGE,
+        };
+    if (count && exo_space_protect(0, count) != count)
+        must(EXO_BAD_ARGUMENT, "age pages");
+    pool_figures.aged += count;
 }
 
-/* CLOCK: pass over what was accessed since the last time, and forget that it was. */
+/* CLOCK: pass over what was accessed since the last time. After a whole turn even that has to go. */
 static struct buffer *buffer_choose(void)
 {
+    uint32_t accessed[EXO_BATCH_MAX], count = 0;
+
     for (;;) {
         struct buffer *buffer = &buffers[hand];
         hand = (hand + 1) % buffer_count;
-        if (buffer->page == NO_PAGE)
-            return buffer;
-        if (!(entry_of(buffer->page) & ENTRY_ACCESSED)) {
-            page_evict(buffer);
-            return buffer;
+        bool is_old = buffer->page == NO_PAGE || !(entry_of(buffer->page) & ENTRY_ACCESSED);
+        if (!is_old && count < EXO_BATCH_MAX && count + 1 < buffer_count) {
+            accessed[count++] = buffer->page;
+            continue;
         }
-        page_age(buffer);
+        pages_age(accessed, count);
+        if (buffer->page != NO_PAGE)
+            page_evict(buffer);
+        return buffer;
     }
 }
 
@@ -117,10 +128,10 @@ int64_t pool_open(uint32_t count)
 
     exo_frames_open(&frames, 0, held->slot, held->first, held->count);
     exo_space_open(&space, &exo_start, &frames);
-    uint32_t table = exo_space_table(&space, POOL_ADDRESS);
-    if (!table || count > POOL_FRAMES_MAX)
+    region_table = exo_space_table(&space, POOL_ADDRESS);
+    if (!region_table || count > POOL_FRAMES_MAX)
         return EXO_BAD_ARGUMENT;
-    if ((result = exo_space_map(&space, TABLE_VIEW, table, 1, frames.capability, EXO_MAP_READ)) != EXO_OK)
+    if ((result = exo_space_map(&space, TABLE_VIEW, region_table, 1, frames.capability, EXO_MAP_READ)) != EXO_OK)
         return result;
     if ((result = store_open(&space, &frames)) != EXO_OK)
         return result;

@@ -42,11 +42,21 @@ static struct process *process_new(void)
     return 0;
 }
 
+/* A child that faults without a handler makes no message: the kernel tells CHILD. */
+static bool child_faulted;
+
+static void event_handle(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    child_faulted |= events & EXO_EVENT_CHILD;
+}
+
 static int64_t gate_open(void)
 {
     if (gate_is_open)
         return EXO_OK;
     gate_is_open = true;
+    exo_event_handler = event_handle;
     return exo_gate_create(0, 0, (uint64_t)exo_event_entry, 0, SLOT_GATE);
 }
 
@@ -226,15 +236,6 @@ static void message_take(void)
     EXO_CONTEXT->inbox_full = 0;
 }
 
-/* A child that faults without a handler makes no message: the kernel tells CHILD. */
-static bool child_faulted;
-
-static void event_handle(uint32_t events, struct exo_upcall_frame *frame)
-{
-    (void)frame;
-    child_faulted |= events & EXO_EVENT_CHILD;
-}
-
 bool process_run(int64_t number)
 {
     const struct process *process = process_named(number);
@@ -251,7 +252,6 @@ int process_wait(int64_t number)
 
     if (!process)
         return -1;
-    exo_event_handler = event_handle;
     slots_lend(process, 0);
     while (!process->ended) {
         exo_events_block();

@@ -18,7 +18,8 @@
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
  *   struct processor        *processor_here(void)          this processor's
- *   struct vcpu             *vcpu_here(void)               what arch_switch was last told
+ *   struct vcpu             *vcpu_here(void)               what arch_switch was last told, and its context page
+ *   struct exo_context      *context_here(void)
  *   uint64_t arch_clamp(uint64_t index, uint64_t limit)   index if below limit, else 0, also under speculation
  *
  *   Notes that spare walks: capabilities (by id) that this processor found valid, and kernel.generation as it was before
@@ -33,11 +34,10 @@
  *   frame_name entry_frame(uint64_t)
  *   uint32_t   entry_flags(uint64_t)    EXO_MAP_READ | WRITE | EXECUTE | LARGE as they are now
  *   uint32_t   entry_may(uint64_t)      the same as they may become
- *   bool       entry_allows(uint64_t, uint32_t map_flags)  what it may become includes these
  *   uint32_t   entry_slot(uint64_t)     the capability slot recorded when it was bound
- *   void       entry_change(uint64_t *, uint32_t flags)  write and execute as flags (MAP_WRITE, MAP_EXECUTE) say, clear
- *                                       accessed (MAP_AGE) and dirty (MAP_CLEAN); keeps the rest, and what the hardware
- *                                       sets meanwhile: atomic AND, then atomic OR
+ *   struct entry_plan entry_plan(uint32_t flags, bool is_large)  write and execute as flags (MAP_WRITE, MAP_EXECUTE) say, clear
+ *                                       accessed (MAP_AGE) and dirty (MAP_CLEAN); .required: bits that an entry must have
+ *   void       entry_change(uint64_t *, const struct entry_plan *)  keeps the rest, and what the hardware sets meanwhile
  *   uint32_t   table_index(uint64_t address, uint32_t level)   the entry for the address in a table of level 1 up
  */
 #include <arch_inline.h>

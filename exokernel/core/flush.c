@@ -37,11 +37,10 @@ bool flush_is_over(uint64_t epoch)
     return over;
 }
 
-exo_result call_space_flush(const struct caller *caller)
+exo_result call_space_flush(void)
 {
     uint64_t epoch = system_info()->flush_epoch;
 
-    (void)caller;
     flush_is_over(epoch);
     return (exo_result)epoch;
 }

@@ -119,8 +119,8 @@ exo_result call_gate_create(const struct caller *caller, uint8_t index, uint8_t 
     return EXO_OK;
 }
 
-/* Check what the slot's capability opens, and remember it for the fast way. */
-static exo_result gate_remember(struct recent *known, frame_name environment, uint32_t slot)
+/* What the slot's capability opens, as it is remembered for the fast way. */
+static exo_result gate_look(frame_name environment, uint32_t slot, struct recent *ret_known)
 {
     uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
     struct opening opening;
@@ -129,7 +129,7 @@ static exo_result gate_remember(struct recent *known, frame_name environment, ui
     if (result < 0)
         return result;
     const struct gate *gate = gate_at(opening.gate);
-    *known = (struct recent){
+    *ret_known = (struct recent){
         .slot = slot, .generation = generation, .environment = environment, .first = opening.gate,
         .entry = gate->entry, .stack = gate->stack, .vcpu = gate_server(opening.gate),
         .value = opening.badge | (uint64_t)(opening.gate % GATES_PER_ENVIRONMENT) << 32,
@@ -138,7 +138,7 @@ static exo_result gate_remember(struct recent *known, frame_name environment, ui
 }
 
 /* From who runs here into the gate that `name` serves. False: it does not wait, or calls are nested too deep. */
-static inline bool gate_enter(struct processor *here, const struct recent *known, vcpu_name name, struct place *place)
+static inline __attribute__((always_inline)) bool gate_enter(struct processor *here, const struct recent *known, vcpu_name name, struct place *place)
 {
     vcpu_name caller = here->running;
     struct vcpu *self = vcpu_here(), *server = vcpu_at(name);
@@ -174,28 +174,29 @@ struct transfer gate_call_fast(uint64_t slot, struct place *place)
 exo_result call_gate_call(const struct caller *caller, struct exo_registers *registers, uint16_t gate)
 {
     struct processor *here = &kernel.processor[caller->processor];
-    struct recent *known = &here->gate[gate % RECENT_MAX];
+    struct recent known;
     struct place place = {.rflags = registers->rflags, .rip = registers->rip, .rsp = registers->rsp};
 
-    exo_result result = gate_remember(known, caller->environment, gate);
+    exo_result result = gate_look(caller->environment, gate, &known);
     if (result < 0)
         return result;
-    if (!gate_enter(here, known, known->vcpu, &place))
+    if (!gate_enter(here, &known, known.vcpu, &place))
         return EXO_BUSY;
 
+    here->gate[gate % RECENT_MAX] = known;
     registers->rip = place.rip;
     registers->rsp = place.rsp;
     registers->rflags = place.rflags;
-    registers->rdi = known->value >> 32;
+    registers->rdi = known.value >> 32;
     registers->rcx = registers->r11 = 0;
-    slice_arm(caller->processor, vcpu_at(known->vcpu)->timer);
-    return (uint32_t)known->value;
+    slice_arm(caller->processor, vcpu_at(known.vcpu)->timer);
+    return (uint32_t)known.value;
 }
 
 /* Serve no more: WAITING, or READY if an event came meanwhile that it waits for. */
 static inline void server_wait(struct vcpu *server)
 {
-    const uint32_t *pending = &context_page(server->context)->pending;
+    const uint32_t *pending = &context_here()->pending;
 
     server->depth = 0;
     vcpu_set(server, EXO_VCPU_WAITING); /* from here on it may be gone */
@@ -216,7 +217,7 @@ static inline bool gate_leave(vcpu_name name, struct vcpu *client)
 }
 
 /* From the server, whose client's call was ended by gate_leave, to the client. */
-static inline void gate_resume(struct processor *here, struct vcpu *server, vcpu_name name, struct place *place)
+static inline __attribute__((always_inline)) void gate_resume(struct processor *here, struct vcpu *server, vcpu_name name, struct place *place)
 {
     struct vcpu *client = vcpu_at(name);
 
@@ -226,10 +227,22 @@ static inline void gate_resume(struct processor *here, struct vcpu *server, vcpu
     *place = client->place;
     __atomic_store_n(&client->state, EXO_VCPU_RUNNING, __ATOMIC_RELEASE);
     server_wait(server);
-    const struct exo_context *context = context_page(client->context);
-    if (__atomic_load_n(&context->pending, __ATOMIC_SEQ_CST) && !context->event_busy)
-        arch_interrupt(arch_processor()); /* an event came during the call: deliver it once it is back */
     arch_switch(name);
+}
+
+/* Did an event come for the client during its call? It is delivered once it is back. */
+static inline bool client_is_awaited(void)
+{
+    const struct exo_context *context = context_here();
+
+    return __atomic_load_n(&context->pending, __ATOMIC_SEQ_CST) && !context->event_busy;
+}
+
+/* Out of line, so that nothing of the fast way lives across a call. */
+static __attribute__((noinline)) struct transfer transfer_interrupted(vcpu_name name)
+{
+    arch_interrupt(arch_processor());
+    return (struct transfer){.vcpu = name};
 }
 
 struct transfer gate_reply_fast(uint64_t mode, struct place *place)
@@ -245,6 +258,8 @@ struct transfer gate_reply_fast(uint64_t mode, struct place *place)
     if (client->timer < here->armed || client->place.rip >> RIP_BITS || !gate_leave(self, client))
         return (struct transfer){0};
     gate_resume(here, server, name, place);
+    if (client_is_awaited())
+        return transfer_interrupted(name);
     return (struct transfer){.vcpu = name};
 }
 
@@ -282,7 +297,8 @@ exo_result call_gate_reply(const struct caller *caller, struct exo_registers *re
     gate_resume(here, server, name, &place);
     client_restore(client, EXO_OK, registers);
     slice_arm(caller->processor, client->timer);
-    return EXO_OK;
+    upcall_deliver(name, registers);
+    return (exo_result)registers->rax;
 }
 
 exo_result call_gate_send(const struct caller *caller, uint16_t gate, uint64_t word0, uint64_t word1, uint64_t word2,

@@ -405,25 +405,24 @@ exo_result call_slice_yield(const struct caller *caller, struct exo_registers *r
 
 exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers *registers, uint16_t target, uint8_t vcpu)
 {
-    frame_name environment;
-
     struct processor *self = &kernel.processor[caller->processor];
     uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
+    frame_name environment;
 
     if (vcpu >= VCPUS_PER_ENVIRONMENT)
         return EXO_BAD_NAME;
     exo_result result = capability_environment(caller->environment, target, EXO_RIGHT_RUN, &environment);
     if (result < 0)
         return result;
-    self->target[target % RECENT_MAX] = (struct recent){
-        .slot = target, .generation = generation, .environment = caller->environment, .first = environment,
-    };
     if (self->ending)
         return call_slice_yield(caller, registers);
     vcpu_name name = environment * VCPUS_PER_ENVIRONMENT + (uint32_t)arch_clamp(vcpu, VCPUS_PER_ENVIRONMENT);
     if (!slice_claim(self, name, EXO_VCPU_READY))
         return EXO_BUSY;
 
+    self->target[target % RECENT_MAX] = (struct recent){
+        .slot = target, .generation = generation, .environment = caller->environment, .first = environment,
+    };
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
     arch_switch(name);
     slice_enter(name, registers);

@@ -102,15 +102,16 @@ bool space_is_justified(binding_name binding)
     return frame_check(table->owner, entry_slot(entry), entry_may(entry) & MAP_RIGHTS, entry_frame(entry)) == EXO_OK;
 }
 
-/* A batch lies in memory that other processors may write: every field is read once. */
-static struct exo_mapping mapping_read(const struct caller *caller, uint32_t i)
+/* A batch lies in memory that other processors may write: every word is read once. */
+static inline struct exo_mapping mapping_read(const struct caller *caller, uint32_t i)
 {
-    const volatile struct exo_mapping *mapping = &context_page(caller->context)->batch[i];
+    const volatile uint64_t *source = (const volatile uint64_t *)&context_page(caller->context)->batch[i];
+    const uint64_t words[3] = {source[0], source[1], source[2]};
+    struct exo_mapping mapping;
 
-    return (struct exo_mapping){
-        .address = mapping->address, .table = mapping->table, .frame = mapping->frame,
-        .capability = mapping->capability, .flags = mapping->flags, .more = mapping->more,
-    };
+    _Static_assert(sizeof mapping == sizeof words, "three words");
+    __builtin_memcpy(&mapping, words, sizeof mapping);
+    return mapping;
 }
 
 /* The entries in a row, of one of the environment's own tables, that a mapping names. */
@@ -120,7 +121,7 @@ struct run {
     uint32_t level;
 };
 
-static exo_result run_find(const struct caller *caller, const struct exo_mapping *mapping, struct run *ret_run)
+static inline exo_result run_find(const struct caller *caller, const struct exo_mapping *mapping, struct run *ret_run)
 {
     const struct exo_frame *table = frame_named(mapping->table);
 
@@ -292,7 +293,7 @@ static exo_result run_bind(const struct caller *caller, const struct exo_mapping
 }
 
 /* This processor forgets removed or changed translations; the others when they pass the epoch. */
-static void run_forget(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t count)
+static inline void run_forget(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t count)
 {
     flush_begin();
     if (mapping->flags & EXO_MAP_LAZY || caller->environment != caller->self)
@@ -323,14 +324,6 @@ static exo_result run_unbind(const struct caller *caller, const struct exo_mappi
     return done;
 }
 
-/* Can this entry get these flags? */
-static exo_result entry_may_get(uint64_t entry, uint32_t level, uint32_t flags)
-{
-    if (!entry_is_present(entry) || (level > 1 && !(entry_flags(entry) & EXO_MAP_LARGE)))
-        return EXO_WRONG_KIND;
-    return entry_allows(entry, flags) ? EXO_OK : EXO_NO_RIGHT;
-}
-
 static exo_result run_protect(const struct caller *caller, const struct exo_mapping *mapping)
 {
     struct run run;
@@ -342,14 +335,12 @@ static exo_result run_protect(const struct caller *caller, const struct exo_mapp
     if (!flags_are_sound(mapping->flags, MAP_RIGHTS | EXO_MAP_AGE | EXO_MAP_CLEAN | EXO_MAP_LAZY) || mapping->frame ||
         mapping->capability)
         return EXO_BAD_ARGUMENT;
-    for (uint64_t *entry = entry_at(run.first); done < run.count; done++, entry++) {
-        result = entry_may_get(*entry, run.level, mapping->flags);
-        if (result < 0)
-            break;
-        entry_change(entry, mapping->flags);
-    }
+    const struct entry_plan plan = entry_plan(mapping->flags, run.level > 1);
+    uint64_t *entry = entry_at(run.first);
+    for (; done < run.count && !(plan.required & ~entry[done]); done++)
+        entry_change(&entry[done], &plan);
     if (done == 0)
-        return result;
+        return entry_is_present(*entry) && (run.level == 1 || entry_flags(*entry) & EXO_MAP_LARGE) ? EXO_NO_RIGHT : EXO_WRONG_KIND;
     run_forget(caller, mapping, &run, done);
     return done;
 }

@@ -498,18 +498,26 @@ static const char *check_recent(const struct recent *recent, uint32_t kind)
     return NULL;
 }
 
+static bool id_is_valid(uint64_t id)
+{
+    bool stamped;
+    for (frame_name table = 1; table < kernel.frame_count; table++) {
+        if (!frame_is(table, EXO_FRAME_CAPABILITIES))
+            continue;
+        for (uint32_t position = 1; position < CAPABILITIES_PER_TABLE; position++)
+            if (capability_page(table)->slot[position - 1].id == id)
+                return chain_walk(table * CAPABILITIES_PER_TABLE + position, id, 0, 0, &stamped) == CHAIN_VALID;
+    }
+    return false;
+}
+
 static const char *check_notes(uint32_t number)
 {
     for (uint32_t i = 0; i < MACHINE_NOTES; i++) {
         const struct machine_note *note = &machine_notes[number][i];
         if (!note->id || note->generation != kernel.generation)
             continue;
-        bool found = false, stamped;
-        for (capability_name name = 1; name < MACHINE_CAPABILITY_FRAMES * CAPABILITIES_PER_TABLE && !found; name++) {
-            const struct capability *capability = capability_of(name);
-            found = capability && capability->id == note->id && chain_walk(name, note->id, 0, 0, &stamped) == CHAIN_VALID;
-        }
-        REQUIRE(found, "a processor notes a capability as valid that is not");
+        REQUIRE(id_is_valid(note->id), "a processor notes a capability as valid that is not");
     }
     return NULL;
 }

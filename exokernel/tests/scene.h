@@ -95,16 +95,18 @@ static inline void scene_check(void)
     ck_assert_ptr_null(invariants_check());
 }
 
+/* Run one suite on this scene; the exit status. */
 static inline int scene_run(const char *name, void (*setup)(void), const TTest *const *tests, uint32_t count)
 {
+    Suite *suite = suite_create(name);
     TCase *cases = tcase_create(name);
     tcase_add_checked_fixture(cases, setup, scene_check);
     for (uint32_t i = 0; i < count; i++)
         tcase_add_test(cases, tests[i]);
-    Suite *suite = suite_create(name);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -283,6 +283,18 @@ START_TEST(event_during_a_call_comes_with_the_reply)
 }
 END_TEST
 
+START_TEST(message_to_a_busy_server_wakes_it_after_the_reply)
+{
+    CALL(GATE_CALL, ANN_GATE);
+    context_of(ann)->event_busy = 1;
+    vcpu_post(ann, EXO_EVENT_MESSAGE);
+    interrupts_settle();
+    CALL(GATE_REPLY, 0);
+    ck_assert_uint_eq(running_on(0), root);
+    ck_assert_uint_eq(state_of(ann), EXO_VCPU_READY);
+}
+END_TEST
+
 START_TEST(server_that_waits_without_replying_gives_up)
 {
     CALL(GATE_CALL, ANN_GATE);
@@ -349,6 +361,44 @@ START_TEST(replaced_gate_ends_its_capabilities)
 }
 END_TEST
 
+START_TEST(call_after_a_withdrawal_forgets_what_was_checked)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        CALL(GATE_CALL, ANN_GATE);
+        ck_assert_uint_eq(running_on(0), ann);
+        CALL(GATE_REPLY, 0);
+    }
+    ck_assert_uint_eq(kernel.processor[0].gate[ANN_GATE % RECENT_MAX].slot, ANN_GATE);
+    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE + RECENT_MAX), EXO_BAD_CAPABILITY);
+    exo_result result = CALL(CAPABILITY_WITHDRAW, 0, ROOT, ANN_GATE);
+    ck_assert(result == EXO_OK || result == EXO_AGAIN); /* the other processor has still to flush */
+    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BAD_CAPABILITY);
+    ck_assert_uint_eq(running_on(0), root);
+}
+END_TEST
+
+START_TEST(checked_slot_of_one_environment_opens_nothing_for_another)
+{
+    CALL(GATE_CALL, ANN_GATE);
+    CALL(GATE_REPLY, 0);
+    CALL(SLICE_YIELD_TO, BOB_SLOT, 1);
+    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BAD_CAPABILITY);
+    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE | 1ull << 16), EXO_BAD_ARGUMENT);
+}
+END_TEST
+
+START_TEST(timer_of_a_gates_server_is_kept)
+{
+    vcpu_at(ann)->timer = 600000;
+    CALL(GATE_CALL, ANN_GATE);
+    ck_assert_uint_eq(machine.processor[0].timer, 600000);
+    events_take(ann);
+    time_pass(0, 600000);
+    ck_assert_uint_eq(context_of(ann)->pending, EXO_EVENT_TIMER);
+    ck_assert_uint_eq(running_on(0), ann);
+}
+END_TEST
+
 START_TEST(gate_of_a_dead_environment_is_closed)
 {
     MUST(CALL(ENVIRONMENT_DESTROY, ANN_SLOT));
@@ -380,9 +430,10 @@ int main(void)
         call_ends_when_the_callee_faults, nested_calls_unwind, inner_timer_cuts_a_nested_call,
         calls_nest_no_deeper_than_the_limit, reply_to_a_stopped_client_is_gone,
         reply_in_the_callees_own_slot_keeps_the_message, event_during_a_call_comes_with_the_reply,
-        server_that_waits_without_replying_gives_up, sleeping_callee_wakes_on_its_callers_slot,
+        message_to_a_busy_server_wakes_it_after_the_reply, server_that_waits_without_replying_gives_up, sleeping_callee_wakes_on_its_callers_slot,
         message_is_put_into_the_inbox_and_wakes, full_inbox_is_busy, send_needs_a_gate_capability_with_the_right,
-        replaced_gate_ends_its_capabilities, gate_of_a_dead_environment_is_closed,
+        call_after_a_withdrawal_forgets_what_was_checked, checked_slot_of_one_environment_opens_nothing_for_another,
+        timer_of_a_gates_server_is_kept, replaced_gate_ends_its_capabilities, gate_of_a_dead_environment_is_closed,
         gate_is_refused_with_a_bad_index_address_or_slot,
     };
 

@@ -274,6 +274,18 @@ START_TEST(borrower_that_yields_leaves_the_slot_idle)
 }
 END_TEST
 
+START_TEST(sleeping_borrower_wakes_in_the_lent_slot)
+{
+    MUST(CALL(SLOT_LEND, ROOT_SLOTS, 0, ANN_SLOT, 0));
+    CALL(SLICE_SLEEP, EXO_NEVER, 0, 0);
+    CALL(SLICE_SLEEP, 5000, 0, 0);
+    ck_assert_uint_eq(running_on(0), 0);
+    time_pass(0, 5000);
+    ck_assert_uint_eq(running_on(0), ann);
+    ck_assert_uint_eq(processor_info(0)->payer, ann);
+}
+END_TEST
+
 START_TEST(borrower_gets_the_end_when_the_loan_ends)
 {
     MUST(CALL(SLOT_LEND, ROOT_SLOTS, 0, ANN_SLOT, 0));
@@ -308,6 +320,22 @@ START_TEST(who_was_yielded_to_gives_the_slice_back)
 {
     CALL(SLICE_YIELD_TO, ANN_SLOT, 0);
     CALL(SLICE_YIELD);
+    ck_assert_uint_eq(running_on(0), root);
+}
+END_TEST
+
+START_TEST(directed_yield_after_a_withdrawal_is_refused)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        CALL(SLICE_YIELD_TO, ANN_SLOT, 0);
+        ck_assert_uint_eq(running_on(0), ann);
+        ck_assert_uint_eq(context_of(ann)->pending & EXO_EVENT_FRESH, EXO_EVENT_FRESH);
+        ck_assert_uint_eq(world_registers[0].rip, 0x400000);
+        CALL(SLICE_YIELD);
+    }
+    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ANN_SLOT + RECENT_MAX, 0), EXO_BAD_CAPABILITY);
+    MUST(CALL(ENVIRONMENT_DESTROY, ANN_SLOT));
+    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ANN_SLOT, 0), EXO_BAD_CAPABILITY);
     ck_assert_uint_eq(running_on(0), root);
 }
 END_TEST
@@ -412,8 +440,9 @@ int main(void)
         sleep_for_unknown_events_is_refused, sleeper_past_its_deadline_starts_in_its_next_slot, timer_interrupts_who_set_it,
         timer_cancelled_does_not_fire, borrower_runs_while_the_owner_sleeps_and_is_recalled, message_recalls_a_lent_slot,
         recall_takes_the_slot_from_whom_the_borrower_yielded_to, borrower_that_yields_leaves_the_slot_idle,
-        borrower_gets_the_end_when_the_loan_ends, directed_yield_passes_the_slice_and_not_the_debt,
-        who_was_yielded_to_gives_the_slice_back, directed_yield_is_refused_without_right_or_target,
+        sleeping_borrower_wakes_in_the_lent_slot, borrower_gets_the_end_when_the_loan_ends, directed_yield_passes_the_slice_and_not_the_debt,
+        who_was_yielded_to_gives_the_slice_back, directed_yield_after_a_withdrawal_is_refused,
+        directed_yield_is_refused_without_right_or_target,
         directed_yield_past_the_end_only_yields, one_virtual_processor_is_on_one_processor,
         event_for_who_runs_elsewhere_is_delivered_there, slot_that_is_given_up_ends_the_slice,
         interrupt_flushes_what_the_epoch_asks_for, time_past_32_bits_of_nanoseconds_keeps_the_vector,

@@ -67,6 +67,17 @@ START_TEST(only_the_owner_frees_and_lends)
 }
 END_TEST
 
+START_TEST(part_of_the_owners_capability_is_no_ownership)
+{
+    MUST(CALL_FOR(ANN_SLOT, SLOT_TAKE, OWN_SLOTS, SOME, 0));
+    MUST(CALL(CAPABILITY_DERIVE, BOB_SLOT, ANN_SLOT, 4, RIGHTS_GIVEN, BOB, 1));
+    MUST(CALL_FOR(ANN_SLOT, CAPABILITY_DERIVE, OWN_SLOTS, 4, 5, RIGHTS_GIVEN, SOME, 1));
+    ck_assert_int_eq(CALL_FOR(BOB_SLOT, SLOT_LEND, 5, SOME, 0, 0), EXO_NO_RIGHT);
+    ck_assert_int_eq(CALL_FOR(BOB_SLOT, SLOT_FREE, 5, SOME), EXO_NO_RIGHT);
+    ck_assert_int_eq(CALL_FOR(BOB_SLOT, SLOT_TAKE, 5, SOME, 0), EXO_TAKEN);
+}
+END_TEST
+
 START_TEST(slot_is_freed_under_its_own_capability_only)
 {
     MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, 0, 40, RIGHTS_GIVEN, 0, 2));
@@ -152,7 +163,7 @@ int main(void)
     const TTest *const tests[] = {
         taken_slot_is_refused_to_another, owner_changes_who_runs_in_its_slot, slot_beyond_the_machine_has_no_name,
         taking_needs_a_slots_capability_with_the_right, only_the_owner_frees_and_lends,
-        slot_is_freed_under_its_own_capability_only, loan_needs_the_right_to_run_the_borrower,
+        part_of_the_owners_capability_is_no_ownership, slot_is_freed_under_its_own_capability_only, loan_needs_the_right_to_run_the_borrower,
         slot_is_reclaimed_only_after_revocation_and_deadline, freed_slot_answers_the_revocation,
         slot_of_another_line_is_not_reclaimed, slot_under_a_dead_claim_may_be_taken,
         reaped_environment_borrows_and_owns_nothing,

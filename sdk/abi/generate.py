@@ -118,20 +118,25 @@ def stubs(abi):
     return "\n".join(out)
 
 
-def dispatch_function(abi, switching):
+def way_of(call):
+    """Through which of the dispatch functions a call goes."""
+    return "switching" if call.get("switches") else "anyone" if call.get("anyone") else "caller"
+
+
+def dispatch_function(abi, way):
     """A switch over the numbers. Arguments come in registers and stay there; those of narrow types are checked."""
-    name = "call_dispatch_switching" if switching else "call_dispatch"
-    extra = ", struct exo_registers *registers" if switching else ""
-    out = ["", f"static inline exo_result {name}(const struct caller *caller{extra}, uint32_t number, uint64_t a0, uint64_t a1,",
-           "                                       uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)", "{",
+    first = {"anyone": "", "caller": "const struct caller *caller, ",
+             "switching": "const struct caller *caller, struct exo_registers *registers, "}[way]
+    out = ["", f"static inline exo_result call_dispatch_{way}({first}uint32_t number, uint64_t a0,",
+           "                                       uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)", "{",
            "    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;", "    switch (number) {"]
     for call in abi["call"]:
-        if bool(call.get("switches")) != switching:
+        if way_of(call) != way:
             continue
         args = args_of(call)
         narrow = [f"a{i} > {(1 << 8 * SIZE[k]) - 1:#x}" for i, (k, _) in enumerate(args) if k != "u64"]
-        passed = ["caller"] + (["registers"] if switching else [])
-        passed += [f"({C_TYPE[k]})a{i}" for i, (k, _) in enumerate(args)]
+        passed = {"anyone": [], "caller": ["caller"], "switching": ["caller", "registers"]}[way]
+        passed = passed + [f"({C_TYPE[k]})a{i}" for i, (k, _) in enumerate(args)]
         out += [f"    case EXO_CALL_{call['name'].upper()}:"]
         if narrow:
             out += [f"        if ({' || '.join(narrow)})", "            return EXO_BAD_ARGUMENT;"]
@@ -141,15 +146,18 @@ def dispatch_function(abi, switching):
 
 def dispatch(abi):
     out = [NOTE, "#pragma once", "#include <state.h>", ""]
-    for key in ("switches", "locked", "subject"):
+    for key in ("switches", "locked", "subject", "anyone"):
         name = {"switches": "SWITCHING"}.get(key, key.upper())
         out += [f"#define EXO_{name}_CALLS {mask_of(abi, key):#x}ull"]
     out += [""]
     for call in abi["call"]:
-        kinds = ["const struct caller *caller"] + (["struct exo_registers *registers"] if call.get("switches") else [])
+        kinds = [] if call.get("anyone") else ["const struct caller *caller"]
+        kinds += ["struct exo_registers *registers"] if call.get("switches") else []
         kinds += [f"{C_TYPE[k]} {n}" for k, n in args_of(call)]
-        out += [f"exo_result call_{call['name']}({', '.join(kinds)});"]
-    return "\n".join(out + dispatch_function(abi, False) + dispatch_function(abi, True))
+        out += [f"exo_result call_{call['name']}({', '.join(kinds) or 'void'});"]
+    for way in ("caller", "switching", "anyone"):
+        out += dispatch_function(abi, way)
+    return "\n".join(out)
 
 
 def manual(abi):

@@ -232,7 +232,8 @@ int64_t exo_child_end(uint16_t slot, uint32_t frame)
     uint32_t depth = 1;
     int64_t result = exo_environment_destroy(slot);
 
-    if (result != EXO_OK)
+    /* Without a capability to it any more, it may be dying already, because memory that it lived in was withdrawn. */
+    if (result != EXO_OK && result != EXO_BAD_CAPABILITY)
         return result;
     while (depth) {
         result = exo_environment_reap(stack[depth - 1]);

@@ -86,7 +86,6 @@ exo_gate_entry:
     movq $exo_threads, %rbx
     movq $CONTEXT_ADDRESS, %rbp
     movq THREAD_RESUME(%rbx), %rsp
-    xorl %r13d, %r13d
     jmp exo_event_leave
 
     .section .note.GNU-stack, "", @progbits

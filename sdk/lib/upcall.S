@@ -3,8 +3,8 @@
  *
  * An event's state lies in the context page until it is pushed as a frame; until then event_busy holds further events
  * back. The kernel may save this code itself by force at any instruction. Up to event_taken nothing of the event is
- * lost by doing it again, so that is what happens then; afterwards blocked is set, and tells that event_busy has to
- * stay set when this code goes on (at fresh_taken and events_held, it is about to be). While FRESH is pending the kernel saves nothing,
+ * lost by doing it again, so that is what happens then; afterwards blocked is set, and tells that events were held back
+ * (at fresh_taken and events_held, it is about to be): then the code just goes on and they stay pending. While FRESH is pending the kernel saves nothing,
  * so it is taken off only when the state to resume is safe.
  */
 #include "upcall_offset.h"
@@ -48,6 +48,26 @@
 2:
 .endm
 
+/*
+ * The frame of a struct exo_registers at rsi, on a stack that is kept clear of what it interrupted. An exception whose
+ * state was not taken off yet begins anew when it is resumed: it loads its stack pointer itself, and the interrupted
+ * stack is not touched, which may be what the exception is about.
+ */
+.macro push_interrupted
+    movq 120(%rsi), %rcx
+    subq $exo_exception_entry, %rcx
+    cmpq $(exception_taken - exo_exception_entry), %rcx
+    jae 5f
+    movq CONTEXT_EXCEPTION_RSP(%rbp), %rsp
+5:  choose_stack %rbx, %rdx
+    push_registers %rsi
+    cmpq $(exception_taken - exo_exception_entry), %rcx
+    jae 6f
+    movq $exo_exception_entry, FRAME_RIP(%rsp)
+    movq %rsp, FRAME_RSP(%rsp)
+6:
+.endm
+
     .globl exo_exception_entry
 exo_exception_entry:
     movq %rax, %rcx
@@ -77,6 +97,7 @@ exo_exception_entry:
     pushq %r14
     pushq %r15
     movl $0, CONTEXT_EXCEPTION_BUSY(%rax)
+exception_taken:
     cld
     movq %rsp, %rdi
     call *exo_exception_handler
@@ -111,7 +132,7 @@ frame_resume:
     popq %rsp
     ret $RED_ZONE
 
-/* From here: rbx the thread, rbp the context page, r12 the events, r13 whether event_busy stays set afterwards. */
+/* From here: rbx the thread, rbp the context page, r12 the events. */
     .globl exo_event_entry
 exo_event_entry:
     movq %rax, %rbp
@@ -122,11 +143,9 @@ exo_event_entry:
     testl $EVENT_FRESH, CONTEXT_PENDING(%rbp)
     jnz event_fresh
 event_push:
-    xorl %r13d, %r13d
     leaq CONTEXT_EVENT(%rbp), %rsi
     movq 136(%rsi), %rsp
-    choose_stack %rbx, %rdx
-    push_registers %rsi
+    push_interrupted
     xorl %r12d, %r12d
     movq $1, THREAD_BLOCKED(%rbx)
     xchgl %r12d, CONTEXT_PENDING(%rbp)
@@ -147,8 +166,6 @@ event_handle:
     syscall
     .globl exo_event_leave
 exo_event_leave:
-    testl %r13d, %r13d
-    jnz frame_resume
     movq $0, THREAD_BLOCKED(%rbx)
     xorl %ecx, %ecx
     xchgl %ecx, CONTEXT_EVENT_BUSY(%rbp)
@@ -187,8 +204,12 @@ event_fresh:
     jne 4f
 3:  movl $1, %r13d
 4:  movq 136(%rsi), %rsp
-    choose_stack %rbx, %rdx
-    push_registers %rsi
+    push_interrupted
+    testl %r13d, %r13d
+    jz fresh_take
+    movq $1, THREAD_BLOCKED(%rbx)
+    lock andl $~(EVENT_START | EVENT_END | EVENT_FORCED | EVENT_FRESH), CONTEXT_PENDING(%rbp)
+    jmp frame_resume
 fresh_take:
     xorl %r12d, %r12d
     xchgl %r12d, CONTEXT_PENDING(%rbp)
@@ -197,7 +218,6 @@ fresh_taken:
     jmp event_taken
 
 event_continue:
-    xorl %r13d, %r13d
     movq THREAD_RESUME(%rbx), %rsp
     testq %rsp, %rsp
     jz thread_begin
@@ -257,7 +277,6 @@ exo_thread_save_fpu:
     subq $exo_threads, %rdi
     shlq $6, %rdi
     leaq CONTEXT_ADDRESS(%rdi), %rbp
-    xorl %r13d, %r13d
 .endm
 
 /* int64_t exo_switch(thread rdi, word rsi, a0 rdx, a1 rcx, a2 r8) */

@@ -34,6 +34,7 @@ SAME(sizeof(struct exo_thread), 64);
 SAME(FRAME_RAX, offsetof(struct exo_upcall_frame, rax));
 SAME(FRAME_RIP, offsetof(struct exo_upcall_frame, rip));
 SAME(FRAME_RSP, offsetof(struct exo_upcall_frame, rsp));
+SAME(EVENT_START, EXO_EVENT_START);
 SAME(EVENT_END, EXO_EVENT_END);
 SAME(EVENT_FORCED, EXO_EVENT_FORCED);
 SAME(EVENT_FRESH, EXO_EVENT_FRESH);

@@ -32,6 +32,7 @@
 #define RED_ZONE  128 /* System V ABI: below the stack pointer, kept by whoever interrupts */
 #define STACK_GAP 160 /* the red zone, a return address, and alignment */
 
+#define EVENT_START  1
 #define EVENT_END    2
 #define EVENT_FORCED 128
 #define EVENT_FRESH  256

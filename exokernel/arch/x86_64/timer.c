@@ -6,7 +6,8 @@
 #include "machine.h"
 #include <cpuid.h>
 
-enum { PIT_HZ = 1193182, PIT_CHANNEL0 = 0x40, PIT_COMMAND = 0x43, PIT_WINDOW = PIT_HZ / 200, PIT_TRIES = 100000, EDGES = 4 };
+enum { PIT_HZ = 1193182, PIT_CHANNEL0 = 0x40, PIT_COMMAND = 0x43, PIT_WINDOW = PIT_HZ / 400, PIT_TRIES = 100000, EDGES = 4,
+       MEASUREMENTS = 16, AGREEMENT = 256 };
 
 uint64_t timer_tsc_base, timer_tsc_multiplier; /* ns = (tsc - base) * multiplier >> 32 */
 static uint64_t timer_apic_multiplier;         /* APIC ticks = ns * multiplier >> 32 */
@@ -83,12 +84,13 @@ static struct edge edge_wait(void)
     uint64_t before = rdtsc();
     uint16_t old = pit_read();
     for (uint32_t i = 0; i < PIT_TRIES; i++) {
+        uint64_t between = rdtsc();
         uint32_t apic = apic_timer_left();
-        uint64_t after = rdtsc();
         uint16_t now = pit_read();
+        uint64_t after = rdtsc();
         if (now != old)
-            return (struct edge){after, after - before, apic, now, true};
-        before = after;
+            return (struct edge){between, after - before, apic, now, true};
+        before = between;
     }
     return edge;
 }
@@ -113,7 +115,7 @@ static uint64_t round_frequency(uint64_t hz, uint64_t error_hz)
 }
 
 /* Both frequencies by the 8254, or 0. */
-static void measure(uint64_t *tsc_hz, uint64_t *apic_hz)
+static void measure_once(uint64_t *tsc_hz, uint64_t *apic_hz)
 {
     outb(PIT_COMMAND, 0x34); /* channel 0, rate generator, from 65536 */
     outb(PIT_CHANNEL0, 0);
@@ -130,6 +132,21 @@ static void measure(uint64_t *tsc_hz, uint64_t *apic_hz)
     *tsc_hz = round_frequency((last.tsc - first.tsc) * PIT_HZ / ticks, error * PIT_HZ / ticks);
     uint64_t apic = (uint64_t)(first.apic - last.apic) * PIT_HZ / ticks;
     *apic_hz = round_frequency(apic, apic * error / (last.tsc - first.tsc));
+}
+
+/*
+ * Until two in a row agree. An emulator that is held up between two reads spoils a measurement (the 8254 wraps after 55 ms), but
+ * hardly two of them alike.
+ */
+static void measure(uint64_t *tsc_hz, uint64_t *apic_hz)
+{
+    uint64_t last, off = UINT64_MAX;
+    measure_once(tsc_hz, apic_hz);
+    for (uint32_t i = 1; i < MEASUREMENTS && *tsc_hz && off > *tsc_hz / AGREEMENT; i++) {
+        last = *tsc_hz;
+        measure_once(tsc_hz, apic_hz);
+        off = last > *tsc_hz ? last - *tsc_hz : *tsc_hz - last;
+    }
 }
 
 /* What CPUID tells (Intel SDM 2A CPUID leaf 15H; hypervisors' leaf 40000010H, in kHz), or 0. */

@@ -70,7 +70,9 @@ static const char *force_check(const struct step *step, const struct state *befo
     frame_name owner = is_frame ? before->machine.frame[thing].owner : before->machine.slot[thing].owner;
     capability_name name = is_frame ? before->machine.frame[thing].capability : before->machine.slot[thing].capability;
     uint64_t id = is_frame ? before->machine.frame[thing].stamp : before->machine.slot[thing].stamp;
-    if (!owner || (is_frame ? machine.frame[thing].owner : machine.slot[thing].owner) == owner)
+    bool is_under_way = is_frame && before->machine.frame[thing].closing; /* it was overdue when that began */
+    bool begins = is_frame && machine.frame[thing].closing;
+    if (!owner || is_under_way || (!begins && (is_frame ? machine.frame[thing].owner : machine.slot[thing].owner) == owner))
         return NULL;
     const struct capability *claim = capability_before(before, name, id);
     if (!claim || before->machine.environment[owner].state != ENVIRONMENT_ALIVE)
@@ -103,12 +105,12 @@ static const char *debt_check(const struct state *before)
     uint64_t charged[MACHINE_ENVIRONMENT_FRAMES * VCPUS_PER_ENVIRONMENT] = {0};
     for (uint32_t i = 0; i < kernel.processor_count; i++) {
         const struct processor *then = &before->kernel.processor[i];
-        if (then->ending && !kernel.processor[i].ending && vcpu_is_there(&machine, then->payer) && !is_off(&before->machine, then->payer))
+        if (then->ending && !kernel.processor[i].ending && vcpu_is_there(&machine, then->payer))
             charged[then->payer] += machine.time - (then->slot_end - EXO_SLOT_NS);
     }
     for (vcpu_name vcpu = 1; vcpu < MACHINE_ENVIRONMENT_FRAMES * VCPUS_PER_ENVIRONMENT; vcpu++) {
-        if (!vcpu_is_there(&before->machine, vcpu) || !vcpu_is_there(&machine, vcpu))
-            continue;
+        if (!vcpu_is_there(&before->machine, vcpu) || !vcpu_is_there(&machine, vcpu) || is_off(&before->machine, vcpu))
+            continue; /* one that is stopped has no debts */
         uint64_t owed = excess_of(&before->machine, vcpu) + charged[vcpu], owes = excess_of(&machine, vcpu);
         if (owes > owed || (owed - owes) % EXO_SLOT_NS)
             return "time used and time owed do not add up";

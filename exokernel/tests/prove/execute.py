@@ -15,10 +15,12 @@ UNROLL_MAX = 16
 
 @dataclass
 class Goal:
-    """To be shown: where the guard holds, so does this. `weaker` are conditions that the guard implies, weakest first: most
-    often what the innermost routine tested is enough."""
+    """To be shown: where the condition holds, so does this. `near` is what the innermost routine tested, which is most often
+    enough; `decisions` is all that was tested on the way."""
     what: str
-    weaker: list
+    near: object
+    decisions: list
+    condition: object
     holds: object
 
 
@@ -109,7 +111,8 @@ class Executor:
         found = self.tokens.get(condition.get_id())
         if found is None:
             found = self.tokens[condition.get_id()] = next(self.count)
-            self.decisions[found] = condition
+            self.decisions[found], self.decisions[-found] = condition, t.negation(condition)
+            self.kept.append(condition)
         return found
 
     def narrow(self, guard, condition):
@@ -149,8 +152,13 @@ class Executor:
                     possible.append(narrowed)
         if len(possible) <= 1:
             return possible[0] if possible else None
-        common = frozenset.intersection(*(g.tokens for g in possible))
-        return Guard(t.disjunction([g.condition for g in possible]), common | {number})
+        return self.either(possible, number)
+
+    def either(self, guards, number):
+        """Where one of the guards holds; a token of its own tells what differs between them."""
+        common = frozenset.intersection(*(guard.tokens for guard in guards))
+        self.decisions[number] = t.disjunction([t.conjunction(self.tested(guard.tokens - common)) for guard in guards])
+        return Guard(t.disjunction([guard.condition for guard in guards]), common | {number})
 
     def meet(self, guards):
         if len(guards) == 1:
@@ -160,7 +168,7 @@ class Executor:
             first, second = (guard.tokens - common for guard in guards)
             if len(first) == len(second) == 1 and next(iter(first)) == -next(iter(second)):
                 return self.at_tokens(common, guards)
-        return Guard(t.disjunction([guard.condition for guard in guards]), common | {next(self.count)})
+        return self.either(guards, next(self.count))
 
     def at_tokens(self, tokens, guards):
         return Guard(t.disjunction([guard.condition for guard in guards]), tokens)
@@ -171,14 +179,14 @@ class Executor:
         if self.quiet or z3.is_true(holds):
             return
         where = ">".join(f"{name}:{line}" for name, line in self.stack)
-        self.obligations.append(Goal(f"{what} at {where}", self.weaker(guard), holds))
+        self.obligations.append(self.goal(f"{what} at {where}", guard, holds))
 
-    def weaker(self, guard):
-        """What the guard implies: the decisions of the innermost routine, of the two innermost, of all, and the guard itself."""
-        outer = [frame.tokens for frame in self.entered[:-3:-1]] + [frozenset()]
-        found = [t.conjunction([self.decisions[abs(token)] if token > 0 else t.negation(self.decisions[-token])
-                                for token in guard.tokens - tokens if abs(token) in self.decisions]) for tokens in outer]
-        return found + [guard.condition]
+    def goal(self, what, guard, holds):
+        inner = self.entered[-1].tokens if self.entered else frozenset()
+        return Goal(what, t.conjunction(self.tested(guard.tokens - inner)), self.tested(guard.tokens), guard.condition, holds)
+
+    def tested(self, tokens):
+        return [self.decisions[token] for token in tokens if token in self.decisions]
 
     # ------------------------------------------------------------ values
 

@@ -16,9 +16,10 @@ import z3
 import ir
 import machine
 import term as t
-from execute import Executor, Goal
+from execute import Executor
 from memory import ALWAYS, Memory, Place, Region
 
+PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
 # Routines whose loops are proved by induction over one round instead of unrolled: batches, sweeps, long walks.
 CUTS = {"call_frame_take", "call_frame_free", "call_frame_return", "call_space_bind", "call_space_protect",
@@ -33,8 +34,13 @@ SKOLEM = {
     "claim_large_part": (23, 9), "claim_capability_table": (23,), "claim_environment_table": (23, 5),
     "claim_capability": (30,), "claim_derivation": (30,), "claim_environment": (23,), "claim_vcpu": (23, 3),
 }
-TIMEOUT_MS = 60_000
-FACTS_AT_ONCE = 12
+# Facts of the state before that help most often come first.
+PRIORITY = ("claim_environment_table", "claim_capability_table", "claim_environment", "claim_vcpu", "claim_capability",
+            "claim_frame_pair", "claim_binding", "claim_binding_list", "claim_frame_bindings", "claim_frame_owner",
+            "claim_derivation", "claim_large", "claim_large_part", "claim_kernel")
+TRY_MS = 20_000
+FACTS_AT_ONCE = 6
+NEAR = 8
 
 
 # ---------------------------------------------------------------- the module under proof
@@ -132,7 +138,7 @@ class Prover(Executor):
         for name, widths in SKOLEM.items():
             holds = self.specified(name, self.anything(widths), guard)
             if not z3.is_true(holds):
-                self.goals.append(Goal(f"{name} {label}", self.weaker(guard)[-2:], holds))
+                self.goals.append(self.goal(f"{name} {label}", guard, holds))
 
     def loop(self, guard, label, stage):
         if self.quiet:
@@ -141,8 +147,8 @@ class Prover(Executor):
             self.epochs.append((guard, self.memory.snapshot()))
             return
         self.claim_goals(guard, f"{label} {stage}")
-        self.goals.append(Goal(f"assumed_caller {label} {stage}", self.weaker(guard)[-2:],
-                               self.specified("assumed_caller", [self.caller], guard)))
+        self.goals.append(self.goal(f"assumed_caller {label} {stage}", guard,
+                                    self.specified("assumed_caller", [self.caller], guard)))
 
     def instances(self):
         """Claims worth knowing of the state before: at everything that was read."""
@@ -237,7 +243,7 @@ def failure_goals(prover, exits):
             where = tuple(z3.BitVec(f"any{i}_{width}", width) for i, width in enumerate(key.widths))
             holds = t.equal(prover.memory.read_key(key, where, guard, log), prover.memory.read_key(key, where, guard, []))
             if not z3.is_true(holds):
-                yield Goal(f"{key} is unchanged when the call fails", prover.weaker(guard)[-2:], holds)
+                yield prover.goal(f"{key} is unchanged when the call fails", guard, holds)
 
 
 def claims_after(prover, exits):
@@ -259,65 +265,114 @@ class Case:
 def prove_handler(module, name, properties, rounds):
     started = time.time()
     prover, exits = run_handler(module, name)
-    goals = {"memory": prover.obligations, "failure": list(failure_goals(prover, exits)), "claims": prover.goals}
-    claims_after(prover, exits)
-    facts = prover.facts_before(rounds)
-    seconds = time.time() - started
     cases = []
-    for prop in ("memory", "failure", "claims"):
-        if prop in properties:
-            cases.append(check(name, prop, facts, goals[prop], seconds))
-            seconds = 0
+    for prop in PROPERTIES:
+        if prop not in properties:
+            continue
+        if prop == "claims":
+            claims_after(prover, exits)
+        goals = {"memory": prover.obligations, "failure": list(failure_goals(prover, exits)), "claims": prover.goals}[prop]
+        facts = prover.facts_before(rounds)
+        cases.append(check(name, prop, facts, goals, time.time() - started))
+        started = time.time()
     return cases
-
-
-CHUNK = 30
 
 
 def check(name, prop, facts, goals, seconds):
     started = time.time()
-    failures = []
-    for at in range(0, len(goals), CHUNK):
-        failures += check_goals(facts, goals[at:at + CHUNK])
+    ladder = Ladder(facts)
+    failures = [f"{goal.what}: {answer}" for goal in goals if (answer := ladder.climb(goal)) != "proved"]
     return Case(name, prop, len(goals), seconds + time.time() - started, failures)
 
 
-def check_goals(facts, goals):
-    """Show all the goals at once. A counterexample tells which fact of the state before to add, or, when it violates none,
-    for which goals the condition was too weak."""
-    chosen = [fact for group, fact in facts if not group]
-    spare = [fact for group, fact in facts if group]
-    weak = {id(goal): 0 for goal in goals}
-    open_goals, failures = list(goals), []
-    while open_goals:
+class Reads:
+    """Which reads of the state before a term depends on."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def of(self, term):
+        """Ids of the reads in the term."""
+        key = term.get_id()
+        if key not in self.seen:
+            found, visited, work = set(), {key}, [term]
+            while work:
+                node = work.pop()
+                if node.num_args() and node.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                    found.add(node.get_id())
+                for child in node.children():
+                    if child.get_id() not in visited:
+                        visited.add(child.get_id())
+                        work.append(child)
+            self.seen[key] = found, term
+        return self.seen[key][0]
+
+
+class Ladder:
+    """Show a goal from as little as will do: first from what the innermost routine tested, then from all that the path did,
+    then with the facts of the state before that read what it reads, then with those that a counterexample violates."""
+
+    def __init__(self, facts):
+        self.general = [fact for group, fact in facts if not group]
+        self.spare = sorted(((group, fact) for group, fact in facts if group), key=lambda each: PRIORITY.index(each[0]))
+        self.bare = z3.SolverFor("QF_UFBV")
+        self.bare.set("timeout", 2000)
+        self.bare.add(*self.general)
+        self.reads = Reads()
+        self.users = {}
+        for _, fact in self.spare:
+            for read in self.reads.of(fact):
+                self.users[read] = self.users.get(read, 0) + 1
+
+    def climb(self, goal):
+        self.bare.push()
+        self.bare.add(goal.near, z3.Not(goal.holds))
+        answer = self.bare.check()
+        self.bare.pop()
+        return "proved" if answer == z3.unsat else self.with_more(goal)
+
+    def with_more(self, goal):
+        """Add decisions of the path and facts: first those that read what the goal reads, then those that a counterexample violates."""
+        spare = {term.get_id(): term for term in goal.decisions} | {fact.get_id(): fact for _, fact in self.spare}
+        chosen = [goal.near]
+        wanted = set(self.reads.of(goal.holds))
+        for _ in range(2):
+            taken = self.nearest(spare, wanted)
+            chosen += taken
+            for term in taken:
+                del spare[term.get_id()]
+                wanted |= self.reads.of(term)
+            if self.attempt(chosen, goal)[0] == z3.unsat:
+                return "proved"
+        return self.by_counterexample(goal, chosen, spare)
+
+    def by_counterexample(self, goal, chosen, spare):
+        while True:
+            answer, model = self.attempt(chosen, goal)
+            if answer != z3.sat:
+                return "proved" if answer == z3.unsat else "unknown"
+            violated = [term for term in spare.values() if z3.is_false(model.eval(term, model_completion=True))]
+            if not violated:
+                final = self.attempt(chosen + [goal.condition, *spare.values()], goal)[0]
+                return {z3.unsat: "proved", z3.sat: "refuted"}.get(final, "unknown")
+            for term in violated[:FACTS_AT_ONCE]:
+                chosen = chosen + [term]
+                del spare[term.get_id()]
+
+    def attempt(self, chosen, goal):
         solver = z3.SolverFor("QF_UFBV")
-        solver.set("timeout", TIMEOUT_MS)
-        negations = [z3.And(goal.weaker[weak[id(goal)]], z3.Not(goal.holds)) for goal in open_goals]
-        solver.add(*chosen, z3.Or(*negations))
+        solver.set("timeout", TRY_MS)
+        solver.add(*self.general, *chosen, z3.Not(goal.holds))
         answer = solver.check()
-        if answer == z3.unsat:
-            break
-        if answer == z3.unknown:
-            if len(open_goals) == 1:
-                return failures + [f"{open_goals[0].what}: unknown"]
-            half = len(open_goals) // 2
-            return failures + check_goals(facts, open_goals[:half]) + check_goals(facts, open_goals[half:])
-        model = solver.model()
-        violated = [fact for fact in spare if z3.is_false(model.eval(fact, model_completion=True))]
-        if violated:
-            taken = {fact.get_id() for fact in violated[:FACTS_AT_ONCE]}
-            chosen += violated[:FACTS_AT_ONCE]
-            spare = [fact for fact in spare if fact.get_id() not in taken]
-            continue
-        for goal, negation in zip(list(open_goals), negations):
-            if not z3.is_true(model.eval(negation, model_completion=True)):
-                continue
-            if weak[id(goal)] + 1 < len(goal.weaker):
-                weak[id(goal)] += 1
-            else:
-                open_goals.remove(goal)
-                failures.append(f"{goal.what}: refuted")
-    return failures
+        return answer, solver.model() if answer == z3.sat else None
+
+    def nearest(self, spare, wanted):
+        score = []
+        for key, term in spare.items():
+            shared = self.reads.of(term) & wanted
+            if shared:
+                score.append((sum(1 / (1 + self.users.get(read, 0)) for read in shared) / (1 + len(self.reads.of(term))), key))
+        return [spare[key] for _, key in sorted(score, reverse=True)[:NEAR]]
 
 
 # ---------------------------------------------------------------- the whole

@@ -46,7 +46,8 @@ def measured(build, suite, verbose=False):
 def longest_path(build):
     """Instructions of the kernel's longest path in any system of the test suite, or None if none measured it.
 
-    Each that asks for one processor runs once, on the kernel that times its paths: that costs each path some 30 instructions.
+    Each that asks for one processor runs once, on the kernel that times its paths: that costs each path some 30
+    instructions.
     """
     longest = []
     for path in [place.SOURCE / SUITES["kernel"], *system.manifests()]:

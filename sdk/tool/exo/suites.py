@@ -19,4 +19,5 @@ SUITES = {
     "bench": "the limits in bench/limits.toml",
 }
 
-SYSTEMS = ("tests/system/*.toml", "tests/system/*/*.toml", "examples/*/system.toml")
+SYSTEMS = ("tests/system/*.toml", "tests/system/*/*.toml", "examples/*/system.toml",
+           "sdk/template/system.toml")

@@ -1,5 +1,6 @@
 /* A copy of the program that holds frames and slots which its parent wants back, and what it tells in the shared page. */
 #pragma once
+#include <stdbool.h>
 #include <exo/abi.h>
 #include <offspring.h>
 

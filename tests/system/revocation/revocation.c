@@ -142,7 +142,7 @@ static bool the_good_one_gives_slots_before_the_deadline(void)
     check_must("revoke", exo_revoke(0, time->slot, holder.child.frame, holder.time, SLOTS_WANTED, exo_time() + PATIENCE_NS));
     bool fine = check_equal("it saw the request", sleep_until(&SHARED->asked, asked + 1) && holder_looks(), true);
     for (uint32_t i = 0; i < SLOTS_WANTED; i++)
-        fine &= check_equal("owner of the slot", exo_slot_info(time->first + time->count - 1 - i)->owner, 0);
+        fine &= check_equal("owner of the slot", exo_slot_info(time->first + time->count - 1 - i)->owner, exo_start.environment);
     fine &= check_equal("owner of the others", exo_slot_info(time->first)->owner, holder.child.frame);
     return fine & check_equal("reclaim after the answer", exo_slot_reclaim(0, time->slot, time->first), EXO_KEPT);
 }

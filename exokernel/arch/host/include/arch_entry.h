@@ -50,26 +50,31 @@ static inline uint32_t entry_may(uint64_t entry)
            (entry & EXO_ENTRY_MAY_EXECUTE ? EXO_MAP_EXECUTE : 0);
 }
 
-static inline bool entry_allows(uint64_t entry, uint32_t map_flags)
-{
-    uint64_t needed = (map_flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) | (map_flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0);
-    return (needed & ~entry) == 0;
-}
-
 static inline uint32_t entry_slot(uint64_t entry)
 {
     return (uint32_t)(entry >> 11 & 1) | (uint32_t)(entry >> 52 & 0x7ff) << 1;
 }
 
-/* Hardware may set the accessed and dirty bits at the same time, so the others change by atomic AND and OR. */
-static inline void entry_change(uint64_t *entry, uint32_t flags)
+/* A change of an entry's flags, worked out once for many entries: which bits it must have, which stay, which are set. */
+struct entry_plan {
+    uint64_t required, kept, set;
+};
+
+static inline struct entry_plan entry_plan(uint32_t flags, bool is_large)
 {
     uint64_t set = (flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE);
-    uint64_t clear = (ENTRY_WRITE | ENTRY_NO_EXECUTE) & ~set;
+    uint64_t may = (flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0);
+    uint64_t cleared = ((ENTRY_WRITE | ENTRY_NO_EXECUTE) & ~set) | (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) |
+                       (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
 
-    clear |= (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) | (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
-    __atomic_fetch_and(entry, ~clear, __ATOMIC_RELAXED);
-    __atomic_fetch_or(entry, set, __ATOMIC_RELAXED);
+    return (struct entry_plan){.required = ENTRY_PRESENT | (is_large ? ENTRY_LARGE : 0) | may, .kept = ~cleared, .set = set};
+}
+
+/* Hardware may set the accessed and dirty bits at the same time, so the others change by atomic AND and OR. */
+static inline void entry_change(uint64_t *entry, const struct entry_plan *plan)
+{
+    __atomic_fetch_and(entry, plan->kept, __ATOMIC_RELAXED);
+    __atomic_fetch_or(entry, plan->set, __ATOMIC_RELAXED);
 }
 
 /* Which entry of a table of this level (1 up) translates the address. */

@@ -80,6 +80,11 @@ static inline struct vcpu *vcpu_here(void)
     return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
 }
 
+static inline struct exo_context *context_here(void)
+{
+    return context_page(vcpu_here()->context);
+}
+
 static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
 {
     return index < limit ? index : 0;

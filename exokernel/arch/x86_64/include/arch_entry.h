@@ -64,24 +64,30 @@ static inline uint32_t entry_may(uint64_t entry)
            (entry & EXO_ENTRY_MAY_EXECUTE ? EXO_MAP_EXECUTE : 0) | (entry & ENTRY_LARGE ? EXO_MAP_LARGE : 0);
 }
 
-static inline bool entry_allows(uint64_t entry, uint32_t map_flags)
-{
-    uint64_t needed = (map_flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) | (map_flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0);
-    return (needed & ~entry) == 0;
-}
-
 static inline uint32_t entry_slot(uint64_t entry)
 {
     return (entry >> 11 & 1) | (entry >> 52 & 0x7ff) << 1;
 }
 
-/* The same binding with other flags: first what goes, then what comes, so that it is never writable and executable,
- * and what the hardware sets meanwhile stays. */
-static inline void entry_change(uint64_t *entry, uint32_t flags)
+/* A change of an entry's flags, worked out once for many entries: which bits it must have, which stay, which are set. */
+struct entry_plan {
+    uint64_t required, kept, set;
+};
+
+static inline struct entry_plan entry_plan(uint32_t flags, bool is_large)
 {
-    uint64_t cleared = (flags & EXO_MAP_WRITE ? 0 : ENTRY_WRITE) | (flags & EXO_MAP_EXECUTE ? ENTRY_NO_EXECUTE : 0) |
-                       (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) | (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
     uint64_t set = (flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE);
-    __atomic_and_fetch(entry, ~cleared, __ATOMIC_SEQ_CST);
-    __atomic_or_fetch(entry, set, __ATOMIC_SEQ_CST);
+    uint64_t may = (flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0);
+    uint64_t cleared = ((ENTRY_WRITE | ENTRY_NO_EXECUTE) & ~set) | (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) |
+                       (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
+
+    return (struct entry_plan){.required = ENTRY_PRESENT | (is_large ? ENTRY_LARGE : 0) | may, .kept = ~cleared, .set = set};
 }
+
+/* Hardware may set the accessed and dirty bits at the same time, so the others change by atomic AND and OR. */
+static inline void entry_change(uint64_t *entry, const struct entry_plan *plan)
+{
+    __atomic_fetch_and(entry, plan->kept, __ATOMIC_RELAXED);
+    __atomic_fetch_or(entry, plan->set, __ATOMIC_RELAXED);
+}
+

@@ -89,6 +89,13 @@ static inline struct vcpu *vcpu_here(void)
     return vcpu;
 }
 
+static inline struct exo_context *context_here(void)
+{
+    struct exo_context *context;
+    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(context) : "i"(CPU_CONTEXT));
+    return context;
+}
+
 static inline struct processor *processor_here(void)
 {
     struct processor *processor;
@@ -114,7 +121,7 @@ static inline void arch_check_note(uint64_t id, uint64_t generation)
 
 /* ---- switching: inline, because gates and directed yields are little else. The rest is in switch.c. */
 
-#define CPU_FIELD(type, offset) (*(type volatile __seg_gs *)(offset))
+#define CPU_FIELD(type, offset) (*(type __seg_gs *)(offset))
 
 /* An XSAVE area in which every component is in its initial state; only MXCSR is read from it. */
 extern const struct switch_fpu {

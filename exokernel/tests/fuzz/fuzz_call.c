@@ -1,0 +1,169 @@
+/*
+ * libFuzzer: bytes become calls of the root, of A and B (whom the root acts for) and of A itself on processor 1, with any
+ * arguments, and touches, interrupts, timers and waits between them, on a host machine of the sizes that ship. Sanitizers
+ * watch the core; invariants are checked after every CHECK_EVERY-th step and at each input's end.
+ */
+#include "../invariants.h"
+#include "../world.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FRAMES = 96, A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23, A_SLOT = 4, B_SLOT = 5,
+    A_FIRST = 32, B_FIRST = 64, STEP_BYTES = 8, CHECK_EVERY = 16, CALLS_WANTED = 1000000,
+};
+
+static uint64_t calls, succeeded, checks;
+
+/* The state that every input starts from, for the frames that there are. */
+static struct {
+    struct kernel kernel;
+    struct machine_processor processor[PROCESSOR_LIMIT];
+    struct exo_system system;
+    struct exo_processor info[PROCESSOR_LIMIT];
+    struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    struct exo_frame frame[FRAMES];
+    union machine_words words[FRAMES];
+    struct capability_table capabilities[FRAMES];
+    struct environment environment[FRAMES];
+    struct exo_context context[FRAMES];
+    uint64_t time;
+} kept;
+
+static const struct {
+    void *copy, *original;
+    size_t size;
+} parts[] = {
+    {&kept.kernel, &kernel, sizeof kept.kernel},
+    {kept.processor, machine.processor, sizeof kept.processor},
+    {&kept.system, &machine.system, sizeof kept.system},
+    {kept.info, machine.info, sizeof kept.info},
+    {kept.slot, machine.slot, sizeof kept.slot},
+    {kept.frame, machine.frame, sizeof kept.frame},
+    {kept.words, machine.words, sizeof kept.words},
+    {kept.capabilities, machine.capabilities, sizeof kept.capabilities},
+    {kept.environment, machine.environment, sizeof kept.environment},
+    {kept.context, machine_contexts, sizeof kept.context},
+    {&kept.time, &machine.time, sizeof kept.time},
+};
+
+static void parts_keep(void)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        memcpy(parts[i].copy, parts[i].original, parts[i].size);
+}
+
+static void parts_restore(void)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        memcpy(parts[i].original, parts[i].copy, parts[i].size);
+    memset(machine_notes, 0, sizeof machine_notes);
+    machine.locked = machine.current = 0;
+    machine_log.console_length = 0;
+}
+
+static void verdict_print(void)
+{
+    printf("%sok 1 - %llu calls of random and mutated sequences, %llu of them successful, %llu checks of the invariants\n1..1\n",
+           calls >= CALLS_WANTED ? "" : "not ", (unsigned long long)calls, (unsigned long long)succeeded, (unsigned long long)checks);
+}
+
+static void world_make(void)
+{
+    world_reset(FRAMES, 2);
+    world_environment(A_SLOT, A, A_CAPABILITIES);
+    world_environment(B_SLOT, B, B_CAPABILITIES);
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, A_SLOT, 1, RIGHTS_GIVEN, A_FIRST, 32));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, A_SLOT, 2, RIGHTS_GIVEN, SLOTS_PER_PROCESSOR, SLOTS_PER_PROCESSOR));
+    MUST(CALL(CAPABILITY_DERIVE, B_SLOT, A_SLOT, 3, RIGHTS_GIVEN, B, 1));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, B_SLOT, 1, RIGHTS_GIVEN, B_FIRST, 16));
+    world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
+    world_run(A_SLOT, 0, 2, 1);
+    parts_keep();
+}
+
+int LLVMFuzzerInitialize(int *count, char ***word)
+{
+    (void)count;
+    (void)word;
+    world_make();
+    atexit(verdict_print);
+    return 0;
+}
+
+/* Most bytes are themselves: slots, frames and small numbers. The rest are what breaks careless checks. */
+static uint64_t value_of(uint8_t byte)
+{
+    static const uint64_t odd[] = {
+        UINT64_MAX, UINT32_MAX, 0xffff, 0xff, 1ull << 32, 1ull << 63, 1ull << 47, EXO_USER_LIMIT, EXO_USER_LIMIT - 4096,
+        FRAMES, FRAMES - 1, EXO_FRAME_LIMIT, 4096, 8192, 1ull << 21, 1ull << 30, 1ull << 39, 128, 129, 512, 64 * 20, 65, 33, 4095, 7,
+        EXO_SLOT_NS, 2 * EXO_SLOT_NS,
+    };
+    return byte < 0xe0 ? byte : odd[(byte - 0xe0) % (sizeof odd / sizeof *odd)];
+}
+
+static bool is_batch(uint32_t number)
+{
+    return number >= EXO_CALL_SPACE_BIND && number <= EXO_CALL_SPACE_UNBIND;
+}
+
+static void call_take(uint32_t processor, uint32_t subject, uint32_t number, const uint8_t bytes[6])
+{
+    uint64_t argument[6];
+    for (uint32_t i = 0; i < 6; i++)
+        argument[i] = value_of(bytes[i]);
+    if (is_batch(number)) {
+        struct exo_mapping mapping = {
+            .address = (uint64_t)(bytes[1] & 7) << 12 | (uint64_t)(bytes[1] >> 3) << 21, .table = (uint32_t)argument[2],
+            .frame = (uint32_t)argument[3], .capability = (uint16_t)argument[4], .flags = bytes[5],
+        };
+        for (uint32_t i = 0; i < BIND_MAX; i++, mapping.address += EXO_FRAME_SIZE)
+            world_batch(processor, i, &mapping);
+        argument[0] = bytes[0] % 8 ? bytes[0] % 4 : argument[0];
+    }
+    calls++;
+    succeeded += world_call(processor, subject, number, argument) >= 0;
+}
+
+static bool is_running(uint32_t processor)
+{
+    return kernel.processor[processor].running != 0;
+}
+
+static void step_take(const uint8_t bytes[STEP_BYTES])
+{
+    uint32_t processor = bytes[1] & 1, subject = bytes[1] >> 1 & 1 ? (bytes[1] >> 2) % 8 : 0;
+    if (bytes[0] < 200 && is_running(processor))
+        call_take(processor, subject, bytes[0] % (EXO_CALL_COUNT + 1), bytes + 2);
+    else if (bytes[0] < 220 && is_running(processor))
+        machine_touch(processor, (uint64_t)(bytes[2] & 7) << 12 | (uint64_t)(bytes[2] >> 3) << 21, 1u << bytes[3] % 3);
+    else if (bytes[0] < 235 && machine.processor[processor].interrupt)
+        world_interrupt(processor);
+    else if (bytes[0] < 245 && machine.processor[processor].timer != EXO_NEVER)
+        world_timer(processor);
+    else
+        machine.time += value_of(bytes[2]) % EXO_SLOT_NS;
+}
+
+static void state_check(void)
+{
+    const char *broken = invariants_check();
+    checks++;
+    if (!broken)
+        return;
+    fprintf(stderr, "invariant: %s\n", broken);
+    abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    parts_restore();
+    for (size_t i = 0; i + STEP_BYTES <= size; i += STEP_BYTES) {
+        step_take(bytes + i);
+        if (i / STEP_BYTES % CHECK_EVERY == CHECK_EVERY - 1)
+            state_check();
+    }
+    state_check();
+    return 0;
+}
