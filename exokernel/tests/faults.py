@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 KERNEL = HERE.parent
 HARNESS = [HERE / "world.c", HERE / "invariants.c", *(HERE / "explorer" / f"{name}.c" for name in (
     "world_state", "scope", "step", "isolation", "transition")), KERNEL / "arch/host/machine.c"]
-FINDERS = {"walker": ("walk", ["--calls", "40000000", "--jobs", "1"]),
+FINDERS = {"walker": ("walk", ["--first", "--calls", "40000000", "--jobs", "1"]),
            "explorer": ("explore", ["--states", "2100000", "--jobs", "1"])}
 
 

@@ -347,6 +347,9 @@ static const char *check_bindings(void)
     for (frame_name frame = 1; frame < kernel.frame_count; frame++)
         if (is_table(frame_at(frame)->kind) && (broken = check_table(frame, bindings)))
             return broken;
+    for (frame_name frame = 1; frame < kernel.frame_count; frame++)
+        REQUIRE(!is_table(frame_at(frame)->kind) || frame_at(frame)->closing || frame_at(frame)->progress == bindings[frame],
+                "a page table does not know how often it is bound");
     for (frame_name frame = 0; frame < kernel.frame_count; frame++)
         if ((bindings[frame] || frame_at(frame)->bindings) && (broken = check_list_length(frame, bindings[frame])))
             return broken;
@@ -505,7 +508,7 @@ static bool id_is_valid(uint64_t id)
         if (!frame_is(table, EXO_FRAME_CAPABILITIES))
             continue;
         for (uint32_t position = 1; position < CAPABILITIES_PER_TABLE; position++)
-            if (capability_page(table)->slot[position - 1].id == id)
+            if (capability_page(table)->slot[position - 1].id == id && capability_page(table)->slot[position - 1].state == CAPABILITY_LIVE)
                 return chain_walk(table * CAPABILITIES_PER_TABLE + position, id, 0, 0, &stamped) == CHAIN_VALID;
     }
     return false;

@@ -68,15 +68,17 @@ END_TEST
 
 START_TEST(free_and_return_check_their_arguments)
 {
-    GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, FREE_FRAME, 1), 1);
     MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 10, RIGHTS_GIVEN, FREE_FRAME, 4));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 11, RIGHTS_GIVEN, FREE_FRAME, 4));
+    GIVES(CALL(FRAME_TAKE, 10, FREE_FRAME, 1), 1);
+    MUST(CALL(TABLE_CREATE, 10, FREE_FRAME + 1, FREE_FRAME + 2, 1));
     for (uint32_t number = EXO_CALL_FRAME_FREE; number <= EXO_CALL_FRAME_RETURN; number++) {
-        IS(unit_call(0, 0, number, (const uint64_t[6]){ROOT_FRAMES, FREE_FRAME, 0}), BAD_ARGUMENT);
-        IS(unit_call(0, 0, number, (const uint64_t[6]){ROOT_FRAMES, FREE_FRAME, BATCH_MAX + 1}), BAD_ARGUMENT);
-        IS(unit_call(0, 0, number, (const uint64_t[6]){ROOT_FRAMES, NO_FRAME, 1}), BAD_NAME);
+        IS(unit_call(0, 0, number, (const uint64_t[6]){10, FREE_FRAME, 0}), BAD_ARGUMENT);
+        IS(unit_call(0, 0, number, (const uint64_t[6]){10, FREE_FRAME, BATCH_MAX + 1}), BAD_ARGUMENT);
+        IS(unit_call(0, 0, number, (const uint64_t[6]){10, NO_FRAME, 1}), BAD_NAME);
         IS(unit_call(0, 0, number, (const uint64_t[6]){100, FREE_FRAME, 1}), BAD_CAPABILITY);
-        IS(unit_call(0, 0, number, (const uint64_t[6]){10, FREE_FRAME, 1}), NO_RIGHT);
-        IS(unit_call(0, 0, number, (const uint64_t[6]){ROOT_FRAMES, ROOT_CONTEXT, 1}), WRONG_KIND);
+        IS(unit_call(0, 0, number, (const uint64_t[6]){11, FREE_FRAME, 1}), NO_RIGHT);
+        IS(unit_call(0, 0, number, (const uint64_t[6]){10, FREE_FRAME + 1, 1}), WRONG_KIND);
     }
 }
 END_TEST

@@ -60,6 +60,32 @@ START_TEST(batch_stops_at_the_first_that_cannot_be)
 }
 END_TEST
 
+START_TEST(one_entry_means_a_run_of_pages)
+{
+    setup();
+    GIVES(BIND(0, .address = ADDRESS, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = WRITABLE, .more = 1), 2);
+    ck_assert_uint_eq(entry_frame(unit_entry(TABLE, ADDRESS + 0x1000, 1)), OTHER);
+    GIVES(PROTECT(0, .address = ADDRESS, .table = TABLE, .flags = READ, .more = 1), 2);
+    ck_assert_uint_eq(machine_touch(0, ADDRESS + 0x1000, EXO_MAP_WRITE), 0);
+    GIVES(PROTECT(0, .address = ADDRESS, .table = TABLE, .flags = WRITABLE, .more = 5), 2);
+    GIVES(UNBIND(0, .address = ADDRESS + 0x1000, .table = TABLE, .more = 3), 1);
+    ck_assert_uint_eq(unit_entry(TABLE, ADDRESS + 0x1000, 1), 0);
+    GIVES(BIND(0, .address = 0x1000, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = 9), 2);
+}
+END_TEST
+
+START_TEST(run_ends_with_its_table)
+{
+    setup();
+    IS(BIND(0, .address = 511 << 12, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = 1), BAD_ARGUMENT);
+    IS(BIND(0, .address = 0, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = UINT32_MAX), BAD_ARGUMENT);
+    IS(BIND(0, .address = 0x200000, .table = TABLE2, .frame = TABLE, .flags = READ, .more = 1), BAD_ARGUMENT);
+    GIVES(BIND(0, .address = 511 << 12, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ), 1);
+    IS(UNBIND(0, .address = 511 << 12, .table = TABLE, .more = 1), BAD_ARGUMENT);
+    IS(PROTECT(0, .address = 511 << 12, .table = TABLE, .flags = READ, .more = 1), BAD_ARGUMENT);
+}
+END_TEST
+
 START_TEST(batch_length_is_checked)
 {
     IS(CALL(SPACE_BIND, 0), BAD_ARGUMENT);
@@ -80,7 +106,7 @@ START_TEST(bind_checks_table_and_address)
     IS(BIND(0, .address = 8, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ), BAD_ARGUMENT);
     IS(BIND(0, .address = EXO_USER_LIMIT, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ), BAD_ARGUMENT);
     IS(BIND(0, .address = 1ull << 47, .table = ROOT_TABLE, .frame = TABLE3, .flags = READ), BAD_ARGUMENT);
-    IS(BIND(0, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .reserved = 1), BAD_ARGUMENT);
+    IS(BIND(0, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = TABLE_ENTRIES), BAD_ARGUMENT);
 }
 END_TEST
 
@@ -274,7 +300,7 @@ START_TEST(root_table_of_a_space_is_set_and_checked)
 END_TEST
 
 UNIT_MAIN("space", bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become, batch_stops_at_the_first_that_cannot_be,
-          batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame, bind_checks_the_capability,
+          one_entry_means_a_run_of_pages, run_ends_with_its_table, batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame, bind_checks_the_capability,
           frame_given_away_is_not_the_grantors_any_more, kernel_pages_are_bound_readable_only,
           upper_entries_are_ones_own_tables_of_the_next_level, protection_changes_within_what_was_allowed,
           protect_and_unbind_check_their_arguments, accessed_and_dirty_are_cleared_by_request, unbound_address_faults_here_at_once,

@@ -7,19 +7,10 @@
 
 typedef int64_t batch_call(uint16_t subject, uint32_t count);
 
-/* Give the batch's entries to the call until all are done or one is refused. */
-static int64_t batch_run(const struct exo_space *space, batch_call *call, uint32_t count)
+/* Pages that a call changes at most. */
+static uint32_t most_of(batch_call *call)
 {
-    uint32_t most = call == exo_space_bind ? EXO_BIND_MAX : EXO_BATCH_MAX;
-
-    for (uint32_t done = 0; done < count;) {
-        int64_t result = call(space->subject, count - done < most ? count - done : most);
-        if (result <= 0)
-            return result;
-        done += (uint32_t)result;
-        memmove(EXO_CONTEXT->batch, EXO_CONTEXT->batch + result, (count - done) * sizeof(struct exo_mapping));
-    }
-    return EXO_OK;
+    return call == exo_space_bind ? EXO_BIND_MAX : EXO_BATCH_MAX;
 }
 
 static int64_t table_make(const struct exo_space *space, uint32_t level, uint32_t *ret_table)
@@ -43,9 +34,9 @@ static int64_t table_bind(const struct exo_space *space, uint32_t parent, uint32
     EXO_CONTEXT->batch[0] = (struct exo_mapping){
         .address = address, .table = parent, .frame = child, .flags = EXO_MAP_READ,
     };
-    int64_t result = batch_run(space, exo_space_bind, 1);
+    int64_t result = exo_space_bind(space->subject, 1);
     exo_events_restore(blocked);
-    return result;
+    return result == 1 ? EXO_OK : result;
 }
 
 void exo_space_open(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames)
@@ -91,37 +82,34 @@ uint32_t exo_space_table(struct exo_space *space, uint64_t address)
     return table;
 }
 
-/* One batch for consecutive pages; list or first name the frames to bind, neither: no frames. */
-static int64_t pages_change(struct exo_space *space, batch_call *call, uint64_t address, const uint32_t *list,
-                            uint32_t first, uint32_t count, uint16_t capability, uint32_t flags)
+/* Pages in a row within one table, as one entry; frame is the first one's, or 0. How many were done, or an error. */
+static int64_t run_change(struct exo_space *space, batch_call *call, uint64_t address, uint32_t frame, uint32_t count,
+                          uint16_t capability, uint32_t flags)
 {
-    struct exo_mapping *batch = EXO_CONTEXT->batch;
-    uint32_t tables[2] = { exo_space_table(space, address), 0 };
-    uint64_t last = address + (count - 1) * EXO_FRAME_SIZE;
+    uint32_t room = EXO_TABLE_ENTRIES - address / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES;
+    uint32_t run = count < room ? count : room, table = exo_space_table(space, address);
 
-    tables[1] = exo_space_table(space, last);
-    if (!tables[0] || !tables[1])
+    if (!table)
         return EXO_BAD_NAME;
     bool blocked = exo_events_block();
-    for (uint32_t i = 0; i < count; i++, address += EXO_FRAME_SIZE)
-        batch[i] = (struct exo_mapping){
-            .address = address, .table = tables[address >> 21 == last >> 21], .capability = capability,
-            .frame = list ? list[i] : first ? first + i : 0, .flags = (uint16_t)flags,
-        };
-    int64_t result = batch_run(space, call, count);
+    EXO_CONTEXT->batch[0] = (struct exo_mapping){
+        .address = address, .table = table, .frame = frame, .capability = capability, .flags = (uint16_t)flags,
+        .more = (run < most_of(call) ? run : most_of(call)) - 1,
+    };
+    int64_t result = call(space->subject, 1);
     exo_events_restore(blocked);
     return result;
 }
 
-static int64_t range_change(struct exo_space *space, batch_call *call, uint64_t address, const uint32_t *list,
-                            uint32_t first, uint32_t count, uint16_t capability, uint32_t flags)
+static int64_t range_change(struct exo_space *space, batch_call *call, uint64_t address, uint32_t frame, uint32_t count,
+                            uint16_t capability, uint32_t flags)
 {
-    for (uint32_t done = 0; done < count; done += EXO_BATCH_MAX) {
-        uint32_t part = count - done < EXO_BATCH_MAX ? count - done : EXO_BATCH_MAX;
-        int64_t result = pages_change(space, call, address + done * EXO_FRAME_SIZE, list ? list + done : 0,
-                                      first ? first + done : 0, part, capability, flags);
-        if (result != EXO_OK)
+    for (uint32_t done = 0; done < count;) {
+        int64_t result = run_change(space, call, address + (uint64_t)done * EXO_FRAME_SIZE, frame ? frame + done : 0,
+                                    count - done, capability, flags);
+        if (result <= 0)
             return result;
+        done += (uint32_t)result;
     }
     return EXO_OK;
 }
@@ -129,23 +117,31 @@ static int64_t range_change(struct exo_space *space, batch_call *call, uint64_t 
 int64_t exo_space_map(struct exo_space *space, uint64_t address, uint32_t frame, uint32_t count, uint16_t capability,
                       uint32_t flags)
 {
-    return range_change(space, exo_space_bind, address, 0, frame, count, capability, flags);
+    return range_change(space, exo_space_bind, address, frame, count, capability, flags);
 }
 
 int64_t exo_space_map_list(struct exo_space *space, uint64_t address, const uint32_t *frames, uint32_t count,
                            uint16_t capability, uint32_t flags)
 {
-    return range_change(space, exo_space_bind, address, frames, 0, count, capability, flags);
+    for (uint32_t done = 0, run; done < count; done += run) {
+        for (run = 1; done + run < count && frames[done + run] == frames[done] + run; run++)
+            ;
+        int64_t result = exo_space_map(space, address + (uint64_t)done * EXO_FRAME_SIZE, frames[done], run, capability,
+                                       flags);
+        if (result != EXO_OK)
+            return result;
+    }
+    return EXO_OK;
 }
 
 int64_t exo_space_unmap(struct exo_space *space, uint64_t address, uint32_t count)
 {
-    return range_change(space, exo_space_unbind, address, 0, 0, count, 0, 0);
+    return range_change(space, exo_space_unbind, address, 0, count, 0, 0);
 }
 
 int64_t exo_space_change(struct exo_space *space, uint64_t address, uint32_t count, uint32_t flags)
 {
-    return range_change(space, exo_space_protect, address, 0, 0, count, 0, flags);
+    return range_change(space, exo_space_protect, address, 0, count, 0, flags);
 }
 
 void exo_space_settle(void)

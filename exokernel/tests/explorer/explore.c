@@ -222,11 +222,19 @@ static void scope_explore(const struct scope *scope, uint32_t number, uint64_t *
     fflush(stdout);
 }
 
+static void options_lengthen(void)
+{
+    options.states = 100000000;
+    options.seconds = 7200;
+}
+
 static void options_read(int count, char **word)
 {
+    if (getenv("EXO_LONG"))
+        options_lengthen();
     for (int i = 1; i < count; i++) {
         if (!strcmp(word[i], "--long"))
-            options.states = 100000000, options.seconds = 7200;
+            options_lengthen();
         else if (!strcmp(word[i], "--states") && i + 1 < count)
             options.states = strtoull(word[++i], NULL, 0);
         else if (!strcmp(word[i], "--seconds") && i + 1 < count)

@@ -72,11 +72,13 @@ void list_batch(uint32_t number, const struct domain *const domain[5])
         for (uint32_t t = 0; t < domain[1]->count; t++)
             for (uint32_t f = 0; f < domain[2]->count; f++)
                 for (uint32_t c = 0; c < domain[3]->count; c++)
-                    for (uint32_t m = 0; m < domain[4]->count; m++) {
+                    for (uint32_t m = 0; m < domain[4]->count * 2; m++) {
                         step.mapping = (struct exo_mapping){
                             .address = domain[0]->value[a], .table = domain[1]->value[t], .frame = domain[2]->value[f],
-                            .capability = domain[3]->value[c], .flags = domain[4]->value[m],
+                            .capability = domain[3]->value[c], .flags = domain[4]->value[m / 2], .more = m % 2,
                         };
+                        if (m % 2 && domain[0]->value[a]) /* a run of two fits at a table's first entry only */
+                            continue;
                         call_add(&step);
                     }
 }
@@ -180,7 +182,7 @@ void step_print(const struct step *step)
     for (uint32_t i = 0; i < 6 && !step->mapping.table; i++)
         printf(" %llx", (unsigned long long)step->argument[i]);
     if (step->mapping.table)
-        printf(" address %llx table %u frame %u capability %u flags %x", (unsigned long long)step->mapping.address, step->mapping.table,
-               step->mapping.frame, step->mapping.capability, step->mapping.flags);
+        printf(" address %llx table %u frame %u capability %u flags %x more %u", (unsigned long long)step->mapping.address, step->mapping.table,
+               step->mapping.frame, step->mapping.capability, step->mapping.flags, step->mapping.more);
     printf("\n");
 }

@@ -21,6 +21,7 @@ static struct options {
     double seconds;
     uint64_t seed;
     uint32_t jobs;
+    bool first; /* stop at the first violation, in whatever scope */
     const char *scope;
 } options = {.calls = 500000000, .seconds = 600, .seed = 1, .jobs = 2};
 
@@ -156,15 +157,27 @@ static int job_run(uint32_t job, int results)
         fflush(stdout);
         if (write(results, report, sizeof report) != sizeof report)
             return 1;
+        if (!report[1] && options.first)
+            return 1;
     }
     return 0;
 }
 
+static void options_lengthen(void)
+{
+    options.calls = 5000000000;
+    options.seconds = 7200;
+}
+
 static void options_read(int count, char **word)
 {
+    if (getenv("EXO_LONG"))
+        options_lengthen();
     for (int i = 1; i < count; i++) {
         if (!strcmp(word[i], "--long"))
-            options.calls = 5000000000, options.seconds = 7200;
+            options_lengthen();
+        else if (!strcmp(word[i], "--first"))
+            options.first = true;
         else if (!strcmp(word[i], "--calls") && i + 1 < count)
             options.calls = strtoull(word[++i], NULL, 0);
         else if (!strcmp(word[i], "--seconds") && i + 1 < count)
@@ -176,7 +189,7 @@ static void options_read(int count, char **word)
         else if (!strcmp(word[i], "--scope") && i + 1 < count)
             options.scope = word[++i];
         else
-            fprintf(stderr, "usage: %s [--long] [--calls N] [--seconds S] [--seed N] [--jobs N] [--scope NAME]\n", word[0]), exit(2);
+            fprintf(stderr, "usage: %s [--long] [--first] [--calls N] [--seconds S] [--seed N] [--jobs N] [--scope NAME]\n", word[0]), exit(2);
     }
 }
 

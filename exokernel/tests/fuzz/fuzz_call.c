@@ -117,6 +117,7 @@ static void call_take(uint32_t processor, uint32_t subject, uint32_t number, con
         struct exo_mapping mapping = {
             .address = (uint64_t)(bytes[1] & 7) << 12 | (uint64_t)(bytes[1] >> 3) << 21, .table = (uint32_t)argument[2],
             .frame = (uint32_t)argument[3], .capability = (uint16_t)argument[4], .flags = bytes[5],
+            .more = bytes[0] >> 3 & 1 ? bytes[0] >> 4 : 0,
         };
         for (uint32_t i = 0; i < BIND_MAX; i++, mapping.address += EXO_FRAME_SIZE)
             world_batch(processor, i, &mapping);

@@ -88,10 +88,10 @@ class Frame:
 
 
 class Executor:
-    def __init__(self, module, memory, models=None, cuts=(), on_access=None):
+    def __init__(self, module, memory, models=None, unrolled=(), on_access=None):
         self.module, self.memory = module, memory
         self.models = models or {}
-        self.cuts = cuts                  # names of routines whose loops are cut
+        self.unrolled = unrolled          # names of routines whose loops are unrolled; others are cut
         self.on_access = on_access
         self.obligations, self.facts = [], []
         self.cut_loop = None              # called with (executor, guard, name): the invariant at a loop's header
@@ -228,7 +228,7 @@ class Executor:
         merged = [(self.meet(guards), value) for guards, value in groups]
         constant = [(guard, value) for guard, value in merged if self.is_constant(value)]
         others = [(guard, value) for guard, value in merged if not self.is_constant(value)]
-        if len(others) > 1:
+        if len(others) > 2 or (len(others) == 2 and not isinstance(kind, ir.Pointer) and kind != ir.Int(32)):
             others = [(self.meet([guard for guard, _ in others]), self.merge(kind, others))]
         return Choice(constant + others) if constant and len(constant + others) > 1 else (constant + others)[0][1]
 
@@ -343,7 +343,7 @@ class Executor:
         return inside
 
     def run_loop(self, frame, header, body, pending):
-        if frame.routine.name in self.cuts:
+        if frame.routine.name not in self.unrolled:
             self.run_cut(frame, header, body, pending)
             return
         for _ in range(UNROLL_MAX):
@@ -355,7 +355,8 @@ class Executor:
 
     def run_cut(self, frame, header, body, pending):
         """The first round as it is; then from any state that the invariant allows, one round for all others."""
-        self.run(frame, body, header, pending)
+        if frame.routine.name.startswith("call_"):
+            self.run(frame, body, header, pending)
         edges = pending.pop(header, [])
         if not edges:
             return
@@ -367,14 +368,18 @@ class Executor:
         self.memory.forget(keys, guard, label)
         values = self.any_round(frame, edges, phis, label)
         self.cut_loop(self, guard, label, "assume")
-        self.round_facts(frame, guard, edges, phis, values)
-        before = self.memory.snapshot()
+        starts = self.round_facts(frame, guard, edges, phis, values)
+        outer, self.memory.written = self.memory.written, set()
         pending[header] = [Edge(guard, values)]
         self.run(frame, body, header, pending)
+        more, self.memory.written = self.memory.written, outer
+        if outer is not None:
+            outer |= more
+        if any(not key.region.name.startswith("%") for key in more - keys):
+            raise ir.IrError(f"{label} writes more than it did dry: {more - keys}")
         for edge in pending.pop(header, []):
-            self.check_round(edge, phis, values, edges)
+            self.check_round(edge, phis, starts)
             self.cut_loop(self, edge.guard, label, "kept")
-        del before
 
     def phis(self, frame, header):
         return [i for i in frame.routine.blocks[header].instructions if i.op == "phi"]
@@ -390,42 +395,39 @@ class Executor:
         return values
 
     def round_facts(self, frame, guard, edges, phis, values):
-        """Counters only grow: each integer that a round carries is at least what the second round began with, if the
-        round steps it by one; check_round shows it."""
-        self.steps = {}
+        """Of a number that each round steps by one from a known start: it never was less. check_round shows it."""
+        starts = {}
+        steps = {i.name for block in frame.routine.blocks.values() for i in block.instructions
+                 if i.op == "add" and i.operands[1][1] == ir.Number(1)}
         for phi in phis:
-            if isinstance(phi.type, ir.Int) and len(edges) == 1 and t.known(edges[0].values[phi.name]) is not None:
-                start = edges[0].values[phi.name]
-                self.steps[phi.name] = start
-                self.facts.append(z3.Implies(guard.condition, z3.UGE(values[phi.name], start)))
+            first = [edge.values[phi.name] for edge in edges]
+            stepped = any(isinstance(value, ir.Local) and value.name in steps for _, value in phi.operands)
+            if stepped and len(first) == 1 and isinstance(first[0], z3.BitVecNumRef):
+                starts[phi.name] = first[0]
+                self.facts.append(z3.Implies(guard.condition, z3.UGE(values[phi.name], first[0])))
+        return starts
 
-    def check_round(self, edge, phis, values, edges):
+    def check_round(self, edge, phis, starts, values):
+        """By induction: not less than the start if this round's was not."""
         for phi in phis:
-            if phi.name in self.steps:
-                self.oblige(edge.guard, z3.UGE(edge.values[phi.name], self.steps[phi.name]),
-                            f"the loop's {phi.name} stays at or above its start", "bound")
+            if phi.name in starts:
+                now = self.plain(phi.type, edge.values[phi.name])
+                self.oblige(edge.guard, z3.UGE(now, starts[phi.name]), f"the loop's {phi.name} stays at or above its start")
 
     def written_by(self, frame, header, body, guard, phis, label):
-        """The fields that a round writes, by running it dry until no more are found."""
-        found = set()
-        facts, obligations = list(self.facts), list(self.obligations)
+        """The fields that a round writes, by running it dry."""
+        snapshot, values, returns = self.memory.snapshot(), dict(frame.values), list(frame.returns)
+        facts = list(self.facts)
         self.quiet += 1
-        while True:
-            snapshot = self.memory.snapshot()
-            values, returns = dict(frame.values), list(frame.returns)
-            self.memory.forget(found, guard, label + "dry")
-            outer, self.memory.written = self.memory.written, set()
-            self.run(frame, body, header, {header: [Edge(guard, self.any_round(frame, [Edge(guard, {p.name: None for p in phis})],
-                                                                            phis, label + "dry"))]})
-            more = self.memory.written
-            self.memory.written = outer
-            self.memory.restore(snapshot)
-            frame.values, frame.returns = values, returns
-            if more <= found:
-                break
-            found |= more
+        outer, self.memory.written = self.memory.written, set()
+        dry = self.any_round(frame, [Edge(guard, {phi.name: None for phi in phis})], phis, label + "dry")
+        self.run(frame, body, header, {header: [Edge(guard, dry)]})
+        found, self.memory.written = self.memory.written, outer
+        if outer is not None:
+            outer |= found
         self.quiet -= 1
-        self.facts, self.obligations = facts, obligations
+        self.memory.restore(snapshot)
+        frame.values, frame.returns, self.facts = values, returns, facts
         return found
 
     def run_block(self, frame, name, edges, pending):
@@ -524,7 +526,8 @@ class Executor:
             return self.step_atomic(instruction, operands, guard)
         if op == "fence":
             return None
-        return self.lift(instruction.type, lambda plain: self.compute(instruction, plain), operands, kinds)
+        kind = ir.Pointer(None) if op == "getelementptr" else instruction.type
+        return self.lift(kind, lambda plain: self.compute(instruction, plain), operands, kinds)
 
     def step_atomic(self, instruction, operands, guard):
         """One step of the machine. Other processors' steps between two of ours are not looked at."""
@@ -616,13 +619,12 @@ class Executor:
     def step_into(self, place, instruction, indices):
         source = instruction.detail
         first = t.known(indices[0])
-        if source == ir.Int(8) and first is None and place.region.racy:
-            return self.byte_of(place, indices[0])
+        if place.region.racy and place.kind != source and len(indices) == 1:
+            return self.bytes_of(place, indices[0], source)
         if source == ir.Int(8) and place.kind != source:
             part, offset = self.memory.at_offset(place, first, 1)
-            if offset:
-                raise ir.IrError(f"pointer into the middle of {part}")
-            return part
+            step = Index(t.bits_of(offset, 64), self.module.layout.size(part.kind))
+            return Place(part.region, part.path + (step,), source) if offset else part
         if place.kind != source:
             place = self.memory.narrow(place, source)
         if first != 0:
@@ -640,12 +642,18 @@ class Executor:
                 place = self.memory.child(place, t.known(index))
         return place
 
-    def byte_of(self, place, offset):
-        """A byte somewhere in the array or structure around."""
-        if place.path and isinstance(place.path[-1], Index):
-            start, place = self.memory.parent(place)
-            offset = t.binary("add", t.extend(offset, 64), t.bits_of(start, 64))
-        return Place(place.region, place.path + (Index(offset, self.module.layout.size(place.kind)),), ir.Int(8))
+    def bytes_of(self, place, index, kind):
+        """The index-th of the bytes or words that an array in a shared page is looked at as."""
+        start, layout = 0, self.module.layout
+        while not isinstance(place.kind, ir.Array):
+            last = place.path[-1]
+            if isinstance(last, Index) and t.known(last.term) is None:
+                break
+            more, place = self.memory.parent(place)
+            start += more
+        size = layout.size(kind)
+        offset = t.binary("add", t.binary("mul", t.extend(index, 64), t.bits_of(size, 64)), t.bits_of(start, 64))
+        return Place(place.region, place.path + (Index(offset, layout.size(place.kind) - size + 1),), kind)
 
     # ------------------------------------------------------------ accesses
 

@@ -342,8 +342,10 @@ bool claim_vcpu(frame_name environment, uint32_t index)
     const struct vcpu *vcpu = &environment_page(environment)->vcpu[index];
     if (vcpu->state > EXO_VCPU_FAULTED)
         return false;
-    return vcpu->state == EXO_VCPU_OFF ||
-           (kind_of(vcpu->context) == EXO_FRAME_CONTEXT && frame_at(vcpu->context)->owner == environment);
+    if (!vcpu->context)
+        return vcpu->state == EXO_VCPU_OFF;
+    return kind_of(vcpu->context) == EXO_FRAME_CONTEXT && frame_at(vcpu->context)->owner == environment &&
+           frame_at(vcpu->context)->link == environment * VCPUS_PER_ENVIRONMENT + index;
 }
 
 /* ---- the caller, as the dispatcher fills it in */

@@ -52,7 +52,7 @@ def every_index(memory, place):
 def clear_page(executor, guard, arguments):
     """Whatever the page is looked at as, it is zero."""
     frame = frame_index(arguments[0])
-    executor.oblige(guard, z3.ULT(arguments[0], executor.frame_count()), "clearing a frame that exists")
+    executor.check_view("frame_table", arguments[0], guard, "clearing")
     for region in PAGES:
         if region in executor.racy:
             continue

@@ -277,10 +277,7 @@ class Memory:
             return t.equal(t.cut(value, 0), t.bits_of(1, 1)) if kind == ir.Int(1) else value
         if isinstance(kind, ir.Pointer):
             raise ir.IrError(f"pointer read from {place}")
-        bits = [self.read_scalar(scalar, guard, limits) for start, scalar in self.scalars(part)
-                if offset <= start < offset + size]
-        whole = bits[0] if len(bits) == 1 else z3.Concat(*reversed(bits))
-        return t.cut(whole, size * 8 - 1)
+        return self.bytes(part, offset, kind, guard)
 
     def store(self, place, kind, value, guard):
         if isinstance(kind, (ir.Struct, ir.Array)):
@@ -303,7 +300,7 @@ class Memory:
                 width = self.layout.size(scalar.kind)
                 self.write_scalar(scalar, t.cut(value, (done + width) * 8 - 1, done * 8), guard)
                 done += width
-        if done != size:
+        if done and done != size:
             raise ir.IrError(f"store of {size} bytes into a part of {part}")
 
     def narrow(self, place, kind):
@@ -322,15 +319,31 @@ class Memory:
         return part
 
     def copy(self, target, source, size, guard):
-        """memcpy between two places of the same shape."""
-        part = self.cover(source, size)
-        onto = self.cover(target, size)
-        if part is None or onto is None:
-            raise ir.IrError(f"copy of {size} bytes from {source} to {target}")
-        values = [(offset, scalar.kind, self.read_scalar(scalar, guard)) for offset, scalar in self.scalars(part)]
-        for offset, kind, value in values:
-            place, rest = self.at_offset(onto, offset, self.layout.size(kind))
-            self.store(place, kind, value, guard)
+        """memcpy: for each scalar of the target, the same bytes of the source."""
+        part, offset = self.at_offset(target, 0, size)
+        values = []
+        for start, scalar in self.scalars(part):
+            if offset <= start < offset + size:
+                place, rest = self.at_offset(source, start - offset, self.layout.size(scalar.kind))
+                values.append((scalar, self.bytes(place, rest, scalar.kind, guard)))
+        for scalar, value in values:
+            self.write_scalar(scalar, value, guard)
+
+    def bytes(self, part, offset, kind, guard):
+        """A scalar's worth of bytes at an offset in the part, whatever stands there."""
+        size = self.layout.size(kind)
+        if isinstance(part.kind, ir.Pointer) or isinstance(kind, ir.Pointer):
+            return self.read_scalar(part, guard) if part.kind == kind else []
+        pieces = []
+        for start, scalar in self.scalars(part):
+            width = self.layout.size(scalar.kind)
+            low, high = max(start, offset), min(start + width, offset + size)
+            if low < high and isinstance(scalar.kind, ir.Int):
+                pieces.append(t.cut(self.read_scalar(scalar, guard), (high - start) * 8 - 1, (low - start) * 8))
+        whole = pieces[0] if len(pieces) == 1 else z3.Concat(*reversed(pieces))
+        if whole.size() != size * 8:
+            raise ir.IrError(f"hole in {part}")
+        return whole
 
     def zero(self, target, size, guard):
         part = self.cover(target, size)

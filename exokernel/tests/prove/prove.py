@@ -21,11 +21,8 @@ from memory import ALWAYS, Memory, Place, Region
 
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
-# Routines whose loops are proved by induction over one round instead of unrolled: batches, sweeps, long walks.
-CUTS = {"call_frame_take", "call_frame_free", "call_frame_return", "call_space_bind", "call_space_protect",
-        "call_space_unbind", "call_console_write", "sweep_unbind", "table_undo", "large_undo", "pass_continue",
-        "table_views_sweep", "sweep_continue", "slots_reap", "tables_reap", "parts_join", "environment_kill",
-        "slot_forget_borrower"}
+# Routines whose loops are unrolled: short walks whose result matters. All others are proved by induction over one round.
+UNROLLED = {"capability_walk", "link_below", "label_write", "vcpu_end_call", "gate_message", "message_copy"}
 # claim: the regions whose reads name things to claim it of, and how many names it takes
 FRAME_CLAIMS = ("claim_frame_owner", "claim_frame_pair", "claim_frame_bindings", "claim_large")
 BINDING_CLAIMS = ("claim_binding", "claim_binding_list")
@@ -38,7 +35,7 @@ SKOLEM = {
 PRIORITY = ("claim_environment_table", "claim_capability_table", "claim_environment", "claim_vcpu", "claim_capability",
             "claim_frame_pair", "claim_binding", "claim_binding_list", "claim_frame_bindings", "claim_frame_owner",
             "claim_derivation", "claim_large", "claim_large_part", "claim_kernel")
-TRY_MS = 20_000
+TRY_MS = 6_000
 FACTS_AT_ONCE = 6
 NEAR = 8
 
@@ -80,21 +77,12 @@ class Prover(Executor):
     racy = ("context_pages",)
 
     def __init__(self, module):
-        super().__init__(module, Memory(module.layout), machine.MODELS, CUTS, Prover.check_access)
+        super().__init__(module, Memory(module.layout), machine.MODELS, UNROLLED, Prover.check_access)
         self.entry_facts, self.epochs, self.goals = [], [], []
         self.cut_loop = Prover.loop
         self.caller = [(t.TRUE, Place(Region("caller", ir.Struct("struct.caller")), (), ir.Struct("struct.caller")))]
-        self.seen = set()
+        self.seen = {}
         self.views = {}
-
-    def frame_count(self):
-        return self.read("kernel", 1)
-
-    def read(self, region, *fields):
-        place = Place(self.global_region(region), (), self.module.variables[region].type)
-        for step in fields:
-            place = self.memory.child(place, step)
-        return self.memory.read_scalar(place, ALWAYS)
 
     # ---- obligations of an access
 
@@ -110,9 +98,13 @@ class Prover(Executor):
         self.oblige(guard, holds, f"{what} of {region}: the kind agrees")
 
     def oblige(self, guard, holds, what, group="memory"):
-        key = (guard.condition.get_id(), holds.get_id())
-        if key not in self.seen:
-            self.seen.add(key)
+        """What was obliged before, on every path to here, need not be again."""
+        if self.quiet or z3.is_true(holds):
+            return
+        before = self.seen.setdefault(holds.get_id(), [])
+        if not any(guard.implies(other) for other in before):
+            before.append(guard)
+            self.kept.append(holds)
             super().oblige(guard, holds, what, group)
 
     def specified(self, name, arguments, guard=ALWAYS, limits=None):

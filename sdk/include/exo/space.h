@@ -1,6 +1,6 @@
 /*
  * An address space that knows its own page tables: the first GiB of it. Missing TABLE1s are made from the frame
- * allocator. Calls go in batches of EXO_BATCH_MAX through the context page of virtual processor 0, with events held back.
+ * allocator. Calls go through the first entry of the batch of virtual processor 0, with events held back.
  */
 #pragma once
 #include <exo/abi.h>

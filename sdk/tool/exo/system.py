@@ -14,7 +14,7 @@ def manifests():
 
 
 def name_of(path):
-    return path.parent.name if path.stem == "system" else f"{path.parent.name}-{path.stem}"
+    return path.parent.name if path.stem == "system" else path.stem
 
 
 def run_all(report, build, verbose):

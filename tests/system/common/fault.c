@@ -13,7 +13,8 @@ static void fault_taken(struct exo_upcall_frame *frame)
 {
     fault_last = (struct fault){ frame->vector, frame->error, frame->address };
     if (!fault_stack) {
-        exo_print("FAIL exception %u, error %u, at %#lx, address %#lx", frame->vector, frame->error, frame->rip, frame->address);
+        exo_print("FAIL exception %u, error %u, at %#lx, address %#lx", frame->vector, frame->error, frame->rip,
+                  frame->address);
         exo_exit(EXO_EXIT_EXCEPTION);
     }
     frame->rip = (uint64_t)fault_land;

@@ -1,5 +1,6 @@
 /*
- * Doing what must fault, and going on. For virtual processor 0; faults that nobody expects are printed and end the program.
+ * Doing what must fault, and going on. For virtual processor 0; faults that nobody expects are printed and end the
+ * program.
  */
 #pragma once
 #include <stdbool.h>

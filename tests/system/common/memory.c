@@ -21,7 +21,8 @@ uint32_t memory_page(uint64_t address)
     uint32_t frame = exo_frame_alloc(&memory_frames);
 
     check_must("a frame", frame ? EXO_OK : EXO_BAD_NAME);
-    check_must("a page", exo_space_map(&memory_space, address, frame, 1, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
+    check_must("a page", exo_space_map(&memory_space, address, frame, 1, memory_frames.capability,
+                                       EXO_MAP_READ | EXO_MAP_WRITE));
     return frame;
 }
 
@@ -41,14 +42,24 @@ int64_t memory_bind(uint64_t address, uint32_t table, uint32_t frame, uint16_t c
     });
 }
 
+int64_t memory_bind_many(uint64_t address, uint32_t table, uint32_t frame, uint32_t more, uint32_t flags)
+{
+    return batch_of_one(exo_space_bind, (struct exo_mapping){
+        .address = address, .table = table, .frame = frame, .capability = memory_frames.capability,
+        .flags = (uint16_t)flags, .more = more,
+    });
+}
+
 int64_t memory_protect(uint64_t address, uint32_t table, uint32_t flags)
 {
-    return batch_of_one(exo_space_protect, (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
+    return batch_of_one(exo_space_protect,
+                        (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
 }
 
 int64_t memory_unbind(uint64_t address, uint32_t table, uint32_t flags)
 {
-    return batch_of_one(exo_space_unbind, (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
+    return batch_of_one(exo_space_unbind,
+                        (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
 }
 
 uint32_t memory_table(uint8_t level)

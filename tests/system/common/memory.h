@@ -14,6 +14,8 @@ uint32_t memory_page(uint64_t address);
 
 /* One entry of a batch, with nothing made right for the caller. */
 int64_t memory_bind(uint64_t address, uint32_t table, uint32_t frame, uint16_t capability, uint32_t flags);
+/* The same for `more` pages behind the first, of the program's first FRAMES capability. */
+int64_t memory_bind_many(uint64_t address, uint32_t table, uint32_t frame, uint32_t more, uint32_t flags);
 int64_t memory_protect(uint64_t address, uint32_t table, uint32_t flags);
 int64_t memory_unbind(uint64_t address, uint32_t table, uint32_t flags);
 

@@ -75,9 +75,11 @@ void offspring_make(struct offspring *offspring, uint32_t number, uint32_t first
     check_must("a copy", exo_child_create(child, &memory_space, slot, (uint16_t)(slot + 1), "copy"));
     child->start.number = number;
     console_grant(offspring);
-    grant(offspring, GATE_SLOT, EXO_KIND_GATE, EXO_RIGHT_WRITE, exo_start.environment * EXO_GATES_PER_ENVIRONMENT, number + 1, 0);
+    grant(offspring, GATE_SLOT, EXO_KIND_GATE, EXO_RIGHT_WRITE, exo_start.environment * EXO_GATES_PER_ENVIRONMENT,
+          number + 1, 0);
     grant(offspring, child->slot, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, child->frame, 1, 0);
-    grant(offspring, memory_frames.capability, EXO_KIND_FRAMES, RIGHTS_MEMORY, offspring->first, OFFSPRING_FRAMES, &offspring->memory);
+    grant(offspring, memory_frames.capability, EXO_KIND_FRAMES, RIGHTS_MEMORY, offspring->first, OFFSPRING_FRAMES,
+          &offspring->memory);
     grant(offspring, memory_frames.capability, EXO_KIND_FRAMES, EXO_RIGHT_READ | EXO_RIGHT_WRITE, shared_frame, 1, 0);
     grant(offspring, exo_start_slot(EXO_KIND_ENVIRONMENT, 0), EXO_KIND_ENVIRONMENT, EXO_RIGHT_RUN | EXO_RIGHT_GRANT,
           exo_start.environment, 1, &offspring->parent);
@@ -94,8 +96,8 @@ int offspring_run(struct offspring *offspring)
     if (result)
         return 1;
     memory_open();
-    check_must("the shared page", exo_space_map(&memory_space, OFFSPRING_SHARED, shared_frame, 1, exo_start_slot(EXO_KIND_FRAMES, 1),
-                                                EXO_MAP_READ | EXO_MAP_WRITE));
+    check_must("the shared page", exo_space_map(&memory_space, OFFSPRING_SHARED, shared_frame, 1,
+                                                exo_start_slot(EXO_KIND_FRAMES, 1), EXO_MAP_READ | EXO_MAP_WRITE));
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Copies of a test program in environments of their own: each has a part of its parent's memory and time, and a gate to its
- * parent, by which its end is told. A page is shared with all of them.
+ * Copies of a test program in environments of their own: each has a part of its parent's memory and time, and a gate
+ * to its parent, by which its end is told. A page is shared with all of them.
  */
 #pragma once
 #include <exo/child.h>

@@ -1,7 +1,7 @@
 /*
- * Pairs of copies make random calls, on themselves and on each other, generation after generation. After each one both are ended, and
- * everything has to be as it was before: this program's own bytes, its entries in the exposed tables, and its copies' share of
- * frames and slots.
+ * Pairs of copies make random calls, on themselves and on each other, generation after generation. After each one
+ * both are ended, and everything has to be as it was before: this program's own bytes, its entries in the exposed
+ * tables, and its copies' share of frames and slots.
  */
 #include "puppet.h"
 #include <check.h>
@@ -84,7 +84,8 @@ static void others_note(void)
 
     for (uint32_t frame = 1; frame < exo_system_info()->frame_count && count < 32; frame++) {
         uint8_t kind = exo_frame_info(frame)->kind;
-        if (exo_frame_info(frame)->owner && (kind == EXO_FRAME_ENVIRONMENT || kind == EXO_FRAME_CONTEXT || frame % 509 == 0))
+        if (exo_frame_info(frame)->owner &&
+            (kind == EXO_FRAME_ENVIRONMENT || kind == EXO_FRAME_CONTEXT || frame % 509 == 0))
             SHARED->others[count++] = frame;
     }
 }
@@ -94,8 +95,10 @@ static uint16_t sibling_grant(uint32_t number)
     uint16_t slot;
     const struct offspring *sibling = &puppet[1 - number];
 
-    check_must("a capability to the sibling", exo_child_grant(&puppet[number].child, sibling->child.slot, EXO_KIND_ENVIRONMENT,
-               EXO_RIGHT_READ | EXO_RIGHT_CONTROL | EXO_RIGHT_RUN | EXO_RIGHT_GRANT, sibling->child.frame, 1, &slot));
+    check_must("a capability to the sibling",
+               exo_child_grant(&puppet[number].child, sibling->child.slot, EXO_KIND_ENVIRONMENT,
+                               EXO_RIGHT_READ | EXO_RIGHT_CONTROL | EXO_RIGHT_RUN | EXO_RIGHT_GRANT,
+                               sibling->child.frame, 1, &slot));
     return slot;
 }
 
@@ -170,7 +173,8 @@ int main(void)
     pattern_make();
     while (calls < wanted && fine)
         fine &= generation_run(seed++ * 7919);
-    exo_print("%lu calls, %lu of them granted, by %lu copies, %lu of which came to their end", calls, granted, begun, finished);
+    exo_print("%lu calls, %lu of them granted, by %lu copies, %lu of which came to their end", calls, granted, begun,
+              finished);
     check_print(fine, "nothing is left of random calls but time spent");
     check_print(most_calls_were_granted(), "most kinds of calls were granted");
     return check_status();

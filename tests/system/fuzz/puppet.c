@@ -12,21 +12,49 @@
 enum { NEAR = 48, DEADLY_ODDS = 64, WILD_ODDS = 48, REST_ODDS = 24, FREE_SLOT = 20, FREE_SLOTS = 12 };
 
 /*
- * Each call's arguments by what is drawn for them: s capability slot, o the same or 0, e the same of an environment or 0, N an
- * empty slot, f frame, t page table, E environment, T time slot, c count, n small number, r rights, a address, d deadline, w word.
+ * Each call's arguments by what is drawn for them: s capability slot, o the same or 0, e the same of an environment
+ * or 0, N an empty slot, f frame, t page table, E environment, T time slot, c count, n small number, r rights, a
+ * address, d deadline, w word.
  */
 static const char *const arguments[EXO_CALL_COUNT] = {
-    [EXO_CALL_CAPABILITY_DERIVE] = "seNrfc", [EXO_CALL_CAPABILITY_WITHDRAW] = "oEN", [EXO_CALL_ENVIRONMENT_CREATE] = "sfN",
-    [EXO_CALL_ENVIRONMENT_EXTEND] = "esfn", [EXO_CALL_ENVIRONMENT_SPACE] = "t", [EXO_CALL_ENVIRONMENT_DESTROY] = "N",
-    [EXO_CALL_ENVIRONMENT_REAP] = "E", [EXO_CALL_FRAME_TAKE] = "sfc", [EXO_CALL_FRAME_FREE] = "sfc",
-    [EXO_CALL_FRAME_RETURN] = "sfc", [EXO_CALL_FRAME_RECLAIM] = "sf", [EXO_CALL_TABLE_CREATE] = "sffn",
-    [EXO_CALL_TABLE_FREE] = "t", [EXO_CALL_SPACE_BIND] = "c", [EXO_CALL_SPACE_PROTECT] = "c", [EXO_CALL_SPACE_UNBIND] = "c",
-    [EXO_CALL_VCPU_CREATE] = "nsfa", [EXO_CALL_VCPU_ENTRY] = "nna", [EXO_CALL_VCPU_START] = "n", [EXO_CALL_VCPU_STOP] = "n",
-    [EXO_CALL_SLOT_TAKE] = "sTn", [EXO_CALL_SLOT_FREE] = "sT", [EXO_CALL_SLOT_RECLAIM] = "sT", [EXO_CALL_SLOT_LEND] = "sTen",
-    [EXO_CALL_TIMER_SET] = "d", [EXO_CALL_GATE_CREATE] = "nnaaN", [EXO_CALL_GATE_CALL] = "s", [EXO_CALL_GATE_REPLY] = "n",
-    [EXO_CALL_GATE_SEND] = "swwwww", [EXO_CALL_REVOKE] = "sENcd", [EXO_CALL_CONSOLE_READ] = "s", [EXO_CALL_MACHINE_EXIT] = "sn",
-    [EXO_CALL_SLICE_YIELD] = "", [EXO_CALL_SLICE_YIELD_TO] = "", [EXO_CALL_SLICE_SLEEP] = "", [EXO_CALL_SPACE_FLUSH] = "",
-    [EXO_CALL_LARGE_CREATE] = "sf", [EXO_CALL_LARGE_FREE] = "f",
+    [EXO_CALL_CAPABILITY_DERIVE] = "seNrfc",
+    [EXO_CALL_CAPABILITY_WITHDRAW] = "oEN",
+    [EXO_CALL_ENVIRONMENT_CREATE] = "sfN",
+    [EXO_CALL_ENVIRONMENT_EXTEND] = "esfn",
+    [EXO_CALL_ENVIRONMENT_SPACE] = "t",
+    [EXO_CALL_ENVIRONMENT_DESTROY] = "N",
+    [EXO_CALL_ENVIRONMENT_REAP] = "E",
+    [EXO_CALL_FRAME_TAKE] = "sfc",
+    [EXO_CALL_FRAME_FREE] = "sfc",
+    [EXO_CALL_FRAME_RETURN] = "sfc",
+    [EXO_CALL_FRAME_RECLAIM] = "sf",
+    [EXO_CALL_TABLE_CREATE] = "sffn",
+    [EXO_CALL_TABLE_FREE] = "t",
+    [EXO_CALL_SPACE_BIND] = "c",
+    [EXO_CALL_SPACE_PROTECT] = "c",
+    [EXO_CALL_SPACE_UNBIND] = "c",
+    [EXO_CALL_VCPU_CREATE] = "nsfa",
+    [EXO_CALL_VCPU_ENTRY] = "nna",
+    [EXO_CALL_VCPU_START] = "n",
+    [EXO_CALL_VCPU_STOP] = "n",
+    [EXO_CALL_SLOT_TAKE] = "sTn",
+    [EXO_CALL_SLOT_FREE] = "sT",
+    [EXO_CALL_SLOT_RECLAIM] = "sT",
+    [EXO_CALL_SLOT_LEND] = "sTen",
+    [EXO_CALL_TIMER_SET] = "d",
+    [EXO_CALL_GATE_CREATE] = "nnaaN",
+    [EXO_CALL_GATE_CALL] = "s",
+    [EXO_CALL_GATE_REPLY] = "n",
+    [EXO_CALL_GATE_SEND] = "swwwww",
+    [EXO_CALL_REVOKE] = "sENcd",
+    [EXO_CALL_CONSOLE_READ] = "s",
+    [EXO_CALL_MACHINE_EXIT] = "sn",
+    [EXO_CALL_SLICE_YIELD] = "",
+    [EXO_CALL_SLICE_YIELD_TO] = "",
+    [EXO_CALL_SLICE_SLEEP] = "",
+    [EXO_CALL_SPACE_FLUSH] = "",
+    [EXO_CALL_LARGE_CREATE] = "sf",
+    [EXO_CALL_LARGE_FREE] = "f",
 };
 
 struct attempt {
@@ -62,21 +90,24 @@ static uint64_t draw_frame(void)
 
 static uint64_t draw_table(void)
 {
-    const uint32_t tables[] = { exo_start.table4, exo_start.table3, exo_start.table2, exo_start.table1[below(4)].frame };
+    const uint32_t tables[] = { exo_start.table4, exo_start.table3, exo_start.table2,
+                                exo_start.table1[below(4)].frame };
 
     return below(3) ? exo_space_table(&memory_space, PLACE_ADDRESS) : below(2) ? draw_frame() : tables[below(4)];
 }
 
 static uint64_t draw_environment(void)
 {
-    const uint32_t environments[] = { exo_start.environment, exo_start.environment, sibling_frame, exo_system_info()->root };
+    const uint32_t environments[] = { exo_start.environment, exo_start.environment, sibling_frame,
+                                      exo_system_info()->root };
 
     return below(4) ? environments[below(4)] : draw_frame();
 }
 
 static uint64_t draw_address(void)
 {
-    const uint64_t places[] = { (uint64_t)exo_event_entry, (uint64_t)exo_exception_entry, EXO_USER_LIMIT - EXO_FRAME_SIZE, 0xffff800000000000 };
+    const uint64_t places[] = { (uint64_t)exo_event_entry, (uint64_t)exo_exception_entry,
+                                EXO_USER_LIMIT - EXO_FRAME_SIZE, 0xffff800000000000 };
 
     return below(8) ? PLACE_ADDRESS + below(64) * EXO_FRAME_SIZE : places[below(4)];
 }
@@ -118,8 +149,11 @@ static void batch_draw(void)
 
     for (uint32_t i = 0; i < 8; i++)
         EXO_CONTEXT->batch[i] = (struct exo_mapping){
-            .address = argument_draw('a'), .table = (uint32_t)draw_table(), .frame = binds ? (uint32_t)draw_frame() : 0,
-            .capability = binds ? (uint16_t)draw_slot() : 0, .flags = (uint16_t)(below(8) ? below(4) ? 1 : below(7) : draw()),
+            .address = argument_draw('a'),
+            .table = (uint32_t)draw_table(),
+            .frame = binds ? (uint32_t)draw_frame() : 0,
+            .capability = binds ? (uint16_t)draw_slot() : 0,
+            .flags = (uint16_t)(below(8) ? below(4) ? 1 : below(7) : draw()),
             .more = below(8) ? 0 : (uint32_t)(draw() >> below(64)),
         };
 }
@@ -185,7 +219,10 @@ static void time_spend(uint32_t call)
     switch (call) {
     case EXO_CALL_SLICE_YIELD: exo_yield(); break;
     case EXO_CALL_SLICE_YIELD_TO: exo_yield_to((uint16_t)argument_draw('e'), (uint8_t)below(2)); break;
-    default: exo_sleep(exo_time() + below(100000), (uint32_t)(1 << below(10)) & ~(EXO_EVENT_START | EXO_EVENT_END), below(2)); break;
+    default:
+        exo_sleep(exo_time() + below(100000), (uint32_t)(1 << below(10)) & ~(EXO_EVENT_START | EXO_EVENT_END),
+                  below(2));
+        break;
     }
 }
 

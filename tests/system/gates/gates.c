@@ -1,6 +1,7 @@
 /*
- * Protected control transfer between two environments: the server is a copy of this program. With `server=slots` it owns the
- * program's second range of slots (on whichever processor the manifest says), otherwise none: then all its time is its callers'.
+ * Protected control transfer between two environments: the server is a copy of this program. With `server=slots` it
+ * owns the program's second range of slots (on whichever processor the manifest says), otherwise none: then all its
+ * time is its callers'.
  */
 #include "server.h"
 #include <check.h>
@@ -38,7 +39,8 @@ static int64_t call_patiently(uint16_t gate, struct exo_message *message)
 {
     int64_t result;
 
-    for (uint64_t until = exo_time() + PATIENCE_NS; (result = exo_gate_invoke(gate, message)) == EXO_BUSY && exo_time() < until;)
+    for (uint64_t until = exo_time() + PATIENCE_NS;
+         (result = exo_gate_invoke(gate, message)) == EXO_BUSY && exo_time() < until;)
         if (exo_yield_to(server.child.slot, 0) != EXO_OK)
             exo_yield();
     return result;
@@ -70,12 +72,14 @@ static bool calls_come_back_with_all_their_words(void)
 
 static bool the_badge_is_that_of_the_capability(void)
 {
-    return echo_is_right(GATE_BOTH, BADGE_BOTH, 1) & echo_is_right(GATE_CALL, BADGE_CALL, 2) & echo_is_right(GATE_OPEN, 0, 3);
+    return echo_is_right(GATE_BOTH, BADGE_BOTH, 1) & echo_is_right(GATE_CALL, BADGE_CALL, 2) &
+           echo_is_right(GATE_OPEN, 0, 3);
 }
 
 static int64_t badge_derive(uint16_t from, uint32_t badge)
 {
-    return exo_capability_derive(0, from, 0, GATE_OTHER, EXO_RIGHT_EXECUTE, server.child.frame * EXO_GATES_PER_ENVIRONMENT + 3, badge);
+    return exo_capability_derive(0, from, 0, GATE_OTHER, EXO_RIGHT_EXECUTE,
+                                 server.child.frame * EXO_GATES_PER_ENVIRONMENT + 3, badge);
 }
 
 static bool a_badge_is_set_once_and_cannot_be_forged(void)
@@ -83,7 +87,9 @@ static bool a_badge_is_set_once_and_cannot_be_forged(void)
     bool fine = check_refused("another badge", badge_derive(GATE_BOTH, BADGE_CALL));
 
     fine &= check_refused("no badge", badge_derive(GATE_BOTH, 0));
-    fine &= check_refused("another gate", exo_capability_derive(0, GATE_BOTH, 0, GATE_OTHER, EXO_RIGHT_EXECUTE, server.child.frame * EXO_GATES_PER_ENVIRONMENT + 4, BADGE_BOTH));
+    fine &= check_refused("another gate",
+                          exo_capability_derive(0, GATE_BOTH, 0, GATE_OTHER, EXO_RIGHT_EXECUTE,
+                                                server.child.frame * EXO_GATES_PER_ENVIRONMENT + 4, BADGE_BOTH));
     fine &= check_equal("set a badge", badge_derive(GATE_OPEN, 77), EXO_OK);
     fine &= echo_is_right(GATE_OTHER, 77, 4);
     return fine & check_equal("drop", exo_drop(GATE_OTHER), EXO_OK);
@@ -165,7 +171,8 @@ static bool the_death_of_the_server_ends_the_call(void)
 
     fine &= check_refused("call of the dead", call(GATE_BOTH, SERVER_ECHO));
     uint32_t number;
-    return fine & check_equal("its creator is told", offspring_wait(exo_time() + PATIENCE_NS, &number), OFFSPRING_FAULTED);
+    return fine &
+           check_equal("its creator is told", offspring_wait(exo_time() + PATIENCE_NS, &number), OFFSPRING_FAULTED);
 }
 
 static bool capabilities_to_its_gate_end_with_it(void)

@@ -36,13 +36,16 @@ static void message_note(void)
 
 static void gate_give(uint16_t parent, uint16_t slot, uint8_t rights, uint32_t badge)
 {
-    check_must("gate for the client", exo_capability_derive(0, SLOT_GATE, parent, slot, rights, exo_start.environment * EXO_GATES_PER_ENVIRONMENT + GATE, badge));
+    check_must("gate for the client",
+               exo_capability_derive(0, SLOT_GATE, parent, slot, rights,
+                                     exo_start.environment * EXO_GATES_PER_ENVIRONMENT + GATE, badge));
 }
 
 void server_live(uint16_t parent)
 {
     exo_gate_handler = serve;
-    check_must("gate_create", exo_gate_create(GATE, 0, (uint64_t)exo_gate_entry, (uint64_t)(gate_stack + sizeof gate_stack), SLOT_GATE));
+    check_must("gate_create", exo_gate_create(GATE, 0, (uint64_t)exo_gate_entry,
+                                              (uint64_t)(gate_stack + sizeof gate_stack), SLOT_GATE));
     gate_give(parent, GATE_BOTH, EXO_RIGHT_EXECUTE | EXO_RIGHT_WRITE, BADGE_BOTH);
     gate_give(parent, GATE_SEND, EXO_RIGHT_WRITE, BADGE_SEND);
     gate_give(parent, GATE_CALL, EXO_RIGHT_EXECUTE, BADGE_CALL);

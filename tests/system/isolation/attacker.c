@@ -1,6 +1,6 @@
 /*
- * A hostile program. Without `mode=` it tries, one after the other, all that a program could try, and counts what was not
- * refused. The other modes are what can be done only once.
+ * A hostile program. Without `mode=` it tries, one after the other, all that a program could try, and counts what was
+ * not refused. The other modes are what can be done only once.
  */
 #include "attack.h"
 #include <exo/calls.h>
@@ -94,7 +94,8 @@ static int mode_keep(void)
     exo_print("keeps %u frames", count);
     while (EXO_CONTEXT->repossessed_count < exo_argument("frames", 64) && exo_time() < 10000000000)
         exo_yield();
-    check_print(check_equal("frames in the repossession vector", EXO_CONTEXT->repossessed_count, (int64_t)exo_argument("frames", 64)),
+    check_print(check_equal("frames in the repossession vector", EXO_CONTEXT->repossessed_count,
+                            (int64_t)exo_argument("frames", 64)),
                 "frames taken by force are told");
     return check_status();
 }

@@ -46,8 +46,8 @@ static uint32_t last_table(void)
 }
 
 /*
- * A call whose return address would be the first one behind user space. The page there cannot be mapped, and beyond 2^47
- * a return by sysret would fault in the kernel.
+ * A call whose return address would be the first one behind user space. The page there cannot be mapped, and beyond
+ * 2^47 a return by sysret would fault in the kernel.
  */
 static bool a_call_from_the_last_bytes_of_user_space_faults_there(void)
 {
@@ -56,10 +56,15 @@ static bool a_call_from_the_last_bytes_of_user_space_faults_there(void)
     static const uint8_t code[] = { 0xb8, 0x00, 0x00, 0x78, 0x45, 0x0f, 0x05 }; /* mov $CALL_MAGIC, %eax; syscall */
 
     memcpy(page + EXO_FRAME_SIZE - sizeof code, code, sizeof code);
-    bool fine = check_equal("bind", memory_bind(LAST_PAGE, table, frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_EXECUTE), 1);
+    bool fine =
+        check_equal("bind",
+                    memory_bind(LAST_PAGE, table, frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_EXECUTE),
+                    1);
     fine &= check_equal("fault", fault_at_execute(LAST_PAGE + EXO_FRAME_SIZE - sizeof code), true);
     exo_print("  it is exception %u at %#lx", fault_last.vector, fault_last.address);
-    fine &= check_equal("bind behind the end", memory_bind(EXO_USER_LIMIT, table, frame, memory_frames.capability, EXO_MAP_READ), EXO_BAD_ARGUMENT);
+    fine &= check_equal("bind behind the end",
+                        memory_bind(EXO_USER_LIMIT, table, frame, memory_frames.capability, EXO_MAP_READ),
+                        EXO_BAD_ARGUMENT);
     return fine & check_equal("jump behind the end", fault_at_execute(EXO_USER_LIMIT), true);
 }
 
@@ -84,7 +89,9 @@ static void call_without_stack(uint64_t stack)
     uint64_t kept, word = EXO_CALL_MAGIC | EXO_CALL_NULL;
 
     __asm__ volatile("movq %%rsp, %0\n\tmovq %2, %%rsp\n\tsyscall\n\tmovq %0, %%rsp"
-                     : "=&b"(kept), "+a"(word), "+D"(stack) : : "rcx", "r11", "rsi", "rdx", "r8", "r9", "r10", "memory");
+                     : "=&b"(kept), "+a"(word), "+D"(stack)
+                     :
+                     : "rcx", "r11", "rsi", "rdx", "r8", "r9", "r10", "memory");
 }
 
 static bool a_wild_stack_pointer_does_not_matter_to_calls(void)
@@ -126,7 +133,8 @@ static uint32_t wide_arguments(uint32_t call)
 static uint32_t argument_count(uint32_t call)
 {
     static const uint8_t counts[EXO_CALL_COUNT] = {
-        0, 6, 3, 3, 4, 1, 1, 1, 3, 3, 3, 2, 4, 1, 1, 1, 1, 0, 4, 3, 1, 1, 3, 2, 2, 4, 0, 2, 3, 1, 5, 1, 1, 6, 5, 2, 1, 2, 2, 1,
+        0, 6, 3, 3, 4, 1, 1, 1, 3, 3, 3, 2, 4, 1, 1, 1, 1, 0, 4, 3,
+        1, 1, 3, 2, 2, 4, 0, 2, 3, 1, 5, 1, 1, 6, 5, 2, 1, 2, 2, 1,
     };
     return counts[call];
 }
@@ -155,14 +163,16 @@ static bool stray_high_bits_of_arguments_are_refused(void)
 static bool calls_without_a_subject_refuse_one(void)
 {
     const uint32_t calls[] = {
-        EXO_CALL_NULL, EXO_CALL_ENVIRONMENT_EXTEND, EXO_CALL_ENVIRONMENT_DESTROY, EXO_CALL_ENVIRONMENT_REAP, EXO_CALL_SPACE_FLUSH,
-        EXO_CALL_TIMER_SET, EXO_CALL_GATE_CREATE, EXO_CALL_GATE_SEND, EXO_CALL_CONSOLE_WRITE, EXO_CALL_MACHINE_EXIT,
-        EXO_CALL_SLICE_YIELD, EXO_CALL_SLICE_SLEEP, EXO_CALL_GATE_CALL,
+        EXO_CALL_NULL,          EXO_CALL_ENVIRONMENT_EXTEND, EXO_CALL_ENVIRONMENT_DESTROY, EXO_CALL_ENVIRONMENT_REAP,
+        EXO_CALL_SPACE_FLUSH,   EXO_CALL_TIMER_SET,          EXO_CALL_GATE_CREATE,         EXO_CALL_GATE_SEND,
+        EXO_CALL_CONSOLE_WRITE, EXO_CALL_MACHINE_EXIT,       EXO_CALL_SLICE_YIELD,         EXO_CALL_SLICE_SLEEP,
+        EXO_CALL_GATE_CALL,
     };
     bool fine = true;
 
     for (uint32_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-        fine &= check_equal("subject", exo_trap6(EXO_CALL_MAGIC | calls[i] | 1ull << 32, 0, 0, 0, 0, 0, 0), EXO_BAD_ARGUMENT);
+        fine &= check_equal("subject", exo_trap6(EXO_CALL_MAGIC | calls[i] | 1ull << 32, 0, 0, 0, 0, 0, 0),
+                            EXO_BAD_ARGUMENT);
     return fine;
 }
 

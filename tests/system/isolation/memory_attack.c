@@ -105,7 +105,9 @@ static bool writable_and_executable_at_once_is_refused(void)
 {
     uint32_t table = exo_space_table(&memory_space, ATTACK_ADDRESS);
     uint32_t all = EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE;
-    bool fine = check_equal("bind", memory_bind(ATTACK_ADDRESS + 0x1000, table, data_frame, memory_frames.capability, all), EXO_BAD_ARGUMENT);
+    bool fine =
+        check_equal("bind", memory_bind(ATTACK_ADDRESS + 0x1000, table, data_frame, memory_frames.capability, all),
+                    EXO_BAD_ARGUMENT);
 
     fine &= check_equal("protect", memory_protect(ATTACK_ADDRESS, table, all), EXO_BAD_ARGUMENT);
     fine &= check_equal("without read", memory_protect(ATTACK_ADDRESS, table, EXO_MAP_WRITE), EXO_BAD_ARGUMENT);
@@ -132,8 +134,10 @@ static bool protection_goes_no_further_than_the_capability(void)
     uint16_t weak = 100;
 
     check_must("derive", exo_capability_derive(0, memory_frames.capability, 0, weak, EXO_RIGHT_READ, data_frame, 1));
-    bool fine = check_equal("writable", memory_bind(address, table, data_frame, weak, EXO_MAP_READ | EXO_MAP_WRITE), EXO_NO_RIGHT);
-    fine &= check_equal("executable", memory_bind(address, table, data_frame, weak, EXO_MAP_READ | EXO_MAP_EXECUTE), EXO_NO_RIGHT);
+    bool fine = check_equal("writable", memory_bind(address, table, data_frame, weak, EXO_MAP_READ | EXO_MAP_WRITE),
+                            EXO_NO_RIGHT);
+    fine &= check_equal("executable", memory_bind(address, table, data_frame, weak, EXO_MAP_READ | EXO_MAP_EXECUTE),
+                        EXO_NO_RIGHT);
     fine &= check_equal("another", memory_bind(address, table, data_frame + 1, weak, EXO_MAP_READ), EXO_BAD_CAPABILITY);
     fine &= check_equal("readable", memory_bind(address, table, data_frame, weak, EXO_MAP_READ), 1);
     fine &= check_equal("to writable", memory_protect(address, table, EXO_MAP_READ | EXO_MAP_WRITE), EXO_NO_RIGHT);

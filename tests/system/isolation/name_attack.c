@@ -1,6 +1,6 @@
 /*
- * Naming what is others': their frames, slots, environments, gates and capabilities are known to everybody from the exposed
- * tables, so naming them must not be enough.
+ * Naming what is others': their frames, slots, environments, gates and capabilities are known to everybody from the
+ * exposed tables, so naming them must not be enough.
  */
 #include "attack.h"
 #include <exo/calls.h>
@@ -44,7 +44,9 @@ static bool each_foreign_frame(bool (*attack)(uint32_t frame, uint16_t capabilit
     for (uint32_t frame = 0; frame < exo_system_info()->frame_count; frame++)
         if (!frame_is_mine(frame))
             fine &= attack(frame, memory_frames.capability);
-    const uint32_t beyond[] = { exo_system_info()->frame_count, EXO_FRAME_LIMIT - 1, EXO_FRAME_LIMIT, 0x7fffffff, 0x80000000, 0xffffffff };
+    const uint32_t beyond[] = {
+        exo_system_info()->frame_count, EXO_FRAME_LIMIT - 1, EXO_FRAME_LIMIT, 0x7fffffff, 0x80000000, 0xffffffff
+    };
     for (uint32_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++)
         fine &= attack(beyond[i], memory_frames.capability);
     return fine;
@@ -67,6 +69,31 @@ static bool bind_is_refused(uint32_t frame, uint16_t capability)
 static bool frames_of_others_are_not_bound(void)
 {
     return each_foreign_frame(bind_is_refused);
+}
+
+/* An entry of a batch for several pages, the last of them with a frame that is not the attacker's. */
+static bool frames_behind_the_own_are_not_bound_with_them(void)
+{
+    uint32_t table = exo_space_table(&memory_space, ATTACK_ADDRESS);
+    uint32_t last = memory_frames.first + memory_frames.count - 1, most[] = { 1, 7, 400, 0x1ff, 0x200, 0xffffffff };
+    uint64_t address = ATTACK_ADDRESS + 0x40000;
+    bool fine = true;
+    int64_t taken;
+
+    do
+        taken = exo_frame_take(0, memory_frames.capability, last, 1);
+    while (exo_again(taken));
+    check_must("the last frame", taken);
+    for (uint32_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        int64_t bound = memory_bind_many(address, table, last, most[i], EXO_MAP_READ | EXO_MAP_WRITE);
+        fine &= check_equal("pages bound", bound < 0 || bound == 1, true);
+        fine &= check_equal("the page behind", fault_at_read(address + EXO_FRAME_SIZE), true);
+        if (bound == 1)
+            check_must("unbind", memory_unbind(address, table, 0));
+    }
+    fine &= check_equal("behind the table's end",
+                        memory_bind_many(address | 0x1ff000, table, last, 1, EXO_MAP_READ) < 2, true);
+    return fine & check_equal("free", exo_frame_release(&memory_frames, last), 1);
 }
 
 static bool taking_is_refused(uint32_t frame, uint16_t capability)
@@ -112,10 +139,12 @@ static bool table_use_is_refused(uint32_t frame, uint16_t capability)
         return true;
     fine &= check_refused("as the own space", exo_environment_space(0, frame));
     fine &= check_refused("table_free", exo_table_free(0, frame));
-    fine &= check_refused("bind in it", memory_bind(ATTACK_ADDRESS, frame, memory_frames.first, capability, EXO_MAP_READ | EXO_MAP_WRITE));
+    fine &= check_refused("bind in it", memory_bind(ATTACK_ADDRESS, frame, memory_frames.first, capability,
+                                                    EXO_MAP_READ | EXO_MAP_WRITE));
     fine &= check_refused("protect in it", memory_protect(0x400000, frame, EXO_MAP_READ | EXO_MAP_WRITE));
     fine &= check_refused("unbind in it", memory_unbind(0x400000, frame, 0));
-    return fine & check_refused("as a table below the own", memory_bind(0x8000000000, exo_start.table4, frame, 0, EXO_MAP_READ));
+    return fine & check_refused("as a table below the own",
+                                memory_bind(0x8000000000, exo_start.table4, frame, 0, EXO_MAP_READ));
 }
 
 static bool page_tables_of_others_are_not_used_or_changed(void)
@@ -165,7 +194,8 @@ static bool forged_slot_is_refused(uint16_t slot)
     uint32_t frame = exo_frame_find(&memory_frames);
     bool fine = check_refused("derive", exo_capability_derive(0, slot, 0, SPARE_SLOT, EXO_RIGHT_READ, 0, 1));
 
-    fine &= check_refused("derive for", exo_capability_derive(0, memory_frames.capability, slot ? slot : 1, SPARE_SLOT, EXO_RIGHT_READ, frame, 1));
+    fine &= check_refused("derive for", exo_capability_derive(0, memory_frames.capability, slot ? slot : 1,
+                                                              SPARE_SLOT, EXO_RIGHT_READ, frame, 1));
     fine &= check_refused("environment_destroy", exo_environment_destroy(slot));
     fine &= check_refused("frame_take", exo_frame_take(0, slot, frame, 1));
     fine &= check_refused("slot_take", exo_slot_take(0, slot, 1, 0));
@@ -230,13 +260,23 @@ static bool derived_capabilities_do_not_grow(void)
 
     for (uint32_t i = 0; i < exo_start.capability_count; i++) {
         const struct exo_start_capability *own = &exo_start.capability[i];
-        fine &= check_refused("more rights", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, (uint8_t)(own->rights | ~own->rights), own->first, own->count));
-        fine &= check_refused("another first", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, own->rights, own->first - 1, own->count));
-        fine &= check_refused("a larger count", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, own->rights, own->first, own->count + 1));
-        fine &= check_refused("round the end", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, own->rights, own->first + 1, 0xffffffff));
-        fine &= check_refused("into slot 0", exo_capability_derive(0, own->slot, 0, 0, own->rights, own->first, own->count));
-        fine &= check_refused("into a header", exo_capability_derive(0, own->slot, 0, 128, own->rights, own->first, own->count));
-        fine &= check_refused("into a taken slot", exo_capability_derive(0, own->slot, 0, 1, own->rights, own->first, own->count));
+        for (uint32_t bit = 1; bit < 0x100; bit <<= 1)
+            if (!(own->rights & bit))
+                fine &= check_refused("one more right",
+                                      exo_capability_derive(0, own->slot, 0, SPARE_SLOT, (uint8_t)(own->rights | bit),
+                                                            own->first, own->count));
+        fine &= check_refused("another first", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, own->rights,
+                                                                     own->first - 1, own->count));
+        fine &= check_refused("a larger count", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, own->rights,
+                                                                      own->first, own->count + 1));
+        fine &= check_refused("round the end", exo_capability_derive(0, own->slot, 0, SPARE_SLOT, own->rights,
+                                                                     own->first + 1, 0xffffffff));
+        fine &= check_refused("into slot 0",
+                              exo_capability_derive(0, own->slot, 0, 0, own->rights, own->first, own->count));
+        fine &= check_refused("into a header",
+                              exo_capability_derive(0, own->slot, 0, 128, own->rights, own->first, own->count));
+        fine &= check_refused("into a taken slot",
+                              exo_capability_derive(0, own->slot, 0, 1, own->rights, own->first, own->count));
     }
     return fine;
 }
@@ -261,7 +301,8 @@ static bool stale_capabilities_are_dead(void)
     fine &= check_equal("owner after the drop", exo_frame_info(frame)->owner, 0);
     fine &= check_refused("bind", memory_bind(address, table, frame, DEEPER_SLOT, EXO_MAP_READ));
     fine &= check_equal("take", exo_frame_take(0, DEEPER_SLOT, frame, 1), EXO_BAD_CAPABILITY);
-    fine &= check_equal("derive", exo_capability_derive(0, DEEPER_SLOT, 0, SPARE_SLOT, EXO_RIGHT_READ, frame, 1), EXO_BAD_CAPABILITY);
+    fine &= check_equal("derive", exo_capability_derive(0, DEEPER_SLOT, 0, SPARE_SLOT, EXO_RIGHT_READ, frame, 1),
+                        EXO_BAD_CAPABILITY);
     return fine & check_equal("drop the deeper", exo_drop(DEEPER_SLOT), EXO_OK);
 }
 
@@ -271,7 +312,8 @@ static bool fast_paths_skip_no_check(void)
     uint16_t self = exo_start_slot(EXO_KIND_ENVIRONMENT, 0);
 
     check_must("gate", exo_gate_create(2, 0, 0x400000, ATTACK_ADDRESS, STALE_SLOT));
-    check_must("derive", exo_capability_derive(0, STALE_SLOT, 0, DEEPER_SLOT, EXO_RIGHT_WRITE, exo_start.environment * EXO_GATES_PER_ENVIRONMENT + 2, 7));
+    check_must("derive", exo_capability_derive(0, STALE_SLOT, 0, DEEPER_SLOT, EXO_RIGHT_WRITE,
+                                               exo_start.environment * EXO_GATES_PER_ENVIRONMENT + 2, 7));
     bool fine = check_equal("call without the right", exo_gate_call(DEEPER_SLOT), EXO_NO_RIGHT);
     fine &= check_equal("drop", exo_drop(STALE_SLOT), EXO_OK);
     fine &= check_equal("send by what was derived", exo_gate_send(DEEPER_SLOT, 1, 0, 0, 0, 0), EXO_BAD_CAPABILITY);
@@ -290,6 +332,7 @@ void attack_names(void)
 {
     static const struct check_case cases[] = {
         CASE(frames_of_others_are_not_bound),
+        CASE(frames_behind_the_own_are_not_bound_with_them),
         CASE(frames_of_others_are_not_taken_freed_or_reclaimed),
         CASE(frames_of_others_do_not_become_kernel_pages),
         CASE(page_tables_of_others_are_not_used_or_changed),

@@ -42,13 +42,19 @@ static bool capability_slots_end_at_their_number(void)
         fine &= check_equal("environment_extend", result, EXO_OK);
     }
     uint32_t spare = exo_frame_find(&memory_frames);
-    fine &= check_refused("a table beyond the last", exo_environment_extend(0, memory_frames.capability, spare, EXO_TABLES_PER_ENVIRONMENT));
+    fine &= check_refused("a table beyond the last",
+                          exo_environment_extend(0, memory_frames.capability, spare, EXO_TABLES_PER_ENVIRONMENT));
     for (uint32_t slot = FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE; slot < SLOT_LIMIT; slot++)
-        filled += exo_capability_derive(0, memory_frames.capability, 0, (uint16_t)slot, EXO_RIGHT_READ, memory_frames.first, 1) == EXO_OK;
-    fine &= check_equal("slots filled", filled, (EXO_TABLES_PER_ENVIRONMENT - FIRST_TABLE) * (EXO_CAPABILITIES_PER_TABLE - 1));
+        filled += exo_capability_derive(0, memory_frames.capability, 0, (uint16_t)slot, EXO_RIGHT_READ,
+                                        memory_frames.first, 1) == EXO_OK;
+    fine &= check_equal("slots filled", filled,
+                        (EXO_TABLES_PER_ENVIRONMENT - FIRST_TABLE) * (EXO_CAPABILITIES_PER_TABLE - 1));
     for (uint32_t slot = SLOT_LIMIT; slot < 0x10000; slot += 127)
-        fine &= check_refused("a slot beyond the last", exo_capability_derive(0, memory_frames.capability, 0, (uint16_t)slot, EXO_RIGHT_READ, memory_frames.first, 1));
-    for (uint32_t slot = FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1; slot < FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 64; slot++)
+        fine &= check_refused("a slot beyond the last",
+                              exo_capability_derive(0, memory_frames.capability, 0, (uint16_t)slot, EXO_RIGHT_READ,
+                                                    memory_frames.first, 1));
+    for (uint32_t slot = FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1;
+         slot < FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 64; slot++)
         fine &= check_equal("drop", exo_drop((uint16_t)slot), EXO_OK);
     return fine;
 }
@@ -71,13 +77,21 @@ static bool derivations_end_at_their_depth(void)
 static bool virtual_processors_and_gates_end_at_their_number(void)
 {
     uint32_t frame = exo_frame_find(&memory_frames);
-    bool fine = check_refused("a ninth virtual processor", exo_vcpu_create(0, EXO_VCPUS_PER_ENVIRONMENT, memory_frames.capability, frame, ATTACK_ADDRESS));
+    bool fine =
+        check_refused("a ninth virtual processor",
+                      exo_vcpu_create(0, EXO_VCPUS_PER_ENVIRONMENT, memory_frames.capability, frame, ATTACK_ADDRESS));
 
-    fine &= check_refused("the running one again", exo_vcpu_create(0, 0, memory_frames.capability, frame, ATTACK_ADDRESS));
+    fine &= check_refused("the running one again",
+                          exo_vcpu_create(0, 0, memory_frames.capability, frame, ATTACK_ADDRESS));
     fine &= check_refused("start the running one", exo_vcpu_start(0, 0));
-    fine &= check_refused("a seventeenth gate", exo_gate_create(EXO_GATES_PER_ENVIRONMENT, 0, 0x400000, ATTACK_ADDRESS, 116));
-    fine &= check_refused("a gate of the ninth", exo_gate_create(0, EXO_VCPUS_PER_ENVIRONMENT, 0x400000, ATTACK_ADDRESS, 116));
-    return fine & check_refused("a slot for the ninth", exo_slot_take(0, exo_start_slot(EXO_KIND_SLOTS, 0), exo_start_capability(exo_start_slot(EXO_KIND_SLOTS, 0))->first, EXO_VCPUS_PER_ENVIRONMENT));
+    fine &= check_refused("a seventeenth gate",
+                          exo_gate_create(EXO_GATES_PER_ENVIRONMENT, 0, 0x400000, ATTACK_ADDRESS, 116));
+    fine &= check_refused("a gate of the ninth",
+                          exo_gate_create(0, EXO_VCPUS_PER_ENVIRONMENT, 0x400000, ATTACK_ADDRESS, 116));
+    return fine & check_refused("a slot for the ninth",
+                                exo_slot_take(0, exo_start_slot(EXO_KIND_SLOTS, 0),
+                                              exo_start_capability(exo_start_slot(EXO_KIND_SLOTS, 0))->first,
+                                              EXO_VCPUS_PER_ENVIRONMENT));
 }
 
 /* Environments until frames run out, each of two frames; then all are ended. */
@@ -102,7 +116,9 @@ static bool environments_end_with_the_own_frames(void)
     }
     fine &= check_equal("environments", count, 63);
     for (uint32_t i = 0; i < count; i++)
-        fine &= check_equal("end", exo_child_end((uint16_t)(FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1 + i), children[i]), EXO_OK);
+        fine &= check_equal("end",
+                            exo_child_end((uint16_t)(FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1 + i), children[i]),
+                            EXO_OK);
     return fine;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The known traps of kernels that let others write page tables, each by name: tables mapped writable, superpages, type counts
- * that leak, stale translations, cache attributes, addresses in entries that are not present. (Races of two processors are in
- * tests/system/race.)
+ * The known traps of kernels that let others write page tables, each by name: tables mapped writable, superpages,
+ * type counts that leak, stale translations, cache attributes, addresses in entries that are not present. (Races of
+ * two processors are in tests/system/race.)
  */
 #include "attack.h"
 #include <exo/calls.h>
@@ -40,11 +40,13 @@ static bool page_tables_cannot_be_mapped_writable(void)
 static bool shadows_and_roots_cannot_be_mapped_at_all(void)
 {
     uint64_t address = VIEW_ADDRESS + 0x11000;
-    bool fine = check_refused("table 4", memory_bind(address, view_table, exo_start.table4, memory_frames.capability, EXO_MAP_READ));
+    bool fine = check_refused("table 4", memory_bind(address, view_table, exo_start.table4, memory_frames.capability,
+                                                     EXO_MAP_READ));
 
     for (uint32_t frame = memory_frames.first; frame < memory_frames.first + memory_frames.count; frame++)
         if (exo_frame_info(frame)->kind == EXO_FRAME_SHADOW)
-            fine &= check_refused("shadow", memory_bind(address, view_table, frame, memory_frames.capability, EXO_MAP_READ));
+            fine &= check_refused("shadow",
+                                  memory_bind(address, view_table, frame, memory_frames.capability, EXO_MAP_READ));
     return fine;
 }
 
@@ -96,7 +98,8 @@ static bool a_table_is_readable_but_not_writable_by_its_owner(void)
     uint64_t entry = table_view()[ATTACK_ADDRESS >> 12 & 511];
 
     fine &= check_equal("frame in the entry", entry >> 12 & (EXO_FRAME_LIMIT - 1), data_frame);
-    return fine & check_equal("protect the view", memory_protect(VIEW_ADDRESS, view_table, EXO_MAP_READ | EXO_MAP_WRITE), EXO_NO_RIGHT);
+    return fine & check_equal("protect the view",
+                              memory_protect(VIEW_ADDRESS, view_table, EXO_MAP_READ | EXO_MAP_WRITE), EXO_NO_RIGHT);
 }
 
 /* L1TF: an entry that is not present but holds an address lets the processor guess what is there. */
@@ -152,7 +155,8 @@ static bool stale_translations_end_with_unbind(void)
     bool fine = true;
 
     for (uint32_t i = 0; i < 100; i++) {
-        check_must("bind", memory_bind(address, table, data_frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
+        check_must("bind",
+                   memory_bind(address, table, data_frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
         fine &= check_equal("write", fault_at_write(address), false);
         check_must("protect", memory_protect(address, table, EXO_MAP_READ));
         fine &= check_equal("write after protect", fault_at_write(address), true);
@@ -222,7 +226,8 @@ static bool type_counts_do_not_leak(void)
     }
     for (uint32_t i = 0; i < BINDINGS_MOST; i++)
         check_must("bind", memory_bind(address + ((uint64_t)i << 21), exo_start.table2, child, 0, EXO_MAP_READ));
-    fine &= check_refused("one binding too many", memory_bind(address + (BINDINGS_MOST << 21), exo_start.table2, child, 0, EXO_MAP_READ));
+    fine &= check_refused("one binding too many",
+                          memory_bind(address + (BINDINGS_MOST << 21), exo_start.table2, child, 0, EXO_MAP_READ));
     for (uint32_t i = 0; i < BINDINGS_MOST; i++) {
         fine &= check_equal("free while bound", exo_table_free(0, child), EXO_BOUND);
         check_must("unbind", memory_unbind(address + ((uint64_t)i << 21), exo_start.table2, 0));
@@ -245,12 +250,14 @@ static bool tables_fit_only_where_their_level_says(void)
         if (level != 3)
             fine &= check_refused("in a table 4", memory_bind(0x8000000000, exo_start.table4, child, 0, EXO_MAP_READ));
         fine &= check_refused("in itself", memory_bind(address, child, child, 0, EXO_MAP_READ));
-        fine &= check_refused("as data", memory_bind(address, child, data_frame, level == 1 ? 0 : memory_frames.capability, EXO_MAP_READ));
+        fine &= check_refused("as data", memory_bind(address, child, data_frame,
+                                                     level == 1 ? 0 : memory_frames.capability, EXO_MAP_READ));
         if (level != 4)
             fine &= check_refused("as a space", exo_environment_space(0, child));
         fine &= check_equal("free", exo_table_free(0, child), EXO_OK);
     }
-    fine &= check_refused("the kernel's half", memory_bind(0xffff800000000000, exo_start.table4, exo_start.table3, 0, EXO_MAP_READ));
+    fine &= check_refused("the kernel's half",
+                          memory_bind(0xffff800000000000, exo_start.table4, exo_start.table3, 0, EXO_MAP_READ));
     return fine & check_equal("free of the own root", exo_table_free(0, exo_start.table4), EXO_BOUND);
 }
 
@@ -262,8 +269,11 @@ static bool superpages_are_whole_and_aligned(void)
 
     fine &= check_refused("owned in part", exo_large_create(0, capability, first));
     fine &= check_refused("the kernel's first", exo_large_create(0, capability, 0));
-    fine &= check_refused("bound, but no large frame", memory_bind(LARGE_ADDRESS, exo_start.table2, data_frame, capability, EXO_MAP_READ | EXO_MAP_LARGE));
-    return fine & check_refused("beyond the range", exo_large_create(0, capability, first + (memory_frames.count / LARGE_FRAMES + 1) * LARGE_FRAMES));
+    fine &= check_refused("bound, but no large frame", memory_bind(LARGE_ADDRESS, exo_start.table2, data_frame,
+                                                                   capability, EXO_MAP_READ | EXO_MAP_LARGE));
+    return fine & check_refused("beyond the range",
+                                exo_large_create(0, capability,
+                                                 first + (memory_frames.count / LARGE_FRAMES + 1) * LARGE_FRAMES));
 }
 
 static bool parts_of_superpages_are_not_pages(void)
@@ -277,18 +287,30 @@ static bool parts_of_superpages_are_not_pages(void)
         result = exo_large_create(0, capability, first);
     while (exo_again(result));
     bool fine = check_equal("large_create", result, EXO_OK);
-    fine &= check_refused("part as a page", memory_bind(VIEW_ADDRESS + 0x20000, view_table, first + 1, capability, EXO_MAP_READ));
-    fine &= check_refused("first as a page", memory_bind(VIEW_ADDRESS + 0x20000, view_table, first, capability, EXO_MAP_READ));
-    fine &= check_refused("part as a superpage", memory_bind(LARGE_ADDRESS, exo_start.table2, first + 1, capability, EXO_MAP_READ | EXO_MAP_LARGE));
+    fine &= check_refused("part as a page",
+                          memory_bind(VIEW_ADDRESS + 0x20000, view_table, first + 1, capability, EXO_MAP_READ));
+    fine &= check_refused("first as a page",
+                          memory_bind(VIEW_ADDRESS + 0x20000, view_table, first, capability, EXO_MAP_READ));
+    fine &= check_refused("part as a superpage", memory_bind(LARGE_ADDRESS, exo_start.table2, first + 1, capability,
+                                                             EXO_MAP_READ | EXO_MAP_LARGE));
     fine &= check_refused("part freed", exo_frame_free(0, capability, first + 1, 1));
     fine &= check_refused("part as a table", exo_table_create(0, capability, first + 1, first + 2, 1));
-    fine &= check_refused("writable and executable", memory_bind(LARGE_ADDRESS, exo_start.table2, first, capability, EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE | EXO_MAP_LARGE));
-    fine &= check_equal("at an odd place", memory_bind(LARGE_ADDRESS + 0x1000, exo_start.table2, first, capability, EXO_MAP_READ | EXO_MAP_LARGE), EXO_BAD_ARGUMENT);
-    fine &= check_equal("bind", memory_bind(LARGE_ADDRESS, exo_start.table2, first, capability, EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_LARGE), 1);
+    fine &= check_refused("writable and executable",
+                          memory_bind(LARGE_ADDRESS, exo_start.table2, first, capability,
+                                      EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE | EXO_MAP_LARGE));
+    fine &= check_equal("at an odd place",
+                        memory_bind(LARGE_ADDRESS + 0x1000, exo_start.table2, first, capability,
+                                    EXO_MAP_READ | EXO_MAP_LARGE),
+                        EXO_BAD_ARGUMENT);
+    fine &= check_equal("bind",
+                        memory_bind(LARGE_ADDRESS, exo_start.table2, first, capability,
+                                    EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_LARGE),
+                        1);
     fine &= check_equal("write", fault_at_write(LARGE_ADDRESS + 0x1fffff), false);
     fine &= check_equal("execute", fault_at_execute(LARGE_ADDRESS), true);
     fine &= check_refused("free while bound", exo_large_free(0, first));
-    fine &= check_refused("a table in a superpage", memory_bind(LARGE_ADDRESS, first, data_frame, capability, EXO_MAP_READ));
+    fine &= check_refused("a table in a superpage",
+                          memory_bind(LARGE_ADDRESS, first, data_frame, capability, EXO_MAP_READ));
     fine &= check_equal("unbind", memory_unbind(LARGE_ADDRESS, exo_start.table2, 0), 1);
     fine &= check_equal("read after unbind", fault_at_read(LARGE_ADDRESS + 0x1fffff), true);
     do

@@ -1,6 +1,7 @@
 /*
- * A program that minds its own business beside hostile ones: it computes over its own memory in its own slots, again and again, and
- * looks whether all is still as it left it: its bytes, its results, its frames and its slots in the exposed tables.
+ * A program that minds its own business beside hostile ones: it computes over its own memory in its own slots, again
+ * and again, and looks whether all is still as it left it: its bytes, its results, its frames and its slots in the
+ * exposed tables.
  */
 #include <check.h>
 #include <memory.h>
@@ -125,6 +126,7 @@ int main(void)
     check_print(work(begun + lasts), "the victim's results stay right");
     check_print(frames_are_mine(), "the victim's frames stay its own");
     /* A turn each 64 ms; of these, the computer that emulates may take as many as the argument says. */
-    check_print(slots_are_mine(lasts / 64000000 * exo_argument("percent", 10) / 100), "the victim's slots stay its own and its turns come");
+    check_print(slots_are_mine(lasts / 64000000 * exo_argument("percent", 10) / 100),
+                "the victim's slots stay its own and its turns come");
     return check_status();
 }

@@ -54,7 +54,8 @@ void peer_start(void)
         result = exo_vcpu_create(0, PEER, memory_frames.capability, context, address);
     while (exo_again(result));
     check_must("vcpu_create", result);
-    check_must("context", exo_space_map(&memory_space, address, context, 1, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
+    check_must("context", exo_space_map(&memory_space, address, context, 1, memory_frames.capability,
+                                        EXO_MAP_READ | EXO_MAP_WRITE));
     check_must("entry", exo_vcpu_entry(0, PEER, EXO_ENTRY_EVENT, (uint64_t)exo_event_entry));
     check_must("entry", exo_vcpu_entry(0, PEER, EXO_ENTRY_EXCEPTION, (uint64_t)exo_exception_entry));
     for (uint32_t slot = time->first; slot < time->first + time->count; slot++)

@@ -1,6 +1,6 @@
 /*
- * Races of two processors within one environment: one changes what a call is looking at, or goes on using what the other has
- * given away. The page tables, read through a view, and the frames' bytes show whether it got anywhere.
+ * Races of two processors within one environment: one changes what a call is looking at, or goes on using what the
+ * other has given away. The page tables, read through a view, and the frames' bytes show whether it got anywhere.
  */
 #include "peer.h"
 #include <check.h>
@@ -89,7 +89,11 @@ static bool batch_survives(void (*spoil)(void))
             break;
         bool blocked = exo_events_block();
         EXO_CONTEXT->batch[0] = (struct exo_mapping){
-            .address = RACE_ADDRESS, .table = table, .frame = own_frame, .capability = memory_frames.capability, .flags = EXO_MAP_READ,
+            .address = RACE_ADDRESS,
+            .table = table,
+            .frame = own_frame,
+            .capability = memory_frames.capability,
+            .flags = EXO_MAP_READ,
         };
         int64_t result = exo_space_bind(0, 1);
         exo_events_restore(blocked);
@@ -183,7 +187,8 @@ static bool a_stale_translation_does_not_reach_a_frame_taken_again(void)
         check_must("unbind", memory_unbind(RACE_ADDRESS, table, flags[i & 1]));
         check_must("free", exo_frame_release(&memory_frames, frame));
         frame_take_again(frame);
-        check_must("bind", memory_bind(OTHER_ADDRESS, exo_space_table(&memory_space, OTHER_ADDRESS), frame, memory_frames.capability, EXO_MAP_READ));
+        check_must("bind", memory_bind(OTHER_ADDRESS, exo_space_table(&memory_space, OTHER_ADDRESS), frame,
+                                       memory_frames.capability, EXO_MAP_READ));
         fine &= page_stays((const volatile uint64_t *)OTHER_ADDRESS, 0);
         check_must("unbind", memory_unbind(OTHER_ADDRESS, exo_space_table(&memory_space, OTHER_ADDRESS), 0));
         check_must("free", exo_frame_release(&memory_frames, frame));
@@ -209,7 +214,8 @@ static bool a_stale_translation_does_not_reach_a_page_table(void)
         while (exo_again(result));
         check_must("table_create", result);
         if (i & 1) {
-            check_must("view", memory_bind(other, exo_space_table(&memory_space, other), frame, memory_frames.capability, EXO_MAP_READ));
+            check_must("view", memory_bind(other, exo_space_table(&memory_space, other), frame,
+                                           memory_frames.capability, EXO_MAP_READ));
             fine &= page_stays((const volatile uint64_t *)other, 0);
             check_must("unbind", memory_unbind(other, exo_space_table(&memory_space, other), 0));
         }
@@ -263,14 +269,16 @@ static bool a_stale_table_is_not_walked_after_it_was_taken_again(void)
         uint32_t frame = exo_frame_alloc(&memory_frames), leaf = memory_table(1);
         check_must("unbind the table", memory_unbind(RACE_ADDRESS, exo_start.table2, 0));
         check_must("bind another", memory_bind(RACE_ADDRESS, exo_start.table2, leaf, 0, EXO_MAP_READ));
-        check_must("bind", memory_bind(RACE_ADDRESS, leaf, frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
+        check_must("bind",
+                   memory_bind(RACE_ADDRESS, leaf, frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
         peer_repeat(place_write);
         check_must("unbind", memory_unbind(RACE_ADDRESS, leaf, EXO_MAP_LAZY));
         check_must("unbind the table", memory_unbind(RACE_ADDRESS, exo_start.table2, EXO_MAP_LAZY));
         check_must("bind the first", memory_bind(RACE_ADDRESS, exo_start.table2, table, 0, EXO_MAP_READ));
         check_must("table_free", exo_table_free(0, leaf));
         frame_take_again(leaf);
-        check_must("bind as data", memory_bind(other, spare, leaf, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
+        check_must("bind as data",
+                   memory_bind(other, spare, leaf, memory_frames.capability, EXO_MAP_READ | EXO_MAP_WRITE));
         uint64_t written = writes_done;
         for (uint32_t word = 0; word < EXO_TABLE_ENTRIES; word++)
             forged[word] = (uint64_t)foreign_frame << 12 | 7;
@@ -313,7 +321,8 @@ int main(void)
     foreign_table = foreign_of_kind(EXO_FRAME_TABLE1);
     own_frame = exo_frame_alloc(&memory_frames);
     table = exo_space_table(&memory_space, RACE_ADDRESS);
-    check_must("view", memory_bind(VIEW_ADDRESS, exo_space_table(&memory_space, VIEW_ADDRESS), table, memory_frames.capability, EXO_MAP_READ));
+    check_must("view", memory_bind(VIEW_ADDRESS, exo_space_table(&memory_space, VIEW_ADDRESS), table,
+                                   memory_frames.capability, EXO_MAP_READ));
     peer_start();
     check_run(CASES(cases));
     return check_status();

@@ -1,4 +1,5 @@
-/* A copy of the program that holds frames and slots which its parent wants back, and what it tells in the shared page. */
+/* A copy of the program that holds frames and slots which its parent wants back, and what it tells in the shared
+ * page. */
 #pragma once
 #include <stdbool.h>
 #include <exo/abi.h>

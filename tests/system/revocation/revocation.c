@@ -1,6 +1,6 @@
 /*
- * Visible revocation: a parent asks its copies for frames and slots. The good one answers before the deadline, the bad one
- * never does.
+ * Visible revocation: a parent asks its copies for frames and slots. The good one answers before the deadline, the
+ * bad one never does.
  */
 #include "holder.h"
 #include <check.h>
@@ -80,7 +80,8 @@ static bool dirty_frames_arrive_cleared(void)
         uint32_t frame = SHARED->frames[i];
         if (exo_frame_info(frame)->owner != exo_start.environment)
             continue;
-        fine &= check_refused("bind before it is taken", memory_bind(TAKEN_ADDRESS, table, frame, memory_frames.capability, EXO_MAP_READ));
+        fine &= check_refused("bind before it is taken",
+                              memory_bind(TAKEN_ADDRESS, table, frame, memory_frames.capability, EXO_MAP_READ));
         int64_t result;
         do
             result = exo_frame_take(0, memory_frames.capability, frame, 1);
@@ -102,7 +103,9 @@ static bool nothing_is_taken_that_was_not_asked_for(void)
 
     for (uint32_t i = 0; i < HOLDER_PAGES; i++)
         fine &= check_equal("reclaim", frame_force(SHARED->frames[i]), EXO_KEPT);
-    fine &= check_equal("withdraw", exo_capability_withdraw(0, memory_frames.capability, holder.child.frame, holder.memory), EXO_KEPT);
+    fine &= check_equal("withdraw",
+                        exo_capability_withdraw(0, memory_frames.capability, holder.child.frame, holder.memory),
+                        EXO_KEPT);
     for (uint32_t slot = time_second()->first; slot < time_second()->first + time_second()->count; slot++)
         fine &= check_equal("slot", exo_slot_reclaim(0, time_second()->slot, slot), EXO_KEPT);
     return fine;
@@ -117,7 +120,8 @@ static bool the_good_one_gives_frames_before_the_deadline(void)
         exo_sleep(exo_time() + 100000, EXO_EVENT_TIMER, false);
     answered_ns = exo_time() - begun;
     exo_print("  %u frames came back after %lu us", frames_dirty(), answered_ns / 1000);
-    return check_equal("frames given", frames_dirty(), WANTED) & check_equal("in time", answered_ns < DEADLINE_NS * 10ull, true) &
+    return check_equal("frames given", frames_dirty(), WANTED) &
+           check_equal("in time", answered_ns < DEADLINE_NS * 10ull, true) &
            check_equal("the count it read", (int64_t)SHARED->count, WANTED) &
            check_equal("the capability it read", (int64_t)SHARED->slot, holder.memory) &
            check_equal("the deadline it read", (int64_t)SHARED->deadline, (int64_t)(begun + DEADLINE_NS * 10ull));
@@ -139,10 +143,12 @@ static bool the_good_one_gives_slots_before_the_deadline(void)
     const struct exo_start_capability *time = time_second();
     uint64_t asked = SHARED->asked;
 
-    check_must("revoke", exo_revoke(0, time->slot, holder.child.frame, holder.time, SLOTS_WANTED, exo_time() + PATIENCE_NS));
+    check_must("revoke",
+               exo_revoke(0, time->slot, holder.child.frame, holder.time, SLOTS_WANTED, exo_time() + PATIENCE_NS));
     bool fine = check_equal("it saw the request", sleep_until(&SHARED->asked, asked + 1) && holder_looks(), true);
     for (uint32_t i = 0; i < SLOTS_WANTED; i++)
-        fine &= check_equal("owner of the slot", exo_slot_info(time->first + time->count - 1 - i)->owner, exo_start.environment);
+        fine &= check_equal("owner of the slot", exo_slot_info(time->first + time->count - 1 - i)->owner,
+                            exo_start.environment);
     fine &= check_equal("owner of the others", exo_slot_info(time->first)->owner, holder.child.frame);
     return fine & check_equal("reclaim after the answer", exo_slot_reclaim(0, time->slot, time->first), EXO_KEPT);
 }
@@ -229,9 +235,11 @@ static bool nobody_revokes_from_above_or_beside(void)
     uint16_t self = exo_start_slot(EXO_KIND_FRAMES, 0);
     bool fine = check_refused("from oneself", exo_revoke(0, self, exo_start.environment, self, 1, 0));
 
-    fine &= check_refused("by another capability", exo_revoke(0, time_second()->slot, holder.child.frame, holder.memory, 1, 0));
+    fine &= check_refused("by another capability",
+                          exo_revoke(0, time_second()->slot, holder.child.frame, holder.memory, 1, 0));
     fine &= check_refused("what is no frames or slots", exo_revoke(0, self, holder.child.frame, holder.parent, 1, 0));
-    return fine & check_refused("of an environment that is none", exo_revoke(0, self, holder.first, holder.memory, 1, 0));
+    return fine &
+           check_refused("of an environment that is none", exo_revoke(0, self, holder.first, holder.memory, 1, 0));
 }
 
 /* A copy with guaranteed frames beside its memory. */
@@ -241,7 +249,8 @@ static void holder_start(uint32_t number, bool good)
 
     memset(SHARED, 0, sizeof *SHARED);
     offspring_make(&holder, number, time_second()->first, time_second()->count);
-    check_must("kept frames", exo_child_grant(&holder.child, kept, EXO_KIND_FRAMES, EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_TAKE | EXO_RIGHT_KEPT,
+    check_must("kept frames", exo_child_grant(&holder.child, kept, EXO_KIND_FRAMES,
+                                              EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_TAKE | EXO_RIGHT_KEPT,
                                               exo_start_capability(kept)->first, HOLDER_KEPT, 0));
     if (!offspring_run(&holder))
         holder_live(good);
