@@ -1,11 +1,12 @@
 /*
  * The upcall trampolines (see exo/upcall.h).
  *
- * An event's state lies in the context page until it is pushed as a frame; until then event_busy holds further events
- * back. The kernel may save this code itself by force at any instruction. Up to event_taken nothing of the event is
- * lost by doing it again, so that is what happens then; afterwards blocked is set, and tells that events were held back
- * (at fresh_taken and events_held, it is about to be): then the code just goes on and they stay pending. While FRESH is pending the kernel saves nothing,
- * so it is taken off only when the state to resume is safe.
+ * An event's state lies in the context page until it is pushed as a frame; until then event_busy holds further
+ * events back. The kernel may save this code itself by force at any instruction. Up to event_taken nothing of the
+ * event is lost by doing it again, so that is what happens then; afterwards blocked is set, and tells that events
+ * were held back (at fresh_taken and events_held, it is about to be): then the code just goes on and they stay
+ * pending. While FRESH is pending the kernel saves nothing, so it is taken off only when the state to resume is
+ * safe.
  */
 #include "upcall_offset.h"
 

@@ -93,6 +93,40 @@ static void list_sharing(void)
     LIST_ACTION(INTERRUPT, OF(0), OF(0));
 }
 
+/* ---- two withdrawals under way over the same frame, with a longer list of bindings than one step gets through */
+
+static void build_withdrawal(void)
+{
+    build_a(RIGHTS_GIVEN, 8);
+    take(ROOT, ROOT_FRAMES, 18);
+    take(ROOT, ROOT_FRAMES, 19);
+    for (uint32_t slot = 3; slot <= 4; slot++)
+        grant(ROOT, ROOT_FRAMES, A_SLOT, slot, EXO_RIGHT_READ | EXO_RIGHT_WRITE, 18, slot - 2);
+    table(A, 1, 15, 1);
+    map(A, FAR, 11, 15, 0, READ);
+    map(A, LOW, 13, 18, 3, WRITABLE);
+    map(A, HIGH, 13, 18, 4, WRITABLE);
+    map(A, LOW, 15, 18, 3, WRITABLE);
+    machine.current = 1;
+    machine_touch(1, LOW, EXO_MAP_WRITE);
+    machine_touch(1, HIGH, EXO_MAP_WRITE);
+    CALL(CAPABILITY_WITHDRAW, ROOT_FRAMES, A, 3);
+    CALL(CAPABILITY_WITHDRAW, ROOT_FRAMES, A, 4);
+}
+
+static void list_withdrawal(void)
+{
+    LIST_ACTORS({0, 0}, {1, 0});
+    LIST(CAPABILITY_WITHDRAW, OF(0, 1), OF(A), OF(1, 3, 4, 5));
+    LIST(CAPABILITY_DERIVE, OF(1), OF(0, A_SLOT), OF(3, 4, 5), OF(EXO_RIGHT_READ, EXO_RIGHT_READ | EXO_RIGHT_WRITE), OF(18, 19), OF(1, 2));
+    LIST(FRAME_FREE, OF(1), OF(18), OF(1));
+    LIST(FRAME_TAKE, OF(1), OF(18), OF(1));
+    LIST_BATCH(SPACE_BIND, OF(LOW, HIGH), OF(13, 15), OF(18, 19), OF(3, 4, 5), OF(READ, WRITABLE));
+    LIST_BATCH(SPACE_UNBIND, OF(LOW, HIGH), OF(13, 15), OF(0), OF(0), OF(0, LAZY));
+    LIST_ACTION(TOUCH, OF(LOW, HIGH, FAR), OF(EXO_MAP_READ, EXO_MAP_WRITE));
+    LIST_ACTION(INTERRUPT, OF(0), OF(0));
+}
+
 /* ---- a chain of derivations over three environments on one processor, claims under it, and withdrawals anywhere in it */
 
 static void build_chain(void)
@@ -284,6 +318,6 @@ static void list_gates(void)
 const struct scope scopes[] = {
     {"sharing", build_sharing, list_sharing}, {"chain", build_chain, list_chain}, {"tables", build_tables, list_tables},
     {"force", build_force, list_force},       {"life", build_life, list_life},    {"time", build_time, list_time},
-    {"gates", build_gates, list_gates},
+    {"gates", build_gates, list_gates},       {"withdrawal", build_withdrawal, list_withdrawal},
 };
 const uint32_t scope_count = sizeof scopes / sizeof *scopes;

@@ -407,7 +407,7 @@ class Executor:
                 self.facts.append(z3.Implies(guard.condition, z3.UGE(values[phi.name], first[0])))
         return starts
 
-    def check_round(self, edge, phis, starts, values):
+    def check_round(self, edge, phis, starts):
         """By induction: not less than the start if this round's was not."""
         for phi in phis:
             if phi.name in starts:

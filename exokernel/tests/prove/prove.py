@@ -7,6 +7,7 @@ import argparse
 import multiprocessing
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ PRIORITY = ("claim_environment_table", "claim_capability_table", "claim_environm
             "claim_frame_pair", "claim_binding", "claim_binding_list", "claim_frame_bindings", "claim_frame_owner",
             "claim_derivation", "claim_large", "claim_large_part", "claim_kernel")
 TRY_MS = 6_000
+HANDLER_SECONDS = 100
 FACTS_AT_ONCE = 6
 NEAR = 8
 
@@ -346,7 +348,7 @@ class Ladder:
             violated = [term for term in spare.values() if z3.is_false(model.eval(term, model_completion=True))]
             if not violated:
                 final = self.attempt(chosen + [goal.condition, *spare.values()], goal)[0]
-                return {z3.unsat: "proved", z3.sat: "refuted"}.get(final, "unknown")
+                return "proved" if final == z3.unsat else "refuted" if final == z3.sat else "unknown"
             for term in violated[:FACTS_AT_ONCE]:
                 chosen = chosen + [term]
                 del spare[term.get_id()]
@@ -372,8 +374,14 @@ class Ladder:
 MODULE = None
 
 
+def overdue(*_):
+    raise TimeoutError(f"not done in {HANDLER_SECONDS} s")
+
+
 def work_on(job):
     name, properties, rounds = job
+    signal.signal(signal.SIGALRM, overdue)
+    signal.alarm(HANDLER_SECONDS)
     try:
         return prove_handler(MODULE, name, properties, rounds)
     except Exception as error:

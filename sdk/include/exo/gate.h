@@ -1,8 +1,9 @@
 /*
  * Gates: calling them with a message, and serving them. The message is eleven words in registers, both ways.
  *
- * A server gives virtual processor 0, exo_gate_entry and a stack of its own to gate_create, sets exo_gate_handler, and
- * sleeps with gates served (exo_sleep; it returns if a caller is gone before the reply). Its handler runs with events held back and ends by returning; the reply is what it left in the message.
+ * A server gives virtual processor 0, exo_gate_entry and a stack of its own to gate_create, sets exo_gate_handler,
+ * and sleeps with gates served (exo_sleep; it returns if a caller is gone before the reply). Its handler runs with
+ * events held back and ends by returning; the reply is what it left in the message.
  */
 #pragma once
 #include <stdint.h>

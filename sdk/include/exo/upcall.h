@@ -2,9 +2,9 @@
  * Upcalls: how a virtual processor takes exceptions and events, sleeps, and resumes without the kernel.
  *
  * Each virtual processor has one upcall stack. An upcall that interrupts ordinary code starts at its top; one that
- * interrupts another upcall goes on below it. The interrupted state always moves to a struct exo_upcall_frame on that
- * stack before further upcalls are let in, and resumes without the kernel. Handlers must be compiled for general registers only
- * (-mgeneral-regs-only), since FPU state is saved only where a slice ends.
+ * interrupts another upcall goes on below it. The interrupted state always moves to a struct exo_upcall_frame on
+ * that stack before further upcalls are let in, and resumes without the kernel. Handlers must be compiled for
+ * general registers only (-mgeneral-regs-only), since FPU state is saved only where a slice ends.
  *
  * Context pages are at EXO_CONTEXT_ADDRESS + index * 4096; the trampolines find their thread by that.
  */

@@ -325,7 +325,7 @@ def check_memory(manifest):
         if total > most:
             manifest.problem(("environment", environment.index, "memory"),
                              f"{environment.name}: {size_shown(environment.memory)} bring the sum to "
-                             f"{size_shown(total)}, the machine has {size_shown(most // UNIT['M'] * UNIT['M'])} to give",
+                             f"{size_shown(total)}, the machine has {most // UNIT['M']}M to give",
                              "take less, or give the machine more memory")
             return
 

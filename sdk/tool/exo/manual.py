@@ -17,8 +17,8 @@ def default_shown(kind, default):
 
 def manual():
     out = [f"# system.toml, version {manifest.SPEC}", "",
-           "Made from `sdk/tool/exo/manifest.py`; do not edit. Unknown keys are errors. Sizes are whole frames, such as",
-           '`"256K"`, `"16M"`, `"1G"`.']
+           "Made from `sdk/tool/exo/manifest.py`; do not edit. Unknown keys are errors. Sizes are whole frames, such",
+           'as `"256K"`, `"16M"`, `"1G"`.']
     for title, keys in TABLES:
         out += ["", f"## {title}", "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
         out += [f"| `{key}` | {kind} | {default_shown(kind, default)} | {meaning} |"

@@ -2,8 +2,8 @@
 
 The contract of a test program: registered in Meson as `test(NAME, PROGRAM, suite: SUITE, timeout: SECONDS)`, prints TAP
 (`ok 1 - name`, `not ok 2 - name` with `# diagnostics` below; Check does so by itself) and exits with 0 when all is
-well. One that prints no TAP is one case, judged by its exit status. With --long the environment has EXO_LONG=1. Programs that
-need all processors, or exact times, say `is_parallel: false`.
+well. One that prints no TAP is one case, judged by its exit status. With --long the environment has EXO_LONG=1. Programs
+that need all processors, or exact times, say `is_parallel: false`.
 
 Systems: each manifest below with a [test] table is run in QEMU in every combination that the table names.
 """

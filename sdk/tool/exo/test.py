@@ -67,7 +67,8 @@ def run_suites(report, args, chosen):
 def programs(build, chosen):
     """The tests that Meson knows in these suites, the longest first."""
     shown = subprocess.run(["meson", "introspect", str(build), "--tests"], capture_output=True, text=True, check=True)
-    known = [test | {"suite": suite.split(":")[-1], "build": build} for test in json.loads(shown.stdout) for suite in test["suite"][:1]]
+    known = [test | {"suite": test["suite"][0].split(":")[-1], "workdir": test["workdir"] or build}
+             for test in json.loads(shown.stdout)]
     return sorted((test for test in known if test["suite"] in chosen), key=lambda test: -test["timeout"])
 
 
@@ -94,7 +95,7 @@ def run_program(test, long_run):
     environment = os.environ | test["env"] | {"CK_TAP_LOG_FILE_NAME": "-"} | ({"EXO_LONG": "1"} if long_run else {})
     limit = test["timeout"] * (20 if long_run else 1)
     started, ended = time.monotonic(), ""
-    with subprocess.Popen(test["cmd"], cwd=test["workdir"] or test["build"], env=environment, start_new_session=True, text=True,
+    with subprocess.Popen(test["cmd"], cwd=test["workdir"], env=environment, start_new_session=True, text=True,
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         try:

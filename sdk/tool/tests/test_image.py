@@ -46,7 +46,8 @@ class Programs(unittest.TestCase):
         self.refused(program()[:100], "broken program header")
 
     def test_overlapping_segments(self):
-        self.refused(program(((0x400000, 100, 5000), (0x401000, 10, 10))), "overlapping segments at 0x400000 and 0x401000")
+        self.refused(program(((0x400000, 100, 5000), (0x401000, 10, 10))),
+                     "overlapping segments at 0x400000 and 0x401000")
 
     def test_missing_note(self):
         self.refused(program(note=None), "no Exo ABI note")

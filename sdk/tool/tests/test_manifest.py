@@ -61,8 +61,8 @@ class Manifests(unittest.TestCase):
         system = self.read(GOOD)
         self.assertEqual(manifest.compiled(system, ["unix.elf", "rt.elf", "db.elf"]), (
             "machine processors=2\n"
-            "environment name=unix image=unix.elf memory=4096 kept=128 slots=0:0:16,1:0:8 wait=1 restart=0 console=1 trace=0 "
-            "give=0 lend=rt arguments=one two=2\n"
+            "environment name=unix image=unix.elf memory=4096 kept=128 slots=0:0:16,1:0:8 wait=1 restart=0 console=1 "
+            "trace=0 give=0 lend=rt arguments=one two=2\n"
             "environment name=rt image=rt.elf memory=4096 kept=64 slots=0:16:4 wait=0 restart=1 console=1 trace=0 "
             "give=0 arguments=\n"
             "environment name=db image=db.elf memory=4096 kept=64 slots=0:40:8 wait=1 restart=0 console=1 trace=0 "

@@ -31,14 +31,7 @@ static int mode_hog(void)
     return 0;
 }
 
-/* Each event causes the next one, each exception is answered by the same fault. */
-static void event_cause(uint32_t events, struct exo_upcall_frame *frame)
-{
-    (void)events;
-    (void)frame;
-    exo_timer_set(exo_time());
-}
-
+/* Each exception is answered by the same fault. */
 static void fault_ignore(struct exo_upcall_frame *frame)
 {
     (void)frame;
@@ -46,11 +39,27 @@ static void fault_ignore(struct exo_upcall_frame *frame)
 
 static int mode_loop(void)
 {
-    exo_print("loops in upcalls");
-    exo_event_handler = event_cause;
+    exo_print("loops in faults");
     exo_exception_handler = fault_ignore;
-    exo_timer_set(exo_time());
     return *(volatile uint8_t *)0xbeef000;
+}
+
+/* An event that is never over, while the next one is always due. */
+static void event_stay(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)events;
+    (void)frame;
+    for (;;)
+        exo_timer_set(exo_time());
+}
+
+static int mode_stuck(void)
+{
+    exo_print("loops in upcalls");
+    exo_event_handler = event_stay;
+    exo_timer_set(exo_time());
+    spin();
+    return 0;
 }
 
 static void fault_again(struct exo_upcall_frame *frame)
@@ -122,9 +131,10 @@ static int mode_attack(void)
 
 int main(void)
 {
-    static const struct { const char *name; int (*run)(void); } modes[] = {
-        { "hog", mode_hog }, { "loop", mode_loop }, { "fault", mode_fault }, { "bare", mode_bare },
-        { "crash", mode_crash }, { "keep", mode_keep }, { "unmap", mode_unmap },
+    static const struct { const char *name; int (*run)(void);
+    } modes[] = {
+        { "hog", mode_hog },   { "loop", mode_loop },   { "stuck", mode_stuck }, { "fault", mode_fault },
+        { "bare", mode_bare }, { "crash", mode_crash }, { "keep", mode_keep },   { "unmap", mode_unmap },
     };
 
     memory_open();
