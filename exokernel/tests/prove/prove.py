@@ -36,10 +36,11 @@ SKOLEM = {
 PRIORITY = ("claim_environment_table", "claim_capability_table", "claim_environment", "claim_vcpu", "claim_capability",
             "claim_frame_pair", "claim_binding", "claim_binding_list", "claim_frame_bindings", "claim_frame_owner",
             "claim_derivation", "claim_large", "claim_large_part", "claim_kernel")
-TRY_MS = 6_000
-HANDLER_SECONDS = 100
-FACTS_AT_ONCE = 6
-NEAR = 8
+TRY_MS = 10_000
+HANDLER_SECONDS = 150
+FACTS_AT_ONCE = 16   # added for each counterexample
+NEAR = 8             # added for sharing reads
+SMALL = 60           # reads of a condition that is tried as it is
 
 
 # ---------------------------------------------------------------- the module under proof
@@ -319,24 +320,28 @@ class Ladder:
                 self.users[read] = self.users.get(read, 0) + 1
 
     def climb(self, goal):
-        self.bare.push()
-        self.bare.add(goal.near, z3.Not(goal.holds))
-        answer = self.bare.check()
-        self.bare.pop()
-        return "proved" if answer == z3.unsat else self.with_more(goal)
+        """First what the innermost routine tested, if that is little."""
+        if len(self.reads.of(goal.near)) < SMALL:
+            self.bare.push()
+            self.bare.add(goal.near, z3.Not(goal.holds))
+            answer = self.bare.check()
+            self.bare.pop()
+            if answer == z3.unsat:
+                return "proved"
+        return self.with_more(goal)
 
     def with_more(self, goal):
-        """Add decisions of the path and facts: first those that read what the goal reads, then those that a counterexample violates."""
+        """Then decisions of the path and facts that read what the goal reads; then those that a counterexample violates."""
         spare = {term.get_id(): term for term in goal.decisions} | {fact.get_id(): fact for _, fact in self.spare}
-        chosen = [goal.near]
-        wanted = set(self.reads.of(goal.holds))
-        for _ in range(2):
+        chosen, wanted = [], set(self.reads.of(goal.holds))
+        for _ in range(3):
             taken = self.nearest(spare, wanted)
             chosen += taken
             for term in taken:
                 del spare[term.get_id()]
                 wanted |= self.reads.of(term)
-            if self.attempt(chosen, goal)[0] == z3.unsat:
+            answer, model = self.attempt(chosen, goal)
+            if answer == z3.unsat:
                 return "proved"
         return self.by_counterexample(goal, chosen, spare)
 
