@@ -216,8 +216,8 @@ static bool bindings_sweep(frame_name frame, capability_name name, uint32_t *bud
 
     if (table_level(info))
         return table_bindings_sweep(frame, budget);
-    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART)
-        return true;
+    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_DIRTY)
+        return true; /* never bound; link has another use */
     if (!info->bindings) {
         info->link = 0; /* a pass that its owner cut short by unbinding must not be taken for a later one's */
         return true;
