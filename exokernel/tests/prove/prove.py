@@ -174,7 +174,8 @@ class Prover(Executor):
             if len(where) == 2 and where[1].size() == 3:
                 yield "claim_vcpu", [environment, t.extend(where[1], 32)]
 
-    def facts_before(self, rounds):
+    def general_facts(self):
+        """What is known without naming a thing."""
         general = [self.specified(name, [], limits={}) for name in ("claim_kernel", "assumed_kernel")]
         general.append(self.specified("assumed_caller", [self.caller], limits={}))
         general.append(z3.BitVec("processor", 32) == self.memory.read_scalar(
@@ -183,7 +184,11 @@ class Prover(Executor):
             for name in ("claim_kernel", "assumed_kernel"):
                 general.append(z3.Implies(guard.condition, self.specified(name, [], guard, limits)))
             general.append(z3.Implies(guard.condition, self.specified("assumed_caller", [self.caller], guard, limits)))
-        facts, done = [("", fact) for fact in general + self.facts], set()
+        return general + self.facts
+
+    def state_facts(self, rounds):
+        """(claim, fact) for each claim of each thing that was read."""
+        facts, done = [], set()
         for _ in range(rounds):
             for name, arguments in list(self.instances()):
                 key = (name, *(a.get_id() for a in arguments))
@@ -196,7 +201,7 @@ class Prover(Executor):
                 facts += [(name, fact) for fact in known]
                 self.kept.append(arguments)
         for where in list(self.memory.touched.get("table_pages", {}).values()):
-            facts += [("", fact(*where)) for fact in self.entry_facts]
+            facts += [("claim_binding", fact(*where)) for fact in self.entry_facts]
         return [(name, fact) for name, fact in facts if not z3.is_true(fact)]
 
 
@@ -268,15 +273,13 @@ def prove_handler(module, name, properties, rounds):
         if prop == "claims":
             claims_after(prover, exits)
         goals = {"memory": prover.obligations, "failure": list(failure_goals(prover, exits)), "claims": prover.goals}[prop]
-        facts = prover.facts_before(rounds)
-        cases.append(check(name, prop, facts, goals, time.time() - started))
+        cases.append(check(name, prop, Ladder(prover, rounds), goals, time.time() - started))
         started = time.time()
     return cases
 
 
-def check(name, prop, facts, goals, seconds):
+def check(name, prop, ladder, goals, seconds):
     started, failures = time.time(), []
-    ladder = Ladder(facts)
     for i, goal in enumerate(goals):
         if time.time() - started > PROPERTY_SECONDS:
             failures.append(f"{len(goals) - i} of {len(goals)} obligations not reached in {PROPERTY_SECONDS} s")
@@ -314,17 +317,21 @@ class Ladder:
     """Show a goal from as little as will do: first from what the innermost routine tested, then from all that the path did,
     then with the facts of the state before that read what it reads, then with those that a counterexample violates."""
 
-    def __init__(self, facts):
-        self.general = [fact for group, fact in facts if not group]
-        self.spare = sorted(((group, fact) for group, fact in facts if group), key=lambda each: PRIORITY.index(each[0]))
+    def __init__(self, prover, rounds):
+        self.prover, self.rounds = prover, rounds
+        self.general, self.spare = prover.general_facts(), None
         self.bare = z3.SolverFor("QF_UFBV")
         self.bare.set("timeout", 2000)
         self.bare.add(*self.general)
-        self.reads = Reads()
-        self.users = {}
-        for _, fact in self.spare:
-            for read in self.reads.of(fact):
-                self.users[read] = self.users.get(read, 0) + 1
+        self.reads, self.users = Reads(), {}
+
+    def know(self):
+        """The facts of the state before, once they are needed."""
+        if self.spare is None:
+            self.spare = sorted(self.prover.state_facts(self.rounds), key=lambda each: PRIORITY.index(each[0]))
+            for _, fact in self.spare:
+                for read in self.reads.of(fact):
+                    self.users[read] = self.users.get(read, 0) + 1
 
     def climb(self, goal):
         """First what the innermost routine tested, if that is little."""
@@ -339,6 +346,7 @@ class Ladder:
 
     def with_more(self, goal):
         """Then decisions of the path and facts that read what the goal reads; then those that a counterexample violates."""
+        self.know()
         spare = {term.get_id(): term for term in goal.decisions} | {fact.get_id(): fact for _, fact in self.spare}
         chosen, wanted = [], set(self.reads.of(goal.holds))
         for _ in range(3):
@@ -384,6 +392,15 @@ class Ladder:
 # ---------------------------------------------------------------- the whole
 
 MODULE = None
+FAILED = []
+
+
+def unproved(path):
+    """{(handler, property): reason} of what is known not to be proved yet."""
+    if path is None:
+        return {}
+    lines = [line.split(" ", 2) for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return {(handler, prop): reason for handler, prop, reason in lines}
 
 
 def overdue(*_):
@@ -411,14 +428,22 @@ def main():
     parser.add_argument("--property", action="append", choices=["memory", "failure", "claims"])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--open", type=pathlib.Path, help="file of `handler property reason`: not proved yet, not tried")
+    parser.add_argument("--refute", action="store_true", help="the core is a faulty copy: something must be refuted")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     started = time.time()
     MODULE = ir.Module(compile_core(options.root, options.include, options.work).read_text())
     names = options.handler or handlers_of(MODULE)
-    properties = set(options.property or ["memory", "failure", "claims"])
-    jobs = [(name, properties, options.rounds) for name in names]
     number, bad, obligations = 0, 0, 0
+    left, jobs = unproved(options.open), []
+    for name in names:
+        properties = {prop for prop in options.property or PROPERTIES if (name, prop) not in left}
+        if properties:
+            jobs.append((name, properties, options.rounds))
+        for prop in (p for p in PROPERTIES if (name, p) in left):
+            number += 1
+            print(f"ok {number} - {name} {prop} # SKIP {left[name, prop]}")
     with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
         for cases in pool.imap_unordered(work_on, jobs):
             for case in cases:
@@ -427,8 +452,13 @@ def main():
                 obligations += case.count
                 print(f"{'not ok' if case.failures else 'ok'} {number} - {case.name} {case.property} "
                       f"# {case.count} obligations, {case.seconds:.1f} s", flush=True)
+                FAILED.extend(case.failures)
                 for failure in case.failures[:None if options.verbose else 5]:
                     print(f"#   {failure}", flush=True)
+    if options.refute:
+        refuted = any(failure.endswith(": refuted") for failure in FAILED)
+        print(f"{'ok' if refuted else 'not ok'} {number + 1} - the fault is refuted")
+        return 0 if refuted else 1
     print(f"1..{number}")
     print(f"# {len(names)} handlers, {obligations} obligations, {time.time() - started:.0f} s, {bad} cases not proved")
     return 1 if bad else 0
