@@ -11,7 +11,7 @@ CLAIMS = {
     "claim_capability": ("capability",), "claim_frame_pair": ("frame",), "claim_frame_owner": ("frame",),
     "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
     "claim_vcpu": ("vcpu",), "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
-    "claim_kernel": (),
+    "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
 ASSUMED = {"assumed_kernel": ()}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
@@ -42,7 +42,3 @@ def names_in(key, where):
 def anything(sort, number):
     """Names of a thing that nothing is known of."""
     return tuple(t.extend(z3.BitVec(f"any_{sort}{number}_{i}", width), 32) for i, width in enumerate(SORTS[sort]))
-
-
-def anything_for(sorts):
-    return [name for number, sort in enumerate(sorts) for name in anything(sort, number)]

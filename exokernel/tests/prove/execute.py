@@ -26,6 +26,7 @@ class Goal:
     epochs: tuple
     quantified: tuple
     holds: object
+    names: tuple = ()      # (sort, names) that it speaks of
 
 
 class Epoch:
@@ -119,18 +120,14 @@ class Executor:
 
     # ------------------------------------------------------------ goals
 
-    def oblige(self, state, guard, holds, what, kind="memory"):
+    def oblige(self, state, guard, holds, what, kind="memory", names=()):
         if self.quiet or state.dry:
             return
         holds = t.implication(guard, holds)
         if state.knows(holds):
             return
-        self.goals.append(self.goal(state, kind, what, holds))
+        self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds, names))
         state.note(holds)
-
-    @staticmethod
-    def goal(state, kind, what, holds):
-        return Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds)
 
     def contract(self, part, name):
         return self.module.routines.get(f"{part}_{name}")
@@ -585,10 +582,22 @@ class Executor:
         if changes:
             self.begin_epoch(state)
         if post:
-            self.old = before
-            state.assume(t.implication(guard, self.specified(state.memory, post.name, arguments)))
-            self.old = None
+            self.assume_post(state, post, arguments, before, guard)
         return result
+
+    def assume_post(self, state, post, arguments, before, guard):
+        wanted = [a.split("_")[1] for _, a in post.arguments if a.startswith("any_")]
+        memory = state.memory.fork()
+
+        def says(*names):
+            self.old = before
+            holds = t.implication(guard, self.specified(memory, post.name, [*arguments, *names]))
+            self.old = None
+            return holds
+        if wanted:
+            state.quantified += ((tuple(wanted), says),)
+        else:
+            state.assume(says())
 
     def forget_by(self, state, name, modifies, arguments):
         same = self.contract("same", name)

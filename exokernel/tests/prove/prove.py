@@ -25,6 +25,9 @@ from solve import Attempt, Claims
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
 ROUTINE_SECONDS = 300
+FAILURES_MAX = 6
+import os
+DUMP = os.environ.get('DUMP')
 
 
 # ---------------------------------------------------------------- the module under proof
@@ -106,8 +109,9 @@ class Prover(Executor):
             return
         for name, sorts in claims.CLAIMS.items():
             if name in self.claims.sorts and any(key in state.memory.dirty for key in self.claims.fields(name)):
-                holds = self.specified(state.memory, name, claims.anything_for(sorts))
-                self.oblige(state, condition, holds, f"{name} {what}", kind)
+                names = tuple((sort, claims.anything(sort, number)) for number, sort in enumerate(sorts))
+                holds = self.specified(state.memory, name, [part for _, parts in names for part in parts])
+                self.oblige(state, condition, holds, f"{name} {what}", kind, names)
         if self.caller and kind == "cut" and self.is_handler:
             self.oblige(state, condition, self.specified(state.memory, "assumed_caller", [self.caller]),
                         f"assumed_caller {what}", kind)
@@ -145,7 +149,9 @@ class Prover(Executor):
         post, same = self.contract("post", self.root), self.contract("same", self.root)
         if post:
             self.old = self.initial
-            self.oblige(state, t.TRUE, self.specified(state.memory, post.name, arguments), f"{post.name}", "cut")
+            names = tuple((a.split("_")[1], claims.anything(a.split("_")[1], 0)) for _, a in post.arguments if a.startswith("any_"))
+            holds = self.specified(state.memory, post.name, arguments + [part for _, parts in names for part in parts])
+            self.oblige(state, t.TRUE, holds, f"{post.name}", "cut", names)
         if same:
             self.unchanged(state, self.initial, self.specified(state.memory, same.name, arguments), f"if {same.name}")
         self.only_allowed(state, arguments)
@@ -204,10 +210,15 @@ def prove_routine(module, name, properties):
         begun = time.time()
         attempt = Attempt(prover.claims, goal)
         answer = attempt.prove()
+        if DUMP and goal.what.startswith(DUMP):
+            pathlib.Path(f"/tmp/dump{len(counts)}{counts[goal.kind]}.smt2").write_text(attempt.solver.to_smt2())
         if time.time() - begun > 3:
             print(f"# slow: {time.time() - begun:.1f} s, {attempt.facts} facts: {goal.what}", flush=True)
         if answer != "proved":
             failures.setdefault(goal.kind, []).append(f"{goal.what}: {answer}")
+        if sum(map(len, failures.values())) >= FAILURES_MAX:
+            failures.setdefault("cut", []).append("no more was tried")
+            break
     seconds = time.time() - started
     if not prover.is_handler:
         return [Case(name, "contract", len(prover.goals), seconds, sum(failures.values(), []), prover.used)]

@@ -8,8 +8,8 @@ import term as t
 from claims import ASSUMED, CLAIMS, names_in
 from memory import BY_NAME, Memory, define
 
-RLIMIT = 30_000_000
-TIMEOUT_MS = 30_000
+RLIMIT = 200_000_000
+TIMEOUT_MS = 120_000
 FACTS_AT_ONCE = 20
 ROUNDS_MAX = 60
 GENERATIONS = 3
@@ -83,6 +83,8 @@ class Attempt:
         self.facts = 0
 
     def prove(self):
+        for sort, names in self.goal.names:
+            self.know(sort, names, 0)
         for term in (*self.goal.conditions, t.negation(self.goal.holds)):
             self.add(term, 0)
         for _ in range(ROUNDS_MAX):
@@ -114,8 +116,10 @@ class Attempt:
         if definition is not None:
             self.add(definition, generation)
         for sort, names in names_in(version.key, where):
-            names = tuple(z3.simplify(name) for name in names)
-            self.names.setdefault(sort, {}).setdefault(tuple(name.get_id() for name in names), (generation, names))
+            self.know(sort, tuple(z3.simplify(name) for name in names), generation)
+
+    def know(self, sort, names, generation):
+        self.names.setdefault(sort, {}).setdefault(tuple(name.get_id() for name in names), (generation, names))
 
     def violated(self, model):
         """[(fact, generation)] that the counterexample goes against, the simplest first."""
