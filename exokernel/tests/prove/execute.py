@@ -69,6 +69,7 @@ class State:
         self.conditions, self.decided, self.epochs = (), {}, ()
         self.quantified = ()     # (sorts, function from names to a fact)
         self.dry, self.result = False, None
+        self.cleared = None      # the frame whose page was cleared last
 
     def fork(self):
         other = State.__new__(State)
@@ -113,7 +114,7 @@ class Executor:
         self.quiet = 0                    # > 0: no goals (specifications, dry runs)
         self.depth = 0
         self.old = None                   # the memory that old_ helpers see
-        self.root = None                  # the routine under proof
+        self.root, self.initial = None, None     # the routine under proof, and the memory that it began with
         self.solver = z3.SolverFor("QF_UFBV")
         self.solver.set("rlimit", RLIMIT)
         self.constants = Memory(module.layout)
@@ -452,6 +453,7 @@ class Executor:
             return None
         arguments = [anything[argument] if anything and argument in anything else self.register(frame, argument)
                      for _, argument in routine.arguments]
+        self.old = self.initial
         return self.specified(state.memory, name, arguments)
 
     def loop_shown(self, state, frame, label, when):
@@ -563,6 +565,9 @@ class Executor:
             state.memory.write_scalar(scalar, Version(key, "?").at if key.widths else Version(key, "?").symbol, condition)
 
     same = t.FALSE
+
+    def stored(self, state, place, value, guard):
+        pass
 
     def summary(self, state, name, arguments, guard=t.TRUE):
         """A call of a routine by its contract."""
@@ -802,5 +807,7 @@ class Executor:
     def store(self, state, pointer, kind, value, guard):
         places = self.targets(state, pointer, guard, "write")
         for condition, place in places:
-            state.memory.store(place, kind, value, t.conjunction([guard, condition]) if len(places) > 1 else guard)
+            inner = t.conjunction([guard, condition]) if len(places) > 1 else guard
+            state.memory.store(place, kind, value, inner)
+            self.stored(state, place, value, inner)
 

@@ -24,6 +24,7 @@ from solve import Attempt, Claims
 
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
+KIND_FIELD = 5     # of struct exo_frame
 ROUTINE_SECONDS = 300
 FAILURES_MAX = 6
 import os
@@ -100,6 +101,10 @@ class Prover(Executor):
         if kind.to == ir.Struct("struct.caller"):
             self.caller = place
         return place
+
+    def stored(self, state, place, value, guard):
+        if place.region.name == "frame_table" and place.path[1:] == (KIND_FIELD,):
+            machine.kind_stored(self, state, place.path[0].term, value)
 
     # ---- what is shown at cuts and at the end
 
