@@ -162,7 +162,7 @@ class Prover(Executor):
         for where in touched.get("capability_pages", {}).values():
             table = t.extend(where[0], 32)
             yield "claim_capability_table", [table]
-            if len(where) == 2:
+            if len(where) == 2 and where[1].size() == 7:
                 capability = z3.Concat(z3.Extract(24, 0, table), where[1] + 1)
                 yield "claim_capability", [capability]
                 yield "claim_derivation", [capability]
