@@ -1,6 +1,7 @@
-"""Symbolic execution of one routine, all paths at once: blocks run in topological order under guards, values meet in
-phis as if-then-else, loops are unrolled, or cut: proved by induction over one round. Calls are executed in place.
-What has to be shown of each access is collected as obligations."""
+"""Symbolic execution of one routine, path by path. A routine without stores or loops is evaluated at once, its paths met in
+if-then-elses. A routine with a contract (contract.c) is not entered: what it may change is forgotten and what it promises
+assumed. A loop is cut: its invariant is shown where it is entered and after a round, and assumed for any round.
+What has to be shown is collected as goals."""
 import itertools
 from dataclasses import dataclass
 
@@ -8,256 +9,140 @@ import z3
 
 import ir
 import term as t
-from memory import ALWAYS, Guard, Index, Place, Region
+from flow import Flow
+from memory import Index, Memory, Place, Region, Version
 
-UNROLL_MAX = 16
+DEEP = 40
+PATHS_MAX = 4000
+RLIMIT = 400_000      # of z3, for asking whether a path is possible
 
 
 @dataclass
 class Goal:
-    """To be shown: where the condition holds, so does this. `near` is what the innermost routine tested, which is most often
-    enough; `decisions` is all that was tested on the way."""
+    """To be shown: where the conditions hold, so does this. The claims hold at the epochs."""
+    kind: str
     what: str
-    near: object
-    decisions: list
-    condition: object
+    conditions: tuple
+    epochs: tuple
+    quantified: tuple
     holds: object
 
 
-class Choice:
-    """A value where paths met: one alternative for each guard, so that a later test of it tells the path again."""
-    def __init__(self, alternatives):
-        self.alternatives = alternatives     # of (guard, value), of which one guard holds
+class Epoch:
+    """A state in which all claims hold."""
+    numbers = itertools.count()
 
-
-class Flow:
-    """Order of the blocks of a routine, and its loops."""
-
-    def __init__(self, routine):
-        self.next = {name: list(dict.fromkeys(block.instructions[-1].labels)) for name, block in routine.blocks.items()}
-        self.order = self.reverse_postorder(routine.order[0])
-        place = {name: i for i, name in enumerate(self.order)}
-        self.loops = {}     # header: blocks
-        before = {name: [] for name in self.order}
-        for name in self.order:
-            for follower in self.next[name]:
-                before[follower].append(name)
-        for name in self.order:
-            for header in self.next[name]:
-                if place[header] <= place[name]:
-                    self.loops.setdefault(header, {header}).update(self.body(header, name, before))
-        self.before = before
-
-    def reverse_postorder(self, entry):
-        seen, order, stack = {entry}, [], [(entry, iter(self.next[entry]))]
-        while stack:
-            name, followers = stack[-1]
-            for follower in followers:
-                if follower not in seen:
-                    seen.add(follower)
-                    stack.append((follower, iter(self.next[follower])))
-                    break
-            else:
-                order.append(name)
-                stack.pop()
-        return order[::-1]
-
-    @staticmethod
-    def body(header, latch, before):
-        blocks, work = {header}, [latch]
-        while work:
-            name = work.pop()
-            if name not in blocks:
-                blocks.add(name)
-                work.extend(before[name])
-        return blocks
-
-
-@dataclass
-class Edge:
-    guard: Guard
-    values: dict      # of the target's phis
+    def __init__(self, memory):
+        self.memory, self.number = memory, next(Epoch.numbers)
 
 
 class Frame:
     """One activation of a routine."""
 
-    def __init__(self, routine, flow, guard):
-        self.routine, self.flow, self.guard = routine, flow, guard
-        self.values, self.returns = {}, []
+    def __init__(self, routine, flow, values, result=""):
+        self.routine, self.flow, self.values, self.result = routine, flow, values, result
+        self.block, self.at, self.line = routine.order[0], 0, 0
+        self.loops = {}       # header: Round, while in it
+        self.arguments = dict(values)
+
+    def fork(self):
+        other = Frame.__new__(Frame)
+        other.__dict__.update(self.__dict__)
+        other.values, other.loops = dict(self.values), dict(self.loops)
+        return other
+
+
+@dataclass
+class Round:
+    """The loop that is being proved: the state at which it began."""
+    label: str
+    before: object
+    keys: list
+
+
+class State:
+    """One path so far."""
+
+    def __init__(self, memory):
+        self.frames, self.memory = [], memory
+        self.conditions, self.decided, self.epochs = (), {}, ()
+        self.quantified = ()     # (sorts, function from names to a fact)
+        self.dry, self.result = False, None
+
+    def fork(self):
+        other = State.__new__(State)
+        other.__dict__.update(self.__dict__)
+        other.frames = [frame.fork() for frame in self.frames]
+        other.memory, other.decided = self.memory.fork(), dict(self.decided)
+        return other
+
+    def assume(self, condition):
+        for term in condition.children() if z3.is_and(condition) else [condition]:
+            if z3.is_true(term) or self.knows(term):
+                continue
+            self.conditions += (term,)
+            self.note(term)
+
+    def note(self, term):
+        holds, inner = (False, term.arg(0)) if z3.is_not(term) else (True, term)
+        self.decided[inner.get_id()] = holds
+        KEPT.append(inner)
+
+    def knows(self, term):
+        if z3.is_true(term):
+            return True
+        holds, inner = (False, term.arg(0)) if z3.is_not(term) else (True, term)
+        return self.decided.get(inner.get_id()) is holds
+
+    @property
+    def where(self):
+        return ">".join(f"{frame.routine.name}:{frame.line}" for frame in self.frames)
+
+
+KEPT = []     # terms whose ids are in use
 
 
 class Executor:
-    def __init__(self, module, memory, models=None, unrolled=(), on_access=None):
-        self.module, self.memory = module, memory
-        self.models = models or {}
-        self.unrolled = unrolled          # names of routines whose loops are unrolled; others are cut
-        self.on_access = on_access
-        self.obligations, self.facts = [], []
-        self.cut_loop = None              # called with (executor, guard, name): the invariant at a loop's header
-        self.flows, self.regions, self.tokens = {}, {}, {}
-        self.count = itertools.count(1)
-        self.stack = []
-        self.quiet = 0                    # > 0: no obligations (specifications)
-        self.decisions = {}               # condition of each token that is a test
-        self.entered = []                 # guards at which the active routines were called
-        self.kept = []                    # terms whose ids are in use
+    racy = ()
 
-    # ------------------------------------------------------------ guards
+    def __init__(self, module, models):
+        self.module, self.models = module, models
+        self.flows, self.regions, self.purity = {}, {}, {}
+        self.goals, self.used = [], set()
+        self.quiet = 0                    # > 0: no goals (specifications, dry runs)
+        self.depth = 0
+        self.old = None                   # the memory that old_ helpers see
+        self.root = None                  # the routine under proof
+        self.solver = z3.SolverFor("QF_UFBV")
+        self.solver.set("rlimit", RLIMIT)
+        self.constants = Memory(module.layout)
 
-    def token(self, condition):
-        if z3.is_not(condition):
-            return -self.token(condition.arg(0))
-        found = self.tokens.get(condition.get_id())
-        if found is None:
-            found = self.tokens[condition.get_id()] = next(self.count)
-            self.decisions[found], self.decisions[-found] = condition, t.negation(condition)
-            self.kept.append(condition)
-        return found
+    # ------------------------------------------------------------ goals
 
-    def narrow(self, guard, condition):
-        if z3.is_true(condition):
-            return guard
-        if z3.is_false(condition):
-            return None
-        token = self.token(condition)
-        if token in guard.tokens:
-            return guard
-        if -token in guard.tokens:
-            return None
-        return Guard(t.conjunction([guard.condition, condition]), guard.tokens | {token})
+    def oblige(self, state, guard, holds, what, kind="memory"):
+        if self.quiet or state.dry:
+            return
+        holds = t.implication(guard, holds)
+        if state.knows(holds):
+            return
+        self.goals.append(self.goal(state, kind, what, holds))
+        state.note(holds)
 
     @staticmethod
-    def combine(first, second):
-        if second.tokens <= first.tokens:
-            return first
-        if first.tokens <= second.tokens:
-            return second
-        return Guard(t.conjunction([first.condition, second.condition]), first.tokens | second.tokens)
+    def goal(state, kind, what, holds):
+        return Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds)
 
-    def branch(self, guard, condition):
-        """The guards of the two sides of a test; None: cannot be."""
-        if not isinstance(condition, Choice):
-            return self.narrow(guard, condition), self.narrow(guard, t.negation(condition))
-        number = next(self.count)
-        return (self.side(guard, condition.alternatives, number),
-                self.side(guard, [(g, t.negation(b)) for g, b in condition.alternatives], -number))
+    def contract(self, part, name):
+        return self.module.routines.get(f"{part}_{name}")
 
-    def side(self, guard, alternatives, number):
-        possible = []
-        for inner, holds in alternatives:
-            if not guard.excludes(inner):
-                narrowed = self.narrow(self.combine(guard, inner), holds)
-                if narrowed:
-                    possible.append(narrowed)
-        if len(possible) <= 1:
-            return possible[0] if possible else None
-        return self.either(possible, number)
-
-    def either(self, guards, number):
-        """Where one of the guards holds; a token of its own tells what differs between them."""
-        common = frozenset.intersection(*(guard.tokens for guard in guards))
-        self.decisions[number] = t.disjunction([t.conjunction(self.tested(guard.tokens - common)) for guard in guards])
-        return Guard(t.disjunction([guard.condition for guard in guards]), common | {number})
-
-    def meet(self, guards):
-        if len(guards) == 1:
-            return guards[0]
-        common = frozenset.intersection(*(guard.tokens for guard in guards))
-        if len(guards) == 2:
-            first, second = (guard.tokens - common for guard in guards)
-            if len(first) == len(second) == 1 and next(iter(first)) == -next(iter(second)):
-                return self.at_tokens(common, guards)
-        return self.either(guards, next(self.count))
-
-    def at_tokens(self, tokens, guards):
-        return Guard(t.disjunction([guard.condition for guard in guards]), tokens)
-
-    # ------------------------------------------------------------ obligations
-
-    def oblige(self, guard, holds, what, group="memory"):
-        if self.quiet or z3.is_true(holds):
-            return
-        where = ">".join(f"{name}:{line}" for name, line in self.stack)
-        self.obligations.append(self.goal(f"{what} at {where}", guard, holds))
-
-    def goal(self, what, guard, holds):
-        inner = self.entered[-1].tokens if self.entered else frozenset()
-        return Goal(what, t.conjunction(self.tested(guard.tokens - inner)), self.tested(guard.tokens), guard.condition, holds)
-
-    def tested(self, tokens):
-        return [self.decisions[token] for token in tokens if token in self.decisions]
+    def is_summarised(self, name):
+        return name != self.root and any(self.contract(part, name) for part in ("pre", "post", "modifies"))
 
     # ------------------------------------------------------------ values
 
-    def value(self, frame, operand, guard):
+    def value(self, values, operand):
         kind, value = operand
-        if isinstance(value, ir.Local):
-            return self.under(frame.values[value.name], guard)
-        return self.constant(kind, value)
-
-    @staticmethod
-    def under(value, guard):
-        """What the value is where the guard holds."""
-        if not isinstance(value, Choice):
-            return value
-        left = [(g, v) for g, v in value.alternatives if not guard.excludes(g)]
-        return left[0][1] if len(left) == 1 else Choice(left)
-
-    def plain(self, kind, value):
-        """A choice as one value."""
-        return self.merge(kind, value.alternatives) if isinstance(value, Choice) else value
-
-    def flat(self, alternatives):
-        for guard, value in alternatives:
-            if isinstance(value, Choice):
-                yield from ((self.combine(guard, g), v) for g, v in value.alternatives if not guard.excludes(g))
-            else:
-                yield guard, value
-
-    def gather(self, kind, alternatives):
-        """One value out of (guard, value), of which one guard holds."""
-        groups = []
-        for guard, value in self.flat(alternatives):
-            for group in groups:
-                if self.identical(group[1], value):
-                    group[0].append(guard)
-                    break
-            else:
-                groups.append(([guard], value))
-        merged = [(self.meet(guards), value) for guards, value in groups]
-        constant = [(guard, value) for guard, value in merged if self.is_constant(value)]
-        others = [(guard, value) for guard, value in merged if not self.is_constant(value)]
-        if len(others) > 2 or (len(others) == 2 and not isinstance(kind, ir.Pointer) and kind != ir.Int(32)):
-            others = [(self.meet([guard for guard, _ in others]), self.merge(kind, others))]
-        return Choice(constant + others) if constant and len(constant + others) > 1 else (constant + others)[0][1]
-
-    @staticmethod
-    def is_constant(value):
-        """What later tests look for: a status, no name, a null pointer."""
-        return value == [] if isinstance(value, list) else not isinstance(value, tuple) and t.known(value) is not None
-
-    @staticmethod
-    def identical(a, b):
-        if isinstance(a, z3.ExprRef):
-            return t.same(a, b)
-        if isinstance(a, list):
-            return a == [] and b == [] or a is b
-        return a is b
-
-    def lift(self, kind, compute, operands, kinds):
-        """Compute on each alternative of the operands."""
-        for i, operand in enumerate(operands):
-            if isinstance(operand, Choice):
-                done = []
-                for guard, value in operand.alternatives:
-                    others = [self.under(o, guard) for o in operands]
-                    others[i] = value
-                    if sum(isinstance(o, Choice) for o in others) and len(operand.alternatives) > 4:
-                        others = [self.plain(k, o) for k, o in zip(kinds, others)]
-                    done.append((guard, self.lift(kind, compute, others, kinds)))
-                return self.gather(kind, done)
-        return compute(operands)
+        return values[value.name] if isinstance(value, ir.Local) else self.constant(kind, value)
 
     def constant(self, kind, value):
         if isinstance(value, ir.Number):
@@ -265,7 +150,7 @@ class Executor:
         if isinstance(value, ir.Undefined):
             if isinstance(kind, (ir.Struct, ir.Array)):
                 return tuple(self.constant(part, value) for part in self.parts(kind))
-            return self.memory.unknown(kind, "undefined")
+            return self.constants.unknown(kind, "undefined")
         if isinstance(value, ir.Null):
             return []
         if isinstance(value, ir.Zero):
@@ -289,177 +174,34 @@ class Executor:
             return []
         return tuple(self.zero(part) for part in self.parts(kind))
 
+    def unknown(self, memory, kind, name):
+        if isinstance(kind, (ir.Struct, ir.Array)):
+            return tuple(self.unknown(memory, part, name) for part in self.parts(kind))
+        return memory.unknown(kind, name)
+
     def global_region(self, name):
         if name not in self.regions:
             variable = self.module.variables[name]
-            region = self.regions[name] = Region(name, variable.type, racy=name in self.racy)
-            if variable.constant and variable.value is not None:
-                self.memory.store(Place(region, (), variable.type), variable.type,
-                                  self.constant(variable.type, variable.value), ALWAYS)
+            self.regions[name] = Region(name, variable.type, racy=name in self.racy)
         return self.regions[name]
 
-    racy = ()
-
-    # ------------------------------------------------------------ running
-
-    def call(self, name, arguments, guard):
-        if name in self.models:
-            return self.models[name](self, guard, arguments)
-        routine = self.module.routines.get(name)
-        if routine is None:
-            raise ir.IrError(f"call of {name}, which is not defined and has no model")
-        if len(self.stack) > 40:
-            raise ir.IrError("recursion")
-        if name not in self.flows:
-            self.flows[name] = Flow(routine)
-        frame = Frame(routine, self.flows[name], guard)
-        for (_, argument), value in zip(routine.arguments, arguments):
-            frame.values[argument] = value
-        self.stack.append([name, 0])
-        self.entered.append(guard)
-        pending = {routine.order[0]: [Edge(guard, {})]}
-        self.run(frame, frame.flow.order, None, pending)
-        self.stack.pop()
-        self.entered.pop()
-        self.last_returns = frame.returns
-        if isinstance(routine.result, ir.Void) or not frame.returns:
-            return None
-        return self.gather(routine.result, [(edge.guard, edge.values[""]) for edge in frame.returns])
-
-    def run(self, frame, order, header, pending):
-        """Run these blocks once. Edges to others are left in pending."""
-        inside = set(order)
-        done = set()
-        for name in order:
-            if name in done or not pending.get(name):
-                continue
-            if name != header and name in frame.flow.loops:
-                body = [b for b in order if b in frame.flow.loops[name]]
-                done.update(body)
-                self.run_loop(frame, name, body, pending)
-                continue
-            edges = pending.pop(name)
-            self.run_block(frame, name, edges, pending)
-        return inside
-
-    def run_loop(self, frame, header, body, pending):
-        if frame.routine.name not in self.unrolled:
-            self.run_cut(frame, header, body, pending)
-            return
-        for _ in range(UNROLL_MAX):
-            self.run(frame, body, header, pending)
-            if not pending.get(header):
-                return
-        for edge in pending.pop(header):
-            self.oblige(edge.guard, t.FALSE, f"loop of more than {UNROLL_MAX} rounds", "bound")
-
-    def run_cut(self, frame, header, body, pending):
-        """The first round as it is; then from any state that the invariant allows, one round for all others."""
-        if frame.routine.name.startswith("call_"):
-            self.run(frame, body, header, pending)
-        edges = pending.pop(header, [])
-        if not edges:
-            return
-        label = f"{frame.routine.name}#{next(self.count)}"
-        guard = self.meet([edge.guard for edge in edges])
-        phis = self.phis(frame, header)
-        self.cut_loop(self, guard, label, "enters")
-        keys = self.written_by(frame, header, body, guard, phis, label)
-        self.memory.forget(keys, guard, label)
-        values = self.any_round(frame, edges, phis, label)
-        self.cut_loop(self, guard, label, "assume")
-        starts = self.round_facts(frame, guard, edges, phis, values)
-        outer, self.memory.written = self.memory.written, set()
-        pending[header] = [Edge(guard, values)]
-        self.run(frame, body, header, pending)
-        more, self.memory.written = self.memory.written, outer
-        if outer is not None:
-            outer |= more
-        if any(not key.region.name.startswith("%") for key in more - keys):
-            raise ir.IrError(f"{label} writes more than it did dry: {more - keys}")
-        for edge in pending.pop(header, []):
-            self.check_round(edge, phis, starts)
-            self.cut_loop(self, edge.guard, label, "kept")
-
-    def phis(self, frame, header):
-        return [i for i in frame.routine.blocks[header].instructions if i.op == "phi"]
-
-    def any_round(self, frame, edges, phis, label):
-        values = {}
-        for phi in phis:
-            first = [edge.values[phi.name] for edge in edges]
-            if isinstance(phi.type, ir.Pointer):
-                raise ir.IrError(f"pointer carried by the loop {label}")
-            values[phi.name] = self.memory.unknown(phi.type, f"{label}.{phi.name}")
-            del first
-        return values
-
-    def round_facts(self, frame, guard, edges, phis, values):
-        """Of a number that each round steps by one from a known start: it never was less. check_round shows it."""
-        starts = {}
-        steps = {i.name for block in frame.routine.blocks.values() for i in block.instructions
-                 if i.op == "add" and i.operands[1][1] == ir.Number(1)}
-        for phi in phis:
-            first = [edge.values[phi.name] for edge in edges]
-            stepped = any(isinstance(value, ir.Local) and value.name in steps for _, value in phi.operands)
-            if stepped and len(first) == 1 and isinstance(first[0], z3.BitVecNumRef):
-                starts[phi.name] = first[0]
-                self.facts.append(z3.Implies(guard.condition, z3.UGE(values[phi.name], first[0])))
-        return starts
-
-    def check_round(self, edge, phis, starts):
-        """By induction: not less than the start if this round's was not."""
-        for phi in phis:
-            if phi.name in starts:
-                now = self.plain(phi.type, edge.values[phi.name])
-                self.oblige(edge.guard, z3.UGE(now, starts[phi.name]), f"the loop's {phi.name} stays at or above its start")
-
-    def written_by(self, frame, header, body, guard, phis, label):
-        """The fields that a round writes, by running it dry."""
-        snapshot, values, returns = self.memory.snapshot(), dict(frame.values), list(frame.returns)
-        facts = list(self.facts)
-        self.quiet += 1
-        outer, self.memory.written = self.memory.written, set()
-        dry = self.any_round(frame, [Edge(guard, {phi.name: None for phi in phis})], phis, label + "dry")
-        self.run(frame, body, header, {header: [Edge(guard, dry)]})
-        found, self.memory.written = self.memory.written, outer
-        if outer is not None:
-            outer |= found
-        self.quiet -= 1
-        self.memory.restore(snapshot)
-        frame.values, frame.returns, self.facts = values, returns, facts
-        return found
-
-    def run_block(self, frame, name, edges, pending):
-        guard = self.meet([edge.guard for edge in edges])
-        block = frame.routine.blocks[name]
-        for phi in block.instructions:
-            if phi.op != "phi":
-                break
-            if len(edges) == 1:
-                frame.values[phi.name] = edges[0].values[phi.name]
-            else:
-                frame.values[phi.name] = self.gather(phi.type, [(e.guard, e.values[phi.name]) for e in edges])
-        for instruction in block.instructions:
-            if instruction.op in ("phi", "nothing"):
-                continue
-            self.stack[-1][1] = instruction.line or self.stack[-1][1]
-            end = getattr(self, "end_" + instruction.op, None)
-            if end:
-                end(frame, name, instruction, guard, pending)
-                return
-            result = self.step(frame, instruction, guard)
-            if instruction.name:
-                frame.values[instruction.name] = result
-
-    def merge(self, kind, alternatives):
-        """The same as one term."""
-        return self.select(kind, [(guard.condition, self.plain(kind, value)) for guard, value in alternatives])
+    def constants_into(self, memory):
+        """Constant tables hold what they were initialised with."""
+        for name, variable in self.module.variables.items():
+            if variable.constant and variable.value is not None and not name.startswith(".str"):
+                place = Place(self.global_region(name), (), variable.type)
+                memory.store(place, variable.type, self.constant(variable.type, variable.value))
+        memory.dirty = frozenset()
 
     def select(self, kind, choices):
         """What the value is, given that just one of the conditions holds."""
         if isinstance(kind, ir.Pointer):
-            return [(t.conjunction([condition, inner]), place) for condition, value in choices for inner, place in value]
+            found = {}
+            for condition, value in choices:
+                for inner, place in value:
+                    key = (place.region.number, tuple(s.term.get_id() if isinstance(s, Index) else s for s in place.path), place.kind)
+                    found.setdefault(key, (place, []))[1].append(t.conjunction([condition, inner]))
+            return [(t.disjunction(conditions), place) for place, conditions in found.values()]
         if isinstance(kind, (ir.Struct, ir.Array)):
             return tuple(self.select(part, [(condition, value[i]) for condition, value in choices])
                          for i, part in enumerate(self.parts(kind)))
@@ -468,97 +210,464 @@ class Executor:
             result = t.choice(condition, value, result)
         return result
 
-    # ------------------------------------------------------------ ends of blocks
+    # ------------------------------------------------------------ all paths at once
 
-    def go(self, frame, source, target, guard, pending):
-        if guard is None:
-            return
-        values = {}
-        for phi in frame.routine.blocks[target].instructions:
-            if phi.op != "phi":
-                break
-            values[phi.name] = self.value(frame, phi.operands[phi.labels.index(source)], guard)
-        pending.setdefault(target, []).append(Edge(guard, values))
+    def flow(self, name):
+        if name not in self.flows:
+            self.flows[name] = Flow(self.module.routines[name])
+        return self.flows[name]
 
-    def end_br(self, frame, name, instruction, guard, pending):
-        if not instruction.operands or instruction.labels[0] == instruction.labels[1]:
-            self.go(frame, name, instruction.labels[0], guard, pending)
-            return
-        first, second = self.branch(guard, self.value(frame, instruction.operands[0], guard))
-        self.go(frame, name, instruction.labels[0], first, pending)
-        self.go(frame, name, instruction.labels[1], second, pending)
+    def is_pure(self, name):
+        """Has neither stores nor loops, nor calls anything that has."""
+        if name not in self.purity:
+            self.purity[name] = False
+            self.purity[name] = self.find_purity(name)
+        return self.purity[name]
 
-    def end_switch(self, frame, name, instruction, guard, pending):
-        on = self.plain(instruction.operands[0][0], self.value(frame, instruction.operands[0], guard))
+    def find_purity(self, name):
+        routine = self.module.routines.get(name)
+        if routine is None or isinstance(routine.result, ir.Void) or self.flow(name).loops:
+            return False
+        for block in routine.blocks.values():
+            for instruction in block.instructions:
+                if instruction.op in ("store", "cmpxchg", "atomicrmw", "asm", "alloca"):
+                    return False
+                if instruction.op == "call" and not self.call_is_pure(instruction.detail):
+                    return False
+        return True
+
+    def call_is_pure(self, name):
+        if name in self.models:
+            return getattr(self.models[name], "is_pure", False)
+        if self.is_summarised(name):
+            return not self.contract("modifies", name)
+        return name.startswith("llvm.") and not name.startswith(("llvm.memcpy", "llvm.memset", "llvm.memmove")) or self.is_pure(name)
+
+    def merged(self, state, name, arguments, guard=t.TRUE):
+        routine, flow = self.module.routines[name], self.flow(name)
+        values = {argument: value for (_, argument), value in zip(routine.arguments, arguments)}
+        edges, returns = {routine.order[0]: [(guard, None)]}, []
+        if flow.loops or self.depth > DEEP:
+            raise ir.IrError(f"{name} has a loop and no contract, in a place where all paths are met")
+        self.depth += 1
+        for block in flow.order:
+            arrived = edges.get(block)
+            if arrived:
+                self.merged_block(state, routine, block, arrived, values, edges, returns)
+        self.depth -= 1
+        if isinstance(routine.result, ir.Void) or not returns:
+            return None
+        return self.select(routine.result, returns)
+
+    def merged_block(self, state, routine, block, arrived, values, edges, returns):
+        guard = t.disjunction([condition for condition, _ in arrived])
+        for instruction in routine.blocks[block].instructions:
+            if instruction.op == "phi":
+                choices = [(condition, self.value(values, instruction.operands[instruction.labels.index(source)]))
+                           for condition, source in arrived]
+                values[instruction.name] = self.select(instruction.type, choices)
+            elif instruction.op == "ret":
+                returns.append((guard, self.value(values, instruction.operands[0]) if instruction.operands else None))
+            elif instruction.op in ("br", "switch"):
+                for condition, label in self.targets_of(values, instruction):
+                    condition = t.conjunction([guard, condition])
+                    if not z3.is_false(condition):
+                        edges.setdefault(label, []).append((condition, block))
+            elif instruction.op == "unreachable":
+                self.oblige(state, guard, t.FALSE, "unreachable")
+            elif instruction.op != "nothing":
+                values[instruction.name] = self.merged_step(state, values, instruction, guard)
+
+    def merged_step(self, state, values, instruction, guard):
+        operands = [self.value(values, operand) for operand in instruction.operands]
+        if instruction.op != "call":
+            return self.step(state, instruction, operands, guard)
+        name = instruction.detail
+        if name == "havoc":
+            self.havoc(state, operands[0], guard)
+            return None
+        if name in self.models:
+            return self.models[name](self, state, operands)
+        if name.startswith("llvm."):
+            return self.intrinsic(state, name, operands, guard)
+        if self.is_summarised(name) and not self.quiet:
+            return self.summary(state, name, operands, guard)
+        if name.startswith("old_"):
+            return self.specified(self.old, name, operands)
+        return self.merged(state, name, operands, guard)
+
+    def specified(self, memory, name, arguments):
+        """What a function of invariant.c or contract.c says of this state."""
+        state = State(memory)
+        self.quiet += 1
+        try:
+            return self.merged(state, name, arguments)
+        finally:
+            self.quiet -= 1
+
+    def targets_of(self, values, instruction):
+        """[(condition, label)] of the ways out of a block."""
+        if instruction.op == "br":
+            if not instruction.operands or instruction.labels[0] == instruction.labels[1]:
+                return [(t.TRUE, instruction.labels[0])]
+            condition = self.value(values, instruction.operands[0])
+            return [(condition, instruction.labels[0]), (t.negation(condition), instruction.labels[1])]
+        on = self.value(values, instruction.operands[0])
         targets, rest = {}, []
         for operand, label in zip(instruction.operands[1:], instruction.labels[1:]):
-            hit = t.equal(on, self.value(frame, operand, guard))
+            hit = t.equal(on, self.value(values, operand))
             targets.setdefault(label, []).append(hit)
             rest.append(hit)
         targets.setdefault(instruction.labels[0], []).append(t.negation(t.disjunction(rest)))
-        for label, conditions in targets.items():
-            self.go(frame, name, label, self.narrow(guard, t.disjunction(conditions)), pending)
+        return [(t.disjunction(conditions), label) for label, conditions in targets.items()]
 
-    def end_ret(self, frame, name, instruction, guard, pending):
-        value = self.value(frame, instruction.operands[0], guard) if instruction.operands else None
-        frame.returns.append(Edge(guard, {"": value}))
+    # ------------------------------------------------------------ path by path
 
-    def end_unreachable(self, frame, name, instruction, guard, pending):
-        self.oblige(guard, t.FALSE, "unreachable", "bound")
+    def run(self, state, name, arguments):
+        """Every path of the routine: the states at its ends, with .result."""
+        self.push(state, name, arguments)
+        return self.explore(state)
+
+    def push(self, state, name, arguments, result=""):
+        routine = self.module.routines.get(name)
+        if routine is None:
+            raise ir.IrError(f"call of {name}, which is not defined and has no model")
+        if len(state.frames) > DEEP:
+            raise ir.IrError("recursion")
+        values = {argument: value for (_, argument), value in zip(routine.arguments, arguments)}
+        state.frames.append(Frame(routine, self.flow(name), values, result))
+
+    def explore(self, state, floor=0, leaves=None):
+        """Depth first, until no more than `floor` activations are left. `leaves` says where a dry run of a loop ends."""
+        work, ends = [state], []
+        while work:
+            state = work.pop()
+            branches = self.advance(state)
+            if branches is None:
+                (work if len(state.frames) > floor else ends).append(state)
+                continue
+            for label, branch in reversed(branches):
+                if not (leaves and leaves(branch, label)) and self.go(branch, label):
+                    work.append(branch)
+            if len(work) + len(ends) > PATHS_MAX:
+                raise ir.IrError("too many paths")
+        return ends
+
+    def advance(self, state):
+        """Up to the end of a block: [(label, state)] of where to go, or None after a return."""
+        frame = state.frames[-1]
+        instructions = frame.routine.blocks[frame.block].instructions
+        while True:
+            instruction = instructions[frame.at]
+            frame.line = instruction.line or frame.line
+            frame.at += 1
+            op = instruction.op
+            if op in ("phi", "nothing"):
+                continue
+            if op in ("br", "switch"):
+                return self.branch(state, self.targets_of(frame.values, instruction))
+            if op == "ret":
+                self.end(state, instruction)
+                return None
+            if op == "unreachable":
+                self.oblige(state, t.TRUE, t.FALSE, "unreachable")
+                return []
+            operands = [self.value(frame.values, operand) for operand in instruction.operands]
+            if op == "call":
+                before = len(state.frames)
+                result = self.call(state, instruction, operands)
+                if len(state.frames) > before:
+                    frame = state.frames[-1]
+                    instructions = frame.routine.blocks[frame.block].instructions
+                    continue
+            elif op == "alloca":
+                region = Region(f"%{frame.routine.name}.{instruction.name}", instruction.type, local=True)
+                result = [(t.TRUE, Place(region, (), instruction.type))]
+            else:
+                result = self.step(state, instruction, operands, t.TRUE)
+            if instruction.name:
+                frame.values[instruction.name] = result
+
+    def end(self, state, instruction):
+        frame = state.frames.pop()
+        value = self.value(frame.values, instruction.operands[0]) if instruction.operands else None
+        self.haunt(state, frame)
+        if state.frames and frame.result:
+            state.frames[-1].values[frame.result] = value
+        state.result = value
+
+    def haunt(self, state, frame):
+        """What the routine does to the ghosts of invariant.c."""
+        ghost = self.contract("ghost", frame.routine.name)
+        if ghost:
+            self.quiet += 1
+            self.merged(state, ghost.name, [frame.arguments[argument] for _, argument in frame.routine.arguments])
+            self.quiet -= 1
+
+    def branch(self, state, targets):
+        targets = [(condition, label) for condition, label in targets if not z3.is_false(condition)]
+        open_ends = [(condition, label) for condition, label in targets
+                     if not state.knows(t.negation(condition)) and self.is_possible(state, condition)]
+        branches = []
+        for i, (condition, label) in enumerate(open_ends):
+            branch = state if i == len(open_ends) - 1 else state.fork()
+            branches.append((label, branch, condition))
+        for _, branch, condition in branches:
+            branch.assume(condition)
+        return [(label, branch) for label, branch, _ in branches]
+
+    def is_possible(self, state, condition):
+        if state.dry or z3.is_true(condition) or state.knows(condition):
+            return True
+        self.solver.push()
+        self.solver.add(*state.conditions, condition)
+        answer = self.solver.check()
+        self.solver.pop()
+        return answer != z3.unsat
+
+    def go(self, state, label):
+        """Enter a block. False: the path ends here, at the end of a loop's round."""
+        frame = state.frames[-1]
+        phis = [i for i in frame.routine.blocks[label].instructions if i.op == "phi"]
+        values = {phi.name: self.value(frame.values, phi.operands[phi.labels.index(frame.block)]) for phi in phis}
+        loops, source = frame.flow.loops, frame.block
+        for header in [h for h in frame.loops if label not in loops[h]]:
+            del frame.loops[header]
+        frame.values.update(values)
+        if label in loops:
+            if label in frame.loops and source in loops[label]:
+                self.end_round(state, frame, label)
+                return False
+            self.enter_loop(state, frame, label, phis)
+        frame.block, frame.at = label, 0
+        return True
+
+    # ------------------------------------------------------------ loops
+
+    def loop_label(self, frame, header):
+        number = list(frame.flow.loops).index(header) + 1
+        return f"loop{number if number > 1 else ''}_{frame.routine.name}"
+
+    def loop_says(self, state, frame, name, anything=None):
+        """A condition of contract.c about the routine's registers, by their names. What begins with any_ is any name."""
+        routine = self.module.routines.get(name)
+        if routine is None:
+            return None
+        arguments = [anything[argument] if anything and argument in anything else self.register(frame, argument)
+                     for _, argument in routine.arguments]
+        return self.specified(state.memory, name, arguments)
+
+    def loop_shown(self, state, frame, label, when):
+        routine = self.module.routines.get(label)
+        if routine:
+            names = {a: t.extend(z3.BitVec(a, kind.bits - 9), kind.bits) for kind, a in routine.arguments if a.startswith("any_")}
+            self.oblige(state, t.TRUE, self.loop_says(state, frame, label, names), f"{label} {when}", "cut")
+
+    def loop_assumed(self, state, frame, label):
+        routine = self.module.routines.get(label)
+        if not routine:
+            return
+        wanted = [a for _, a in routine.arguments if a.startswith("any_")]
+        if not wanted:
+            state.assume(self.loop_says(state, frame, label))
+            return
+        snapshot, held = State(state.memory.fork()), frame.fork()
+        state.quantified += ((tuple(a.split("_")[1] for a in wanted),
+                              lambda *names: self.loop_says(snapshot, held, label, dict(zip(wanted, names)))),)
+
+    @staticmethod
+    def register(frame, name):
+        for candidate in (f"{name}.0", name, name.replace("_addr", ".addr.0")):
+            if candidate in frame.values:
+                return frame.values[candidate]
+        raise ir.IrError(f"{frame.routine.name} has no register {name}: {', '.join(frame.values)}")
+
+    def enter_loop(self, state, frame, header, phis):
+        label = self.loop_label(frame, header)
+        self.loop_shown(state, frame, label, "when entered")
+        keys = self.loop_keys(state, header, phis)
+        changes = [key for key in keys if not key.region.local]
+        if changes:
+            self.establish(state, f"{label} when entered")
+        before = state.memory.fork()
+        self.any_round(state, frame, phis)
+        same = self.loop_says(state, frame, f"same_{label}")
+        for key in keys:
+            state.memory.forget(key, t.FALSE if key.region.local or same is None else same)
+        if changes:
+            self.begin_epoch(state)
+        self.loop_assumed(state, frame, label)
+        frame.loops[header] = Round(label, before, changes)
+
+    def any_round(self, state, frame, phis):
+        for phi in phis:
+            if isinstance(phi.type, ir.Pointer):
+                if len({str(operand) for operand in phi.operands}) > 1:
+                    raise ir.IrError(f"pointer carried by a loop of {frame.routine.name}")
+                continue
+            frame.values[phi.name] = state.memory.unknown(phi.type, phi.name)
+
+    def loop_keys(self, state, header, phis):
+        """The fields that a round writes, by running it dry until nothing new is found."""
+        keys = {}
+        while True:
+            found = self.run_dry(state, header, phis, keys)
+            if not found - keys.keys():
+                return list(keys)
+            keys.update(dict.fromkeys(sorted(found, key=str)))
+
+    def run_dry(self, state, header, phis, keys):
+        outer = {*state.memory.logs, *state.memory.versions}
+        state = state.fork()
+        state.dry, state.memory.watch = True, set()
+        found = state.memory.watch
+        frame, depth = state.frames[-1], len(state.frames)
+        self.any_round(state, frame, phis)
+        for key in keys:
+            state.memory.forget(key)
+        body = frame.flow.loops[header]
+        frame.block, frame.at = header, 0
+        self.explore(state, depth - 1, lambda branch, label: len(branch.frames) == depth and (label == header or label not in body))
+        return {key for key in found if not key.region.local or key in outer}
+
+    def end_round(self, state, frame, header):
+        running = frame.loops[header]
+        self.loop_shown(state, frame, running.label, "after a round")
+        if running.keys:
+            self.establish(state, f"{running.label} after a round")
+        same = self.loop_says(state, frame, f"same_{running.label}")
+        if same is not None:
+            self.unchanged(state, running.before, same, f"in a round of {running.label}")
+
+    # ------------------------------------------------------------ cuts; the prover says what is shown there
+
+    def establish(self, state, what):
+        pass
+
+    def unchanged(self, state, before, condition, what):
+        pass
+
+    def begin_epoch(self, state):
+        state.memory.seal()
+        state.epochs += (Epoch(state.memory.fork()),)
+
+    def havoc(self, state, pointer, guard):
+        """Of modifies_ functions: the place may change."""
+        for condition, place in pointer:
+            for _, scalar in state.memory.scalars(place, whole=True):
+                self.havoc_scalar(state, scalar, t.conjunction([condition, guard, t.negation(self.same)]))
+
+    def havoc_scalar(self, state, scalar, condition):
+        key, where = state.memory.place_key(scalar)
+        everywhere = all(term is None for term in where)
+        if everywhere and z3.is_true(condition):
+            state.memory.forget(key)
+        else:
+            state.memory.write_scalar(scalar, Version(key, "?").at if key.widths else Version(key, "?").symbol, condition)
+
+    same = t.FALSE
+
+    def summary(self, state, name, arguments, guard=t.TRUE):
+        """A call of a routine by its contract."""
+        routine = self.module.routines[name]
+        self.used.add(name)
+        pre, post, modifies = (self.contract(part, name) for part in ("pre", "post", "modifies"))
+        if pre:
+            self.oblige(state, guard, self.specified(state.memory, pre.name, arguments), f"what {name} asks for", "cut")
+        changes = modifies and self.changes_state(state, modifies.name, arguments)
+        if changes:
+            self.establish(state, f"call of {name}")
+        result = None if isinstance(routine.result, ir.Void) else self.unknown(state.memory, routine.result, name)
+        arguments = arguments + ([] if result is None else [result])
+        before = state.memory.fork()
+        if modifies:
+            self.forget_by(state, name, modifies, arguments)
+        if changes:
+            self.begin_epoch(state)
+        if post:
+            self.old = before
+            state.assume(t.implication(guard, self.specified(state.memory, post.name, arguments)))
+            self.old = None
+        return result
+
+    def forget_by(self, state, name, modifies, arguments):
+        same = self.contract("same", name)
+        self.same = self.specified(state.memory, same.name, arguments) if same else t.FALSE
+        self.quiet += 1
+        self.merged(state, modifies.name, arguments[:len(modifies.arguments)])
+        self.quiet -= 1
+        self.same = t.FALSE
+
+    def changes_state(self, state, name, arguments):
+        """Does it change more than what its pointer arguments lead to?"""
+        trial = State(state.memory.fork())
+        trial.memory.watch = set()
+        self.quiet += 1
+        self.merged(trial, name, arguments)
+        self.quiet -= 1
+        return any(not key.region.local for key in trial.memory.watch)
 
     # ------------------------------------------------------------ instructions
 
-    def step(self, frame, instruction, guard):
-        op = instruction.op
-        if op == "call":
-            return self.step_call(frame, instruction, guard)
-        if op == "alloca":
-            region = Region(f"%{frame.routine.name}.{instruction.name}", instruction.type, local=True)
-            return [(t.TRUE, Place(region, (), instruction.type))]
-        operands = [self.value(frame, operand, guard) for operand in instruction.operands]
-        kinds = [kind for kind, _ in instruction.operands]
-        if op == "load":
-            return self.load(operands[0], instruction.type, guard)
-        if op == "store":
-            self.store(operands[1], kinds[0], operands[0], guard)
-            return None
-        if op in ("cmpxchg", "atomicrmw"):
-            return self.step_atomic(instruction, operands, guard)
-        if op == "fence":
-            return None
-        kind = ir.Pointer(None) if op == "getelementptr" else instruction.type
-        return self.lift(kind, lambda plain: self.compute(instruction, plain), operands, kinds)
-
-    def step_atomic(self, instruction, operands, guard):
-        """One step of the machine. Other processors' steps between two of ours are not looked at."""
-        kind, values = instruction.type, [self.plain(instruction.type, value) for value in operands[1:]]
-        old = self.plain(kind, self.load(operands[0], kind, guard))
-        if instruction.op == "cmpxchg":
-            hit = t.equal(old, values[0])
-            self.store(operands[0], kind, t.choice(hit, values[1], old), guard)
-            return (old, hit)
-        new = values[0] if instruction.detail == "xchg" else t.binary(instruction.detail, old, values[0])
-        self.store(operands[0], kind, new, guard)
-        return old
-
-    def step_call(self, frame, instruction, guard):
+    def call(self, state, instruction, operands):
         name = instruction.detail
-        arguments = [self.value(frame, operand, guard) for operand in instruction.operands]
+        if name in self.models:
+            return self.models[name](self, state, operands)
+        if name.startswith("llvm."):
+            return self.intrinsic(state, name, operands, t.TRUE)
+        if self.is_summarised(name):
+            return self.summary(state, name, operands)
+        if self.is_pure(name):
+            return self.merged(state, name, operands)
+        self.push(state, name, operands, instruction.name)
+        return None
+
+    def intrinsic(self, state, name, operands, guard):
         if name.startswith(("llvm.lifetime", "llvm.dbg", "llvm.assume")):
             return None
-        if name in self.module.routines and name not in self.models:
-            return self.call(name, arguments, guard)
-        arguments = [self.plain(kind, value) for (kind, _), value in zip(instruction.operands, arguments)]
         if name.startswith(("llvm.memcpy", "llvm.memmove")):
-            self.copy(arguments[0], arguments[1], t.known(arguments[2]), guard)
+            self.copy(state, operands[0], operands[1], t.known(operands[2]))
             return None
         if name.startswith("llvm.memset"):
-            self.zero_memory(arguments[0], arguments[1], t.known(arguments[2]), guard)
+            for _, place in self.targets(state, operands[0], guard, "write"):
+                state.memory.fill(place, t.known(operands[2]), operands[1])
             return None
         if name.startswith(("llvm.umin", "llvm.umax", "llvm.smin", "llvm.smax")):
             predicate = {"umin": "ult", "umax": "ugt", "smin": "slt", "smax": "sgt"}[name.split(".")[1]]
-            return t.choice(t.compare(predicate, *arguments), *arguments)
-        return self.call(name, arguments, guard)
+            return t.choice(t.compare(predicate, *operands), *operands)
+        raise ir.IrError(f"{name} has no model")
+
+    def copy(self, state, target, source, size):
+        sources = self.targets(state, source, t.TRUE, "read")
+        targets = self.targets(state, target, t.TRUE, "write")
+        if len(sources) != 1 or len(targets) != 1:
+            raise ir.IrError("copy through a pointer that may be several")
+        state.memory.copy(targets[0][1], sources[0][1], size)
+
+    def step(self, state, instruction, operands, guard):
+        op = instruction.op
+        if op == "load":
+            return self.load(state, operands[0], instruction.type, guard)
+        if op == "store":
+            self.store(state, operands[1], instruction.operands[0][0], operands[0], guard)
+            return None
+        if op in ("cmpxchg", "atomicrmw"):
+            return self.step_atomic(state, instruction, operands, guard)
+        if op in ("fence", "asm"):
+            return None
+        return self.compute(instruction, operands)
+
+    def step_atomic(self, state, instruction, operands, guard):
+        """One step of the machine. Other processors' steps between two of ours are not looked at."""
+        kind = instruction.type
+        old = self.load(state, operands[0], kind, guard)
+        if instruction.op == "cmpxchg":
+            hit = t.equal(old, operands[1])
+            self.store(state, operands[0], kind, t.choice(hit, operands[2], old), guard)
+            return (old, hit)
+        new = operands[1] if instruction.detail == "xchg" else t.binary(instruction.detail, old, operands[1])
+        self.store(state, operands[0], kind, new, guard)
+        return old
 
     def compute(self, instruction, operands):
         op = instruction.op
@@ -593,8 +702,7 @@ class Executor:
         return (*whole[:path[0]], inner, *whole[path[0] + 1:])
 
     def compare(self, instruction, operands):
-        kind = instruction.operands[0][0]
-        if not isinstance(kind, ir.Pointer):
+        if not isinstance(instruction.operands[0][0], ir.Pointer):
             return t.compare(instruction.detail, *operands)
         null = [operand for operand in operands if not operand]
         if not null or instruction.detail not in ("eq", "ne"):
@@ -603,7 +711,8 @@ class Executor:
         is_some = t.disjunction([condition for condition, _ in other])
         return t.negation(is_some) if instruction.detail == "eq" else is_some
 
-    def compare_places(self, predicate, first, second):
+    @staticmethod
+    def compare_places(predicate, first, second):
         hits = []
         for a_guard, a in first:
             for b_guard, b in second:
@@ -617,16 +726,16 @@ class Executor:
         return same if predicate == "eq" else t.negation(same)
 
     def step_into(self, place, instruction, indices):
-        source = instruction.detail
+        source, memory = instruction.detail, self.constants
         first = t.known(indices[0])
         if place.region.racy and place.kind != source and len(indices) == 1:
             return self.bytes_of(place, indices[0], source)
         if source == ir.Int(8) and place.kind != source:
-            part, offset = self.memory.at_offset(place, first, 1)
+            part, offset = memory.at_offset(place, first, 1)
             step = Index(t.bits_of(offset, 64), self.module.layout.size(part.kind))
             return Place(part.region, part.path + (step,), source) if offset else part
         if place.kind != source:
-            place = self.memory.narrow(place, source)
+            place = memory.narrow(place, source)
         if first != 0:
             last = place.path[-1] if place.path else None
             if not isinstance(last, Index):
@@ -637,9 +746,9 @@ class Executor:
         for index in indices[1:]:
             if isinstance(place.kind, ir.Array):
                 wide = index if index.size() == 64 else t.sign_extend(index, 64)
-                place = self.memory.child(place, Index(wide, place.kind.count))
+                place = memory.child(place, Index(wide, place.kind.count))
             else:
-                place = self.memory.child(place, t.known(index))
+                place = memory.child(place, t.known(index))
         return place
 
     def bytes_of(self, place, index, kind):
@@ -649,7 +758,7 @@ class Executor:
             last = place.path[-1]
             if isinstance(last, Index) and t.known(last.term) is None:
                 break
-            more, place = self.memory.parent(place)
+            more, place = self.constants.parent(place)
             start += more
         size = layout.size(kind)
         offset = t.binary("add", t.binary("mul", t.extend(index, 64), t.bits_of(size, 64)), t.bits_of(start, 64))
@@ -657,66 +766,32 @@ class Executor:
 
     # ------------------------------------------------------------ accesses
 
-    def targets(self, pointer, guard, what):
-        """(guard, place) of each place that the pointer may be; obliges it to be one, in bounds, of the right kind."""
-        self.oblige(guard, t.disjunction([condition for condition, _ in pointer]), f"{what} through a null pointer")
-        for condition, place in pointer:
-            inner = self.narrow(guard, condition)
-            if inner is None:
-                continue
-            for step in place.path:
-                if isinstance(step, Index) and step.term is not None:
-                    limit = t.number(step.count, max(step.term.size(), step.count.bit_length()))
-                    self.oblige(inner, t.compare("ult", t.extend(step.term, limit.size()), limit),
-                                f"{what} in bounds of {place.region}[{step.count}]")
-            if self.on_access and not self.quiet:
-                self.on_access(self, inner, place, what)
-            yield inner, place
+    def targets(self, state, pointer, guard, what):
+        """[(condition, place)] of each place that the pointer may be; obliges it to be one, in bounds, of the right kind."""
+        if not self.quiet and not state.dry:
+            self.oblige(state, guard, t.disjunction([condition for condition, _ in pointer]), f"{what} through a null pointer")
+            for condition, place in pointer:
+                self.check_place(state, t.conjunction([guard, condition]), place, what)
+        return pointer
 
-    def load(self, pointer, kind, guard):
-        if isinstance(pointer, Choice):
-            return self.gather(kind, [(inner, self.load(place, kind, inner)) for inner, place in self.each(pointer, guard)])
-        choices = [(inner, self.load_place(place, kind, inner)) for inner, place in self.targets(pointer, guard, "read")]
-        return self.gather(kind, choices) if choices else self.havoc(kind)
+    def check_place(self, state, guard, place, what):
+        for step in place.path:
+            if isinstance(step, Index) and step.term is not None:
+                limit = t.number(step.count, max(step.term.size(), step.count.bit_length()))
+                self.oblige(state, guard, t.compare("ult", t.extend(step.term, limit.size()), limit),
+                            f"{what} in bounds of {place.region}[{step.count}]")
+        view = f"view_{place.region.name}"
+        if view in self.module.routines:
+            index = place.path[0].term
+            self.oblige(state, guard, self.specified(state.memory, view, [t.fit(index, 32)]),
+                        f"{what} of {place.region}: the kind agrees")
 
-    def load_place(self, place, kind, guard):
-        """What a local variable holds keeps its paths."""
-        found = self.memory.stored(place, kind, guard)
-        if found is None:
-            return self.memory.load(place, kind, guard)
-        alternatives = [(self.narrow(self.combine(guard, inner), t.conjunction([*map(t.negation, before)])), value)
-                        for inner, before, value in found]
-        return self.gather(kind, [(inner, value) for inner, value in alternatives if inner is not None])
+    def load(self, state, pointer, kind, guard):
+        choices = [(condition, state.memory.load(place, kind)) for condition, place in self.targets(state, pointer, guard, "read")]
+        return self.select(kind, choices) if choices else self.unknown(state.memory, kind, "null")
 
-    def each(self, choice, guard):
-        return [(self.combine(guard, inner), value) for inner, value in choice.alternatives if not guard.excludes(inner)]
+    def store(self, state, pointer, kind, value, guard):
+        places = self.targets(state, pointer, guard, "write")
+        for condition, place in places:
+            state.memory.store(place, kind, value, t.conjunction([guard, condition]) if len(places) > 1 else guard)
 
-    def havoc(self, kind):
-        if isinstance(kind, (ir.Struct, ir.Array)):
-            return tuple(self.havoc(part) for part in self.parts(kind))
-        return self.memory.unknown(kind)
-
-    def store(self, pointer, kind, value, guard):
-        if isinstance(pointer, Choice):
-            for inner, place in self.each(pointer, guard):
-                self.store(place, kind, self.under(value, inner), inner)
-            return
-        if isinstance(value, Choice):
-            if all(place.region.local for _, place in pointer):
-                for inner, alternative in self.each(value, guard):
-                    self.store(pointer, kind, alternative, inner)
-                return
-            value = self.plain(kind, value)
-        for inner, place in self.targets(pointer, guard, "write"):
-            self.memory.store(place, kind, value, inner)
-
-    def copy(self, target, source, size, guard):
-        for outer, place in self.targets(source, guard, "read"):
-            for inner, onto in self.targets(target, outer, "write"):
-                self.memory.copy(onto, place, size, inner)
-
-    def zero_memory(self, target, byte, size, guard):
-        if t.known(byte) != 0:
-            raise ir.IrError("memset with another value than 0")
-        for inner, place in self.targets(target, guard, "write"):
-            self.memory.zero(place, size, inner)

@@ -4,98 +4,100 @@ import z3
 
 import ir
 import term as t
-from memory import Entry, Index, Place
+from memory import ANY, Entry, Index, Place, Version
 
-PAGES = ("environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages")
+PAGES = ("environment_pages", "capability_pages", "table_pages", "shadow_pages", "trace_pages")
 SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_entries",
           "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit")
 USER_ROOT_ENTRIES = 256
 
 
-def silent(executor, guard, arguments):
+def silent(executor, state, arguments):
     return None
 
 
-def time(executor, guard, arguments):
-    return executor.memory.unknown(ir.Int(64), "time")
+def time(executor, state, arguments):
+    return state.memory.unknown(ir.Int(64), "time")
 
 
-def processor(executor, guard, arguments):
+def processor(executor, state, arguments):
     """The same processor all through a call."""
     return z3.BitVec("processor", 32)
 
 
-def console_read(executor, guard, arguments):
+def any_name(executor, state, arguments):
+    """Of contracts: an index that stands for all."""
+    return ANY
+
+
+def console_read(executor, state, arguments):
     """A byte, or -1."""
-    byte = executor.memory.unknown(ir.Int(8), "byte")
-    return t.choice(z3.Bool("console has a byte"), t.extend(byte, 32), t.number(-1, 32))
+    memory = state.memory
+    return t.choice(memory.unknown(ir.Int(1), "silence"), t.number(-1, 32), t.extend(memory.unknown(ir.Int(8), "byte"), 32))
+
+
+for pure in (time, processor, any_name):
+    pure.is_pure = True
 
 
 def frame_index(frame):
     return t.cut(frame, 22)
 
 
-def every_key(executor, region):
+def page(executor, region):
+    """All elements of the region."""
+    region = executor.global_region(region)
+    return executor.constants.child(Place(region, (), region.kind), Index(None, region.kind.count))
+
+
+def page_keys(executor, region):
     """Keys of all scalars of one page of the region."""
-    memory, region = executor.memory, executor.global_region(region)
-    page = memory.child(Place(region, (), region.kind), Index(None, region.kind.count))
-    for _, scalar in memory.scalars(page, whole=True):
-        yield from every_index(memory, scalar)
+    memory = executor.constants
+    for _, scalar in memory.scalars(page(executor, region), whole=True):
+        path = tuple(Index(None, step.count) if isinstance(step, Index) else step for step in scalar.path)
+        yield memory.place_key(Place(scalar.region, path, scalar.kind))[0]
 
 
-def every_index(memory, place):
-    """The place's key with any index in place of its small constant ones."""
-    path = tuple(Index(None, step.count) if isinstance(step, Index) else step for step in place.path)
-    yield memory.place_key(Place(place.region, path, place.kind))[0]
+def check(executor, state, region, frame, what):
+    executor.check_place(state, t.TRUE, Place(executor.global_region(region), (Index(frame, 1 << 23),), None), what)
 
 
-def clear_page(executor, guard, arguments):
+def clear_page(executor, state, arguments):
     """Whatever the page is looked at as, it is zero."""
     frame = frame_index(arguments[0])
-    executor.check_view("frame_table", arguments[0], guard, "clearing")
+    check(executor, state, "frame_table", arguments[0], "clearing")
     for region in PAGES:
-        if region in executor.racy:
-            continue
-        for key in dict.fromkeys(every_key(executor, region)):
-            where = (frame, *(None for _ in key.widths[1:]))
-            executor.memory.append(key, Entry(guard, where, t.number(0, key.kind.bits)))
+        for key in dict.fromkeys(page_keys(executor, region)):
+            state.memory.append(key, Entry((frame, *(None for _ in key.widths[1:])), t.TRUE, t.number(0, key.kind.bits)))
 
 
-def fill_root_table(executor, guard, arguments):
+def entries(executor):
+    return next(page_keys(executor, "table_pages"))
+
+
+def fill_root_table(executor, state, arguments):
     """Entries that environments do not write change."""
     frame = frame_index(arguments[0])
-    executor.check_view("table_pages", arguments[0], guard, "filling")
-    region = executor.global_region("table_pages")
-    page = memory_entry(executor, region)
-    key = executor.memory.place_key(page)[0]
-    anything = executor.memory.anything(key, f"root{next(executor.memory.fresh)}")
-    executor.memory.append(key, Entry(guard, lambda where: t.conjunction(
-        [t.equal(where[0], frame), z3.UGE(where[1], USER_ROOT_ENTRIES)]), anything))
+    check(executor, state, "table_pages", arguments[0], "filling")
+    written = Version(entries(executor), "root")
+    state.memory.append(entries(executor), Entry((frame, None), lambda where: z3.UGE(where[1], USER_ROOT_ENTRIES), written.at))
 
 
-def memory_entry(executor, region):
-    page = executor.memory.child(Place(region, (), region.kind), Index(None, region.kind.count))
-    return executor.memory.child(page, Index(None, page.kind.count))
-
-
-def table_is_empty(executor, guard, arguments):
-    """If so, no entry that environments write is present: told to the solver for each entry that is asked about."""
-    frame = frame_index(arguments[0])
-    executor.check_view("table_pages", arguments[0], guard, "looking through")
-    answer = executor.memory.unknown(ir.Int(1), "empty")
-    key = executor.memory.place_key(memory_entry(executor, executor.global_region("table_pages")))[0]
-    log = list(executor.memory.log(key))
-    level = arguments[1]
+def table_is_empty(executor, state, arguments):
+    """If so, no entry that environments write is present."""
+    frame, level = frame_index(arguments[0]), arguments[1]
+    check(executor, state, "table_pages", arguments[0], "looking through")
+    answer, memory, key = state.memory.unknown(ir.Int(1), "empty"), state.memory.fork(), entries(executor)
 
     def fact(table, index):
-        entry = executor.memory.read_key(key, (table, index), guard, log)
+        entry = memory.read_key(key, (t.cut(table, 22), t.cut(index, 8)))
         written = z3.Or(level != 4, z3.ULT(index, USER_ROOT_ENTRIES))
-        return z3.Implies(z3.And(guard.condition, answer, table == frame, written), z3.Extract(0, 0, entry) == 0)
-    executor.entry_facts.append(fact)
+        return z3.Implies(z3.And(answer, t.cut(table, 22) == frame, written), z3.Extract(0, 0, entry) == 0)
+    state.quantified += ((("binding",), fact),)
     return answer
 
 
 MODELS = {name: silent for name in SILENT} | {
     "arch_time": time, "arch_processor": processor, "arch_console_read": console_read, "arch_clear_page": clear_page,
-    "arch_fill_root_table": fill_root_table, "arch_table_is_empty": table_is_empty,
+    "arch_fill_root_table": fill_root_table, "arch_table_is_empty": table_is_empty, "any_name": any_name,
 }

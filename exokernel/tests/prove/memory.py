@@ -1,6 +1,6 @@
-"""Typed memory: one log of guarded stores for each scalar field of each region, so that a read is an if-then-else
-over the stores that may matter, and below them an uninterpreted function of the indices: the state before the call.
-A store under a guard is nothing when the guard is false, so paths need not be merged."""
+"""Typed memory along one path. Each scalar field of each region has a version, an uninterpreted function of the indices, and
+a log of the stores since; a read is an if-then-else over the stores that may matter. At a cut (seal) a field that was
+stored to gets a new version, whose definition is the log before: so the state at a cut is functions alone."""
 import itertools
 from dataclasses import dataclass
 
@@ -9,30 +9,17 @@ import z3
 import ir
 import term as t
 
-
-class Guard:
-    """When a block runs: a condition, and the numbers of the decisions and blocks whose conjunction it is."""
-
-    def __init__(self, condition, tokens=frozenset()):
-        self.condition, self.tokens = condition, tokens
-
-    def implies(self, other):
-        return other.tokens <= self.tokens
-
-    def excludes(self, other):
-        return any(-token in self.tokens for token in other.tokens)
-
-
-ALWAYS = Guard(t.TRUE)
+ANY = z3.BitVec("any!", 32)     # as an index: every element
 
 
 class Region:
-    """A variable, a function's local one, or what an argument points to."""
+    """A variable, or one activation's local variable."""
     numbers = itertools.count()
 
     def __init__(self, name, kind, local=False, racy=False):
         self.name, self.kind, self.local, self.racy = name, kind, local, racy
         self.number = next(Region.numbers)
+        self.keys = {}
 
     def __repr__(self):
         return self.name
@@ -57,32 +44,61 @@ class Place:
     kind: object
 
 
-@dataclass(frozen=True)
 class Key:
-    region: Region
-    fields: tuple    # field numbers, with "*" for array steps
-    widths: tuple    # of the indices
-    kind: object
+    """A scalar field of a region, whatever the indices."""
+
+    def __init__(self, region, fields, widths, kind):
+        self.region, self.fields, self.widths, self.kind = region, fields, widths, kind
+        self.text = region.name + "".join("[]" if f == "*" else f".{f}" for f in fields)
 
     def __repr__(self):
-        return self.region.name + "".join("[]" if f == "*" else f".{f}" for f in self.fields)
+        return self.text
 
 
 @dataclass
 class Entry:
-    guard: Guard
-    where: tuple     # a term for each index, or None for any; or a function from indices to a condition
-    value: object    # a term, or a function from indices to one
+    where: tuple      # a term for each index, None: any
+    condition: object # TRUE, a condition, or a function from indices to one
+    value: object     # a term, a pointer, or a function from indices to a term
+
+
+class Version:
+    """What a field holds below its log: a function of its own, and what that was defined as."""
+    numbers = itertools.count()
+
+    def __init__(self, key, label="", definition=None):
+        self.key, self.definition = key, definition
+        bits = key.kind.bits
+        name = f"{key}{label}" + (f"#{key.region.number}" if key.region.local else "")
+        self.number = next(Version.numbers)
+        if label:
+            name += f".{self.number}"
+        if key.widths:
+            self.symbol = z3.Function(name, *(z3.BitVecSort(w) for w in key.widths), z3.BitVecSort(bits))
+        else:
+            self.symbol = z3.BitVec(name, bits)
+        BY_NAME[name] = self
+
+    def at(self, where):
+        return self.symbol(*where) if self.key.widths else self.symbol
+
+
+BY_NAME = {}       # name of a function: its version
 
 
 class Memory:
-    def __init__(self, layout):
+    def __init__(self, layout, logs=None, versions=None, dirty=frozenset()):
         self.layout = layout
-        self.logs = {}
-        self.touched = {}      # region name: {ids: indices}, of the reads that reached the base
-        self.bases = {}
+        self.logs = logs or {}
+        self.versions = versions or {}
+        self.dirty = dirty         # keys stored to since the last cut
+        self.watch = None          # a set of keys while a loop is run dry
         self.fresh = itertools.count()
-        self.written = None    # a set of keys while a loop body is run dry
+
+    def fork(self):
+        other = Memory(self.layout, dict(self.logs), dict(self.versions), self.dirty)
+        other.watch, other.fresh = self.watch, self.fresh
+        return other
 
     # ------------------------------------------------------------ places
 
@@ -92,12 +108,21 @@ class Memory:
             if isinstance(step, Index):
                 fields.append("*")
                 widths.append(step.bits)
-                terms.append(None if step.term is None else
-                             t.cut(step.term, step.bits - 1) if step.term.size() >= step.bits else
-                             t.extend(step.term, step.bits))
+                terms.append(self.index_term(step))
             else:
                 fields.append(step)
-        return Key(place.region, tuple(fields), tuple(widths), place.kind), tuple(terms)
+        fields = tuple(fields)
+        key = place.region.keys.get((fields, place.kind))
+        if key is None:
+            key = place.region.keys[fields, place.kind] = Key(place.region, fields, tuple(widths), place.kind)
+        return key, tuple(terms)
+
+    @staticmethod
+    def index_term(step):
+        if step.term is None:
+            return None
+        narrow = t.cut(step.term, step.bits - 1) if step.term.size() >= step.bits else t.extend(step.term, step.bits)
+        return None if mentions_any(step.term) else narrow
 
     def child(self, place, step):
         kind = place.kind
@@ -167,35 +192,21 @@ class Memory:
 
     # ------------------------------------------------------------ reading and writing scalars
 
-    def log(self, key):
-        return self.logs.setdefault(key, [])
-
     def append(self, key, entry):
-        self.log(key).append(entry)
-        if self.written is not None:
-            self.written.add(key)
+        self.logs[key] = self.logs.get(key, ()) + (entry,)
+        self.dirty |= {key}
+        if self.watch is not None:
+            self.watch.add(key)
 
-    def write_scalar(self, place, value, guard):
-        if place.region.racy:
-            return
+    def write_scalar(self, place, value, condition=t.TRUE):
         key, where = self.place_key(place)
-        self.append(key, Entry(guard, where, value))
+        self.append(key, Entry(where, condition, value))
 
-    def base(self, key, where):
-        if key.region.local and not key.region.racy and key.region.name.startswith("%"):
-            return self.unknown(key.kind, str(key))
-        name = repr(key)
-        bits = key.kind.bits
-        if not where:
-            return z3.BitVec(name, bits)
-        if name not in self.bases:
-            self.bases[name] = z3.Function(name, *(z3.BitVecSort(w) for w in key.widths), z3.BitVecSort(bits))
-        self.touch(key, where)
-        return self.bases[name](*where)
-
-    def touch(self, key, where):
-        group = self.touched.setdefault(key.region.name, {})
-        group.setdefault(tuple(w.get_id() for w in where), where)
+    def version(self, key):
+        found = self.versions.get(key)
+        if found is None:
+            found = self.versions[key] = INITIAL.get(key) or INITIAL.setdefault(key, Version(key))
+        return found
 
     def unknown(self, kind, name="any"):
         if isinstance(kind, ir.Pointer):
@@ -204,38 +215,36 @@ class Memory:
             return z3.Bool(f"{name}!{next(self.fresh)}")
         return z3.BitVec(f"{name}!{next(self.fresh)}", kind.bits)
 
-    def read_scalar(self, place, guard, limits=None):
+    def read_scalar(self, place):
         if place.region.racy:
             return self.unknown(place.kind, "shared")
-        key, where = self.place_key(place)
-        log = self.logs.get(key, [])
-        return self.read_key(key, where, guard, log if limits is None else log[:limits.get(key, 0)])
+        return self.read_key(*self.place_key(place))
 
-    def read_key(self, key, where, guard, log):
+    def read_key(self, key, where):
+        return self.look(key, where, self.logs.get(key, ()))
+
+    def look(self, key, where, log):
         hits, last = [], None
         for entry in reversed(log):
-            if guard.excludes(entry.guard):
-                continue
             match = self.matches(entry, where)
             if z3.is_false(match):
                 continue
             value = entry.value(where) if callable(entry.value) else entry.value
-            if z3.is_true(match) and guard.implies(entry.guard):
+            if z3.is_true(match):
                 last = value
                 break
-            hits.append((t.conjunction([match] if guard.implies(entry.guard) else [entry.guard.condition, match]), value))
+            hits.append((match, value))
         if isinstance(key.kind, ir.Pointer):
             return self.merge_pointers(hits, last)
-        result = self.base(key, where) if last is None else last
+        result = self.version(key).at(where) if last is None else last
         for condition, value in reversed(hits):
             result = t.choice(condition, value, result)
         return result
 
     @staticmethod
     def matches(entry, where):
-        if callable(entry.where):
-            return entry.where(where)
-        return t.conjunction([t.equal(mine, theirs) for mine, theirs in zip(entry.where, where) if mine is not None])
+        inner = entry.condition(where) if callable(entry.condition) else entry.condition
+        return t.conjunction([inner, *(t.equal(mine, theirs) for mine, theirs in zip(entry.where, where) if mine is not None)])
 
     @staticmethod
     def merge_pointers(hits, last):
@@ -246,62 +255,45 @@ class Memory:
             before.append(condition)
         return targets
 
-    def stored(self, place, kind, guard):
-        """[(guard, conditions that must not hold, value)] of what a local scalar may hold; None if that is not known so well."""
-        if not place.region.local or place.kind != kind or not isinstance(kind, (ir.Int, ir.Pointer)):
-            return None
-        key, where = self.place_key(place)
-        found, newer = [], []
-        for entry in reversed(self.logs.get(key, [])):
-            if guard.excludes(entry.guard):
-                continue
-            if callable(entry.value) or not z3.is_true(self.matches(entry, where)):
-                return None
-            overlapping = [g.condition for g in newer if not g.excludes(entry.guard)]
-            found.append((entry.guard, overlapping, entry.value))
-            if guard.implies(entry.guard):
-                return found
-            newer.append(entry.guard)
-        return None
-
     # ------------------------------------------------------------ reading and writing any type
 
-    def load(self, place, kind, guard, limits=None):
+    def load(self, place, kind):
         if isinstance(kind, (ir.Struct, ir.Array)):
             place = self.narrow(place, kind)
-            return tuple(self.load(part, part.kind, guard, limits) for _, part in self.children(place))
+            return tuple(self.load(part, part.kind) for _, part in self.children(place))
+        if place.region.racy:
+            return self.unknown(kind, "shared")
         size = self.layout.size(kind)
         part, offset = self.at_offset(place, 0, size)
         if self.layout.size(part.kind) == size and isinstance(part.kind, (ir.Int, ir.Pointer)):
-            value = self.read_scalar(part, guard, limits)
+            value = self.read_scalar(part)
             return t.equal(t.cut(value, 0), t.bits_of(1, 1)) if kind == ir.Int(1) else value
-        if isinstance(kind, ir.Pointer):
-            raise ir.IrError(f"pointer read from {place}")
-        return self.bytes(part, offset, kind, guard)
+        return self.bytes(part, offset, kind)
 
-    def store(self, place, kind, value, guard):
+    def store(self, place, kind, value, condition=t.TRUE):
         if isinstance(kind, (ir.Struct, ir.Array)):
             place = self.narrow(place, kind)
             for (_, part), member in zip(self.children(place), value):
-                self.store(part, part.kind, member, guard)
+                self.store(part, part.kind, member, condition)
             return
         size = self.layout.size(kind)
         part, offset = self.at_offset(place, 0, size)
         if kind == ir.Int(1):
             value = t.extend(value, 8)
         if self.layout.size(part.kind) == size and isinstance(part.kind, (ir.Int, ir.Pointer)):
-            self.write_scalar(part, value, guard)
+            self.write_scalar(part, value, condition)
             return
-        done = 0
         for start, scalar in self.scalars(part):
-            if offset <= start < offset + size:
-                if start - offset != done:
-                    raise ir.IrError(f"store over a hole: {place}")
-                width = self.layout.size(scalar.kind)
-                self.write_scalar(scalar, t.cut(value, (done + width) * 8 - 1, done * 8), guard)
-                done += width
-        if done and done != size:
-            raise ir.IrError(f"store of {size} bytes into a part of {part}")
+            width = self.layout.size(scalar.kind)
+            low, high = max(start, offset), min(start + width, offset + size)
+            if low >= high:
+                continue
+            new = t.cut(value, (high - offset) * 8 - 1, (low - offset) * 8)
+            if high - low != width:
+                old = self.read_scalar(scalar)
+                new = z3.Concat(*([t.cut(old, width * 8 - 1, (high - start) * 8)] if high < start + width else []), new,
+                                *([t.cut(old, (low - start) * 8 - 1)] if low > start else []))
+            self.write_scalar(scalar, new, condition)
 
     def narrow(self, place, kind):
         while place.kind != kind:
@@ -311,71 +303,84 @@ class Memory:
             place = first[1]
         return place
 
-    def cover(self, place, size):
-        """The aggregate that these bytes are: as large as the size."""
-        part, offset = self.at_offset(place, 0, size)
-        if offset or self.layout.size(part.kind) != size:
-            return None
-        return part
-
-    def copy(self, target, source, size, guard):
+    def copy(self, target, source, size):
         """memcpy: for each scalar of the target, the same bytes of the source."""
         part, offset = self.at_offset(target, 0, size)
         values = []
         for start, scalar in self.scalars(part):
             if offset <= start < offset + size:
                 place, rest = self.at_offset(source, start - offset, self.layout.size(scalar.kind))
-                values.append((scalar, self.bytes(place, rest, scalar.kind, guard)))
+                values.append((scalar, self.bytes(place, rest, scalar.kind)))
         for scalar, value in values:
-            self.write_scalar(scalar, value, guard)
+            self.write_scalar(scalar, value)
 
-    def bytes(self, part, offset, kind, guard):
+    def bytes(self, part, offset, kind):
         """A scalar's worth of bytes at an offset in the part, whatever stands there."""
         size = self.layout.size(kind)
+        if part.region.racy:
+            return self.unknown(kind, "shared")
         if isinstance(part.kind, ir.Pointer) or isinstance(kind, ir.Pointer):
-            return self.read_scalar(part, guard) if part.kind == kind else []
-        pieces = []
+            return self.read_scalar(part) if part.kind == kind else []
+        pieces, at = [], offset
         for start, scalar in self.scalars(part):
             width = self.layout.size(scalar.kind)
             low, high = max(start, offset), min(start + width, offset + size)
             if low < high and isinstance(scalar.kind, ir.Int):
-                pieces.append(t.cut(self.read_scalar(scalar, guard), (high - start) * 8 - 1, (low - start) * 8))
-        whole = pieces[0] if len(pieces) == 1 else z3.Concat(*reversed(pieces))
-        if whole.size() != size * 8:
-            raise ir.IrError(f"hole in {part}")
-        return whole
+                if low > at:
+                    pieces.append(self.unknown(ir.Int((low - at) * 8), "padding"))
+                pieces.append(t.cut(self.read_scalar(scalar), (high - start) * 8 - 1, (low - start) * 8))
+                at = high
+        if at < offset + size:
+            pieces.append(self.unknown(ir.Int((offset + size - at) * 8), "padding"))
+        return pieces[0] if len(pieces) == 1 else t.concatenation(pieces[::-1])
 
-    def zero(self, target, size, guard):
-        part = self.cover(target, size)
-        if part is None:
-            raise ir.IrError(f"zeroing {size} bytes of {target}")
-        for _, scalar in self.scalars(part, whole=True):
-            self.write_scalar(scalar, [] if isinstance(scalar.kind, ir.Pointer) else t.number(0, scalar.kind.bits), guard)
+    def fill(self, target, size, byte):
+        """memset."""
+        part, offset = self.at_offset(target, 0, size)
+        for start, scalar in self.scalars(part, whole=True):
+            width = self.layout.size(scalar.kind)
+            if isinstance(part.kind, ir.Array) and offset == 0 and self.layout.size(part.kind) == size:
+                pass
+            elif not offset <= start < offset + size:
+                continue
+            elif start + width > offset + size:
+                raise ir.IrError(f"memset of a part of {scalar}")
+            value = [] if isinstance(scalar.kind, ir.Pointer) else t.concatenation([byte] * width)
+            self.write_scalar(scalar, value)
 
     # ------------------------------------------------------------ whole states
 
-    def snapshot(self):
-        return {key: len(log) for key, log in self.logs.items()}
+    def seal(self):
+        """A cut: every field that was stored to becomes a function of its own, defined by what was stored."""
+        for key in list(self.dirty):
+            if isinstance(key.kind, ir.Pointer) or key.region.local:
+                continue
+            log, below = self.logs.pop(key, ()), self.version(key)
+            if log:
+                self.versions[key] = Version(key, "'", (log, below))
+        self.dirty = frozenset(key for key in self.dirty if key.region.local)
 
-    def restore(self, snapshot):
-        for key, log in self.logs.items():
-            del log[snapshot.get(key, 0):]
-
-    def forget(self, keys, guard, name):
-        """The fields hold anything from here on: what a loop's earlier rounds may have left there."""
-        for key in keys:
-            self.append(key, Entry(guard, tuple(None for _ in key.widths), self.anything(key, name)))
-
-    def anything(self, key, name):
+    def forget(self, key, unless=t.FALSE):
+        """The field holds anything from here on, unless the condition holds."""
         if isinstance(key.kind, ir.Pointer):
-            return []
-        label, bits = f"{key}@{name}", key.kind.bits
-        if not key.widths:
-            value = z3.BitVec(label, bits)
-            return lambda where: value
-        function = z3.Function(label, *(z3.BitVecSort(w) for w in key.widths), z3.BitVecSort(bits))
+            raise ir.IrError(f"a pointer that a loop changes: {key}")
+        anything = Version(key, "?")
+        self.append(key, Entry(tuple(None for _ in key.widths), t.negation(unless), anything.at))
+        if z3.is_false(unless):
+            self.logs[key], self.versions[key] = (), anything
 
-        def read(where):
-            self.touch(key, where)
-            return function(*where)
-        return read
+
+INITIAL = {}       # key: the version that the state begins with
+
+
+def define(version, where):
+    """What the version is there in terms of those before it; None if it is free."""
+    if version.definition is None:
+        return None
+    log, below = version.definition
+    state = Memory(None, versions={version.key: below})
+    return version.at(where) == state.look(version.key, where, log)
+
+
+def mentions_any(term):
+    return any(each.eq(ANY) for each in (term, *(term.children() if z3.is_app(term) else ())))

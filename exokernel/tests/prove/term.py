@@ -66,6 +66,17 @@ def negation(term):
     return term.arg(0) if z3.is_not(term) else z3.Not(term)
 
 
+def implication(condition, term):
+    if z3.is_true(condition) or z3.is_true(term):
+        return term
+    return z3.Implies(condition, term) if not z3.is_false(condition) else TRUE
+
+
+def fit(term, bits):
+    """The term with this many bits."""
+    return extend(term, bits) if term.size() <= bits else cut(term, bits - 1)
+
+
 def choice(condition, first, second):
     if z3.is_true(condition) or same(first, second):
         return first
@@ -167,6 +178,18 @@ def shift_left(term, by):
 def shift_right(term, by):
     bits = term.size()
     return term if by == 0 else bits_of(0, bits) if by >= bits else extend(cut(term, bits - 1, by), bits)
+
+
+def concatenation(parts):
+    """Bits of the parts, the first one highest."""
+    result = parts[0]
+    for part in parts[1:]:
+        x, y = known(result), known(part)
+        if x is not None and y is not None:
+            result = bits_of(x << part.size() | y, result.size() + part.size())
+        else:
+            result = z3.Concat(result, part)
+    return result
 
 
 def power(value):

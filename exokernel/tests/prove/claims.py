@@ -1,0 +1,48 @@
+"""The claims of invariant.c: of which sorts of names each speaks, and what names of a sort occur in a term."""
+import z3
+
+import term as t
+
+# Sort: the widths of its names' parts. A frame's name has 23 bits, a capability's position 7.
+SORTS = {"frame": (23,), "binding": (23, 9), "capability": (30,), "tables": (23, 5), "vcpu": (23, 3), "gate": (23, 4),
+         "slot": (13,), "processor": (6,), "index": (9,)}
+CLAIMS = {
+    "claim_environment": ("frame",), "claim_environment_table": ("tables",), "claim_capability_table": ("frame",),
+    "claim_capability": ("capability",), "claim_frame_pair": ("frame",), "claim_frame_owner": ("frame",),
+    "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
+    "claim_vcpu": ("vcpu",), "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
+    "claim_kernel": (),
+}
+ASSUMED = {"assumed_kernel": ()}       # of every state
+FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
+ENVIRONMENT_PARTS = {4: "tables", 6: "gate", 7: "vcpu"}      # field numbers of struct environment
+
+
+def names_in(key, where):
+    """(sort, names as the claims take them) of what a read of this field speaks of."""
+    region, fields = key.region.name, key.fields
+    wide = [t.fit(term, 32) for term in where]
+    if region in FRAMES or region.startswith("ghost_of_"):
+        yield "frame", (wide[0],)
+    if region in ("table_pages", "ghost_of_binding"):
+        yield "binding", (wide[0], wide[1])
+        yield "index", (wide[1],)
+    elif region == "shadow_pages":
+        yield "index", (wide[1],)
+    elif region == "capability_pages" and len(where) == 2 and fields[1] == 1:
+        yield "capability", (t.concatenation([t.cut(wide[0], 24), where[1] + 1]),)
+    elif region == "environment_pages" and len(where) >= 2 and fields[1] in ENVIRONMENT_PARTS:
+        yield ENVIRONMENT_PARTS[fields[1]], (wide[0], wide[1])
+    elif region == "slot_table":
+        yield "slot", (wide[0],)
+    elif where and region in ("kernel", "processor_table"):
+        yield "processor", (wide[0],)
+
+
+def anything(sort, number):
+    """Names of a thing that nothing is known of."""
+    return tuple(t.extend(z3.BitVec(f"any_{sort}{number}_{i}", width), 32) for i, width in enumerate(SORTS[sort]))
+
+
+def anything_for(sorts):
+    return [name for number, sort in enumerate(sorts) for name in anything(sort, number)]

@@ -1,0 +1,148 @@
+"""Showing one goal: refuted by z3 from the path's conditions and those instances of the claims that matter. The instances
+are found by counterexample: as long as there is one, the claims that it violates, of names that occur, are added."""
+import itertools
+
+import z3
+
+import term as t
+from claims import ASSUMED, CLAIMS, names_in
+from memory import BY_NAME, Memory, define
+
+RLIMIT = 30_000_000
+TIMEOUT_MS = 30_000
+FACTS_AT_ONCE = 20
+ROUNDS_MAX = 60
+GENERATIONS = 3
+
+
+class Reads:
+    """Which fields a term reads, and where: memoised by subterm."""
+
+    def __init__(self):
+        self.known = {}
+
+    def of(self, term):
+        """The reads in the term, each an application of a version's function."""
+        key = term.get_id()
+        if key not in self.known:
+            found, visited, work = {}, {key}, [term]
+            while work:
+                node = work.pop()
+                if z3.is_app(node) and node.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                    if node.decl().name() in BY_NAME:
+                        found[node.get_id()] = node
+                for child in node.children():
+                    if child.get_id() not in visited:
+                        visited.add(child.get_id())
+                        work.append(child)
+            self.known[key] = found, term
+        return self.known[key][0]
+
+
+class Claims:
+    """Instances of claims at epochs, by substitution into templates."""
+
+    def __init__(self, executor):
+        self.executor, self.reads = executor, Reads()
+        self.sorts = {name: sorts for name, sorts in {**CLAIMS, **ASSUMED}.items() if name in executor.module.routines}
+        self.keys, self.templates, self.instances = {}, {}, {}
+
+    def arguments(self, name):
+        return [z3.BitVec(f"name{i}", 32) for i in range(len(self.executor.module.routines[name].arguments))]
+
+    def fields(self, name):
+        """The fields that a claim reads."""
+        if name not in self.keys:
+            term = self.executor.specified(Memory(self.executor.module.layout), name, self.arguments(name))
+            found = {BY_NAME[read.decl().name()].key: None for read in self.reads.of(term).values()}
+            self.keys[name] = list(found)
+        return self.keys[name]
+
+    def instance(self, name, names, epoch):
+        versions = {key: epoch.memory.version(key) for key in self.fields(name)}
+        vector = (name, *(version.number for version in versions.values()))
+        key = (vector, *(each.get_id() for each in names))
+        if key not in self.instances:
+            if vector not in self.templates:
+                memory = Memory(self.executor.module.layout, versions=versions)
+                self.templates[vector] = self.executor.specified(memory, name, self.arguments(name))
+            fact = z3.substitute(self.templates[vector], *zip(self.arguments(name), names)) if names else self.templates[vector]
+            self.instances[key] = fact, names
+        return self.instances[key][0]
+
+
+class Attempt:
+    """One goal."""
+
+    def __init__(self, claims, goal):
+        self.claims, self.goal = claims, goal
+        self.solver = z3.SolverFor("QF_UFBV")
+        self.solver.set("rlimit", RLIMIT, "timeout", TIMEOUT_MS)
+        self.added, self.reads = set(), set()
+        self.names = {}        # sort: {key: (generation, names)}
+        self.facts = 0
+
+    def prove(self):
+        for term in (*self.goal.conditions, t.negation(self.goal.holds)):
+            self.add(term, 0)
+        for _ in range(ROUNDS_MAX):
+            answer = self.solver.check()
+            if answer != z3.sat:
+                return "proved" if answer == z3.unsat else "unknown"
+            violated = self.violated(self.solver.model())
+            if not violated:
+                return "refuted"
+            for fact, generation in violated[:FACTS_AT_ONCE]:
+                self.facts += 1
+                self.add(fact, generation + 1)
+        return "unknown"
+
+    def add(self, term, generation):
+        if term.get_id() in self.added:
+            return
+        self.added.add(term.get_id())
+        self.solver.add(term)
+        for read in self.claims.reads.of(term).values():
+            if read.get_id() not in self.reads:
+                self.reads.add(read.get_id())
+                self.note(read, generation)
+
+    def note(self, read, generation):
+        version = BY_NAME[read.decl().name()]
+        where = tuple(z3.simplify(child) for child in read.children())
+        definition = define(version, tuple(read.children()))
+        if definition is not None:
+            self.add(definition, generation)
+        for sort, names in names_in(version.key, where):
+            names = tuple(z3.simplify(name) for name in names)
+            self.names.setdefault(sort, {}).setdefault(tuple(name.get_id() for name in names), (generation, names))
+
+    def violated(self, model):
+        """[(fact, generation)] that the counterexample goes against, the simplest first."""
+        values = {sort: self.distinct(model, found.values()) for sort, found in self.names.items()}
+        found = []
+        for name, sorts in self.claims.sorts.items():
+            for chosen in itertools.product(*(values.get(sort, []) for sort in sorts)):
+                generation = max((each[0] for each in chosen), default=0)
+                names = [name for _, each in chosen for name in each]
+                for epoch in self.goal.epochs:
+                    self.consider(model, self.claims.instance(name, names, epoch), generation, found)
+        for sorts, fact in self.goal.quantified:
+            for chosen in itertools.product(*(values.get(sort, []) for sort in sorts)):
+                generation = max((each[0] for each in chosen), default=0)
+                self.consider(model, fact(*(name for _, each in chosen for name in each)), generation, found)
+        return sorted(found, key=lambda each: each[1])
+
+    def consider(self, model, fact, generation, found):
+        if fact.get_id() not in self.added and z3.is_false(model.eval(fact, model_completion=True)):
+            found.append((fact, generation))
+
+    @staticmethod
+    def distinct(model, found):
+        """One of those names that are the same in the counterexample: the oldest."""
+        kept = {}
+        for generation, names in sorted(found, key=lambda each: each[0]):
+            if generation <= GENERATIONS:
+                key = tuple(model.eval(name, model_completion=True).as_long() for name in names)
+                kept.setdefault(key, (generation, names))
+        return list(kept.values())
