@@ -36,7 +36,7 @@ def compile_core(root, includes, work, clang="clang-14", suffix="-14"):
     folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", *includes]
     sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("boot.c", "call.c")]
     objects = []
-    for source in [*sources, here / "invariant.c", here / "contract.c"]:
+    for source in [*sources, here / "invariant.c", here / "contract.c", here / "time.c"]:
         out = work / (source.stem + ".ll")
         run([clang, "-std=gnu11", "-O0", "-Xclang", "-disable-O0-optnone", "-gline-tables-only", "-fno-builtin", "-w",
              "-fno-discard-value-names", *(f"-I{f}" for f in folders), "-S", "-emit-llvm", str(source), "-o", str(out)])
