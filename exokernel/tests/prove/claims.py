@@ -1,21 +1,26 @@
 """The claims of invariant.c: of which sorts of names each speaks, and what names of a sort occur in a term."""
+import re
+
 import z3
 
 import term as t
 
 # Sort: the widths of its names' parts. A frame's name has 23 bits, a capability's position 7.
 SORTS = {"frame": (23,), "binding": (23, 9), "capability": (30,), "tables": (23, 5), "vcpu": (23, 3), "gate": (23, 4),
-         "slot": (13,), "processor": (6,), "index": (9,)}
+         "slot": (13,), "processor": (6,), "index": (9,), "position": (3,)}
 CLAIMS = {
     "claim_environment": ("frame",), "claim_environment_table": ("tables",), "claim_capability_table": ("frame",),
     "claim_capability": ("capability",), "claim_frame_pair": ("frame",), "claim_frame_owner": ("frame",),
     "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
-    "claim_vcpu": ("vcpu",), "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
+    "claim_processor": ("processor",), "claim_slot": ("slot",), "claim_vcpu": ("vcpu",), "claim_call": ("vcpu",),
+    "claim_running": ("vcpu",), "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
+    "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
     "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
 ASSUMED = {"assumed_kernel": ()}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
-ENVIRONMENT_PARTS = {4: "tables", 6: "gate", 7: "vcpu"}      # field numbers of struct environment
+VCPUS = 7     # field numbers of struct environment
+ENVIRONMENT_PARTS = {4: "tables", 6: "gate", VCPUS: "vcpu"}
 
 
 def names_in(key, where):
@@ -33,6 +38,8 @@ def names_in(key, where):
         yield "capability", (t.concatenation([t.cut(wide[0], 24), where[1] + 1]),)
     elif region == "environment_pages" and len(where) >= 2 and fields[1] in ENVIRONMENT_PARTS:
         yield ENVIRONMENT_PARTS[fields[1]], (wide[0], wide[1])
+        if fields[1] == VCPUS:
+            yield "position", (wide[1],)
     elif region == "slot_table":
         yield "slot", (wide[0],)
     elif where and region in ("kernel", "processor_table"):
@@ -42,3 +49,10 @@ def names_in(key, where):
 def anything(sort, number):
     """Names of a thing that nothing is known of."""
     return tuple(t.extend(z3.BitVec(f"any_{sort}{number}_{i}", width), 32) for i, width in enumerate(SORTS[sort]))
+
+
+def named(constant):
+    """(sort, names) of the thing of which nothing is known that this constant is a part of."""
+    sort, number = re.match(r"any_([a-z]+)(\d*)", constant).groups()
+    return sort, anything(sort, number)
+

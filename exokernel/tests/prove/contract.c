@@ -32,6 +32,10 @@ static bool name_is_live(capability_name name, uint64_t id)
            capability_at(name)->state == CAPABILITY_LIVE && capability_at(name)->id == id;
 }
 
+void anywhere_capability_walk(void)
+{
+}
+
 bool post_capability_walk(capability_name name, uint64_t id, uint64_t stamp, enum reach result)
 {
     return result <= REACH_STAMP && (result == REACH_NOTHING || name_is_live(name, id));
@@ -62,6 +66,10 @@ bool pre_capability_use(frame_name environment, uint32_t slot, uint32_t kind, ui
     return kind_of(environment) == EXO_FRAME_ENVIRONMENT;
 }
 
+void anywhere_capability_use(void)
+{
+}
+
 bool post_capability_use(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, struct capability *ret_copy,
                          exo_result result)
 {
@@ -79,6 +87,10 @@ bool post_capability_use(frame_name environment, uint32_t slot, uint32_t kind, u
 bool pre_capability_check(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, uint32_t name, uint64_t stamp)
 {
     return kind_of(environment) == EXO_FRAME_ENVIRONMENT;
+}
+
+void anywhere_capability_check(void)
+{
 }
 
 bool post_capability_check(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, uint32_t name, uint64_t stamp,
@@ -101,6 +113,10 @@ void modifies_capability_environment(frame_name environment, uint32_t slot, uint
 bool pre_capability_environment(frame_name environment, uint32_t slot, uint32_t rights, frame_name *ret_environment)
 {
     return kind_of(environment) == EXO_FRAME_ENVIRONMENT && environment_page(environment)->state == ENVIRONMENT_ALIVE;
+}
+
+void anywhere_capability_environment(void)
+{
 }
 
 bool post_capability_environment(frame_name environment, uint32_t slot, uint32_t rights, frame_name *ret_environment,
@@ -127,6 +143,10 @@ bool post_capability_slot_is_free(frame_name environment, uint32_t slot, exo_res
 void modifies_flush_is_over(uint64_t epoch)
 {
     havoc(&kernel.processor[any_name()].asked);
+}
+
+void anywhere_flush_is_over(void)
+{
 }
 
 bool same_flush_is_over(uint64_t epoch, bool result)
@@ -159,6 +179,10 @@ void modifies_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t
 bool same_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame, exo_result result)
 {
     return result != EXO_AGAIN;
+}
+
+void anywhere_frame_may_be_taken(void)
+{
 }
 
 bool post_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame, exo_result result)

@@ -13,6 +13,7 @@ from flow import Flow
 from memory import Index, Memory, Place, Region, Version
 
 DEEP = 40
+UNROLLED = {"vcpu_end_call", "message_keep"}     # loops of so few rounds that they need no invariant
 PATHS_MAX = 4000
 RLIMIT = 400_000      # of z3, for asking whether a path is possible
 
@@ -26,7 +27,6 @@ class Goal:
     epochs: tuple
     quantified: tuple
     holds: object
-    names: tuple = ()      # (sort, names) that it speaks of
 
 
 class Epoch:
@@ -121,13 +121,13 @@ class Executor:
 
     # ------------------------------------------------------------ goals
 
-    def oblige(self, state, guard, holds, what, kind="memory", names=()):
+    def oblige(self, state, guard, holds, what, kind="memory"):
         if self.quiet or state.dry:
             return
         holds = t.implication(guard, holds)
         if state.knows(holds):
             return
-        self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds, names))
+        self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds))
         state.note(holds)
 
     def contract(self, part, name):
@@ -432,7 +432,7 @@ class Executor:
         for header in [h for h in frame.loops if label not in loops[h]]:
             del frame.loops[header]
         frame.values.update(values)
-        if label in loops:
+        if label in loops and frame.routine.name not in UNROLLED:
             if label in frame.loops and source in loops[label]:
                 self.end_round(state, frame, label)
                 return False

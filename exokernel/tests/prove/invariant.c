@@ -100,7 +100,8 @@ bool claim_kernel(void)
 /* Assumed, not shown: 2^62 capabilities and flushes are never reached; boot sets the trace rings up. */
 bool assumed_kernel(void)
 {
-    return kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 && ghost_links < 1ull << 62;
+    return arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 &&
+           ghost_links < 1ull << 62;
 }
 
 /* ---- frames and bindings */
@@ -379,19 +380,6 @@ bool claim_environment(frame_name frame)
     return (environment->state == ENVIRONMENT_ALIVE || environment->state == ENVIRONMENT_DYING) &&
            (!environment->root ||
             (kind_of(environment->root) == EXO_FRAME_TABLE4 && frame_at(environment->root)->owner == frame));
-}
-
-bool claim_vcpu(frame_name environment, uint32_t index)
-{
-    if (kind_of(environment) != EXO_FRAME_ENVIRONMENT || index >= VCPUS_PER_ENVIRONMENT)
-        return true;
-    const struct vcpu *vcpu = &environment_page(environment)->vcpu[index];
-    if (vcpu->state > EXO_VCPU_FAULTED)
-        return false;
-    if (!vcpu->context)
-        return vcpu->state == EXO_VCPU_OFF;
-    return kind_of(vcpu->context) == EXO_FRAME_CONTEXT && frame_at(vcpu->context)->owner == environment &&
-           frame_at(vcpu->context)->link == environment * VCPUS_PER_ENVIRONMENT + index;
 }
 
 /* ---- the caller, as the dispatcher fills it in */

@@ -40,7 +40,7 @@ def compile_core(root, includes, work, clang="clang-14", suffix="-14"):
     folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", *includes]
     sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("boot.c", "call.c")]
     objects = []
-    for source in [*sources, here / "invariant.c", here / "contract.c"]:
+    for source in [*sources, here / "invariant.c", here / "contract.c", here / "time.c"]:
         out = work / (source.stem + ".ll")
         run([clang, "-std=gnu11", "-O0", "-Xclang", "-disable-O0-optnone", "-gline-tables-only", "-fno-builtin", "-w",
              "-fno-discard-value-names", *(f"-I{f}" for f in folders), "-S", "-emit-llvm", str(source), "-o", str(out)])
@@ -114,9 +114,9 @@ class Prover(Executor):
             return
         for name, sorts in claims.CLAIMS.items():
             if name in self.claims.sorts and any(key in state.memory.dirty for key in self.claims.fields(name)):
-                names = tuple((sort, claims.anything(sort, number)) for number, sort in enumerate(sorts))
-                holds = self.specified(state.memory, name, [part for _, parts in names for part in parts])
-                self.oblige(state, condition, holds, f"{name} {what}", kind, names)
+                names = [part for number, sort in enumerate(sorts) for part in claims.anything(sort, number)]
+                holds = self.specified(state.memory, name, names)
+                self.oblige(state, condition, holds, f"{name} {what}", kind)
         if self.caller and kind == "cut" and self.is_handler:
             self.oblige(state, condition, self.specified(state.memory, "assumed_caller", [self.caller]),
                         f"assumed_caller {what}", kind)
@@ -154,9 +154,9 @@ class Prover(Executor):
         post, same = self.contract("post", self.root), self.contract("same", self.root)
         if post:
             self.old = self.initial
-            names = tuple((a.split("_")[1], claims.anything(a.split("_")[1], 0)) for _, a in post.arguments if a.startswith("any_"))
-            holds = self.specified(state.memory, post.name, arguments + [part for _, parts in names for part in parts])
-            self.oblige(state, t.TRUE, holds, f"{post.name}", "cut", names)
+            names = [part for _, a in post.arguments if a.startswith("any_") for part in claims.anything(a.split("_")[1], 0)]
+            holds = self.specified(state.memory, post.name, arguments + names)
+            self.oblige(state, t.TRUE, holds, f"{post.name}", "cut")
         if same:
             self.unchanged(state, self.initial, self.specified(state.memory, same.name, arguments), f"if {same.name}")
         self.only_allowed(state, arguments)

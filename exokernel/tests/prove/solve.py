@@ -5,7 +5,7 @@ import itertools
 import z3
 
 import term as t
-from claims import ASSUMED, CLAIMS, names_in
+from claims import ASSUMED, CLAIMS, named, names_in
 from memory import BY_NAME, Memory, define
 
 RLIMIT = 200_000_000
@@ -29,7 +29,7 @@ class Reads:
             while work:
                 node = work.pop()
                 if z3.is_app(node) and node.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-                    if node.decl().name() in BY_NAME:
+                    if node.decl().name() in BY_NAME or node.decl().name().startswith("any_"):
                         found[node.get_id()] = node
                 for child in node.children():
                     if child.get_id() not in visited:
@@ -83,8 +83,6 @@ class Attempt:
         self.facts = 0
 
     def prove(self):
-        for sort, names in self.goal.names:
-            self.know(sort, names, 0)
         for term in (*self.goal.conditions, t.negation(self.goal.holds)):
             self.add(term, 0)
         for _ in range(ROUNDS_MAX):
@@ -110,15 +108,18 @@ class Attempt:
                 self.note(read, generation)
 
     def note(self, read, generation):
+        if read.decl().name() not in BY_NAME:
+            self.name(*named(read.decl().name()), 0)
+            return
         version = BY_NAME[read.decl().name()]
         where = tuple(z3.simplify(child) for child in read.children())
         definition = define(version, tuple(read.children()))
         if definition is not None:
             self.add(definition, generation)
         for sort, names in names_in(version.key, where):
-            self.know(sort, tuple(z3.simplify(name) for name in names), generation)
+            self.name(sort, tuple(z3.simplify(name) for name in names), generation)
 
-    def know(self, sort, names, generation):
+    def name(self, sort, names, generation):
         self.names.setdefault(sort, {}).setdefault(tuple(name.get_id() for name in names), (generation, names))
 
     def violated(self, model):

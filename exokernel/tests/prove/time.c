@@ -1,0 +1,402 @@
+/*
+ * Claims and contracts about time: processors, slots, virtual processors and the gate calls between them. Written as
+ * invariant.c and contract.c are. Names go in order: a processor's and a slot's number, an environment and an index.
+ */
+#include <arch.h>
+#include <slice.h>
+#include <slot.h>
+#include <vcpu.h>
+
+void havoc(const volatile void *place);
+uint32_t any_name(void);
+
+enum { SLOTS_OF_CAPABILITIES = TABLES_PER_ENVIRONMENT * CAPABILITIES_PER_TABLE };
+
+static bool is_environment(frame_name frame)
+{
+    return frame < kernel.frame_count && frame_at(frame)->kind == EXO_FRAME_ENVIRONMENT;
+}
+
+static bool vcpu_is_named(vcpu_name name)
+{
+    return is_environment(name / VCPUS_PER_ENVIRONMENT);
+}
+
+/* It has a context page, so its environment has not been reaped. */
+static bool vcpu_is_created(vcpu_name name)
+{
+    return vcpu_is_named(name) && vcpu_at(name)->context;
+}
+
+static bool is_none_or_created(vcpu_name name)
+{
+    return !name || vcpu_is_created(name);
+}
+
+/* ---- processors */
+
+bool claim_processor(uint32_t number)
+{
+    if (number >= kernel.processor_count)
+        return true;
+    const struct processor *processor = &kernel.processor[number];
+    return processor->slot < kernel.processor_count * SLOTS_PER_PROCESSOR && is_none_or_created(processor->running) &&
+           is_none_or_created(processor->payer) &&
+           (!processor->running || vcpu_at(processor->running)->state == EXO_VCPU_RUNNING);
+}
+
+/* No two run the same. */
+bool claim_processor_pair(uint32_t first, uint32_t second)
+{
+    if (first >= kernel.processor_count || second >= kernel.processor_count || first == second)
+        return true;
+    return !kernel.processor[first].running || kernel.processor[first].running != kernel.processor[second].running;
+}
+
+static bool runs_on(uint32_t processor, vcpu_name name)
+{
+    return processor < kernel.processor_count && kernel.processor[processor].running == name;
+}
+
+static bool runs_somewhere(vcpu_name name)
+{
+    return runs_on(0, name) || runs_on(1, name) || runs_on(2, name) || runs_on(3, name) || runs_on(4, name) ||
+           runs_on(5, name) || runs_on(6, name) || runs_on(7, name);
+}
+
+bool claim_running(frame_name environment, uint32_t index)
+{
+    _Static_assert(PROCESSOR_LIMIT <= 8, "as many as are asked");
+    if (!is_environment(environment) || index >= VCPUS_PER_ENVIRONMENT)
+        return true;
+    return environment_page(environment)->vcpu[index].state != EXO_VCPU_RUNNING ||
+           runs_somewhere(environment * VCPUS_PER_ENVIRONMENT + index);
+}
+
+/* ---- slots */
+
+/* It lives, or its reaping has not come to this processor's slots yet. */
+static bool environment_may_have_slots(frame_name environment, uint32_t processor)
+{
+    return is_environment(environment) && (environment_page(environment)->state == ENVIRONMENT_ALIVE ||
+                                           environment_page(environment)->reaped <= SLOTS_OF_CAPABILITIES + processor);
+}
+
+bool claim_slot(uint32_t slot)
+{
+    if (slot >= kernel.processor_count * SLOTS_PER_PROCESSOR)
+        return true;
+    const struct exo_slot *info = slot_at(slot);
+    uint32_t processor = slot / SLOTS_PER_PROCESSOR;
+    if (!info->owner)
+        return !info->stamp && !info->capability && !info->vcpu && !info->borrower;
+    return environment_may_have_slots(info->owner, processor) && info->vcpu / VCPUS_PER_ENVIRONMENT == info->owner &&
+           (!info->borrower || environment_may_have_slots(info->borrower / VCPUS_PER_ENVIRONMENT, processor));
+}
+
+/* ---- virtual processors */
+
+bool claim_vcpu(frame_name environment, uint32_t index)
+{
+    if (!is_environment(environment) || index >= VCPUS_PER_ENVIRONMENT)
+        return true;
+    const struct vcpu *vcpu = &environment_page(environment)->vcpu[index];
+    if (vcpu->state > EXO_VCPU_FAULTED || vcpu->depth > DEPTH_MAX)
+        return false;
+    if (!vcpu->context)
+        return vcpu->state == EXO_VCPU_OFF && !vcpu->callee && !vcpu->caller;
+    return vcpu->context < kernel.frame_count && frame_at(vcpu->context)->kind == EXO_FRAME_CONTEXT &&
+           frame_at(vcpu->context)->owner == environment;
+}
+
+/* No two have the same context page. Those of different environments have not, since a frame has one owner. */
+bool claim_vcpu_pair(frame_name environment, uint32_t first, uint32_t second)
+{
+    if (!is_environment(environment) || first >= VCPUS_PER_ENVIRONMENT || second >= VCPUS_PER_ENVIRONMENT || first == second)
+        return true;
+    const struct vcpu *vcpu = environment_page(environment)->vcpu;
+    return !vcpu[first].context || vcpu[first].context != vcpu[second].context;
+}
+
+/* Whom it called serves it, one deeper; whom it serves called it. Who waits in its gates serves nobody. */
+bool claim_call(frame_name environment, uint32_t index)
+{
+    if (!is_environment(environment) || index >= VCPUS_PER_ENVIRONMENT)
+        return true;
+    const struct vcpu *vcpu = &environment_page(environment)->vcpu[index];
+    vcpu_name name = environment * VCPUS_PER_ENVIRONMENT + index;
+    if (vcpu->callee && !(vcpu->state == EXO_VCPU_CALLING && vcpu_is_created(vcpu->callee) &&
+                          vcpu_at(vcpu->callee)->caller == name && vcpu_at(vcpu->callee)->depth == vcpu->depth + 1))
+        return false;
+    if (vcpu->caller && !(vcpu_is_created(vcpu->caller) && vcpu_at(vcpu->caller)->callee == name))
+        return false;
+    return vcpu->state != EXO_VCPU_WAITING || !vcpu->caller;
+}
+
+static bool is_none_or_named(vcpu_name name)
+{
+    return !name || vcpu_is_named(name);
+}
+
+/* ---- contracts: chains of calls */
+
+bool pre_callees_deadline(vcpu_name name)
+{
+    return is_none_or_named(name);
+}
+
+bool loop_callees_deadline(vcpu_name name_addr)
+{
+    return is_none_or_named(name_addr);
+}
+
+bool pre_callers_deadline(vcpu_name name)
+{
+    return is_none_or_named(name);
+}
+
+bool loop_callers_deadline(vcpu_name name_addr)
+{
+    return is_none_or_named(name_addr);
+}
+
+bool pre_callees_expire(vcpu_name name)
+{
+    return is_none_or_named(name);
+}
+
+/* Environments write their context pages too: what is in them is never known. */
+static void contexts_may_change(void)
+{
+    havoc(context_page(any_name()));
+}
+
+/* What the end of a call and of a sleep changes, of any virtual processor. */
+static void vcpus_may_wake(void)
+{
+    struct vcpu *vcpu = &environment_page(any_name())->vcpu[any_name()];
+
+    havoc(&vcpu->state);
+    havoc(&vcpu->timer);
+    havoc(&vcpu->callee);
+    havoc(&vcpu->caller);
+    havoc(&vcpu->message);
+    havoc(&vcpu->status);
+    contexts_may_change();
+}
+
+void modifies_callees_expire(vcpu_name name)
+{
+    vcpus_may_wake();
+}
+
+bool loop_callees_expire(vcpu_name name_addr)
+{
+    return is_none_or_named(name_addr);
+}
+
+bool pre_callers_expire(vcpu_name name)
+{
+    return is_none_or_named(name);
+}
+
+void modifies_callers_expire(vcpu_name name)
+{
+    vcpus_may_wake();
+}
+
+bool loop_callers_expire(vcpu_name name_addr)
+{
+    return is_none_or_named(name_addr);
+}
+
+bool pre_slice_notice(vcpu_name name)
+{
+    return is_none_or_named(name);
+}
+
+bool loop_slice_notice(vcpu_name name_addr)
+{
+    return is_none_or_named(name_addr);
+}
+
+bool loop2_slice_notice(vcpu_name name_addr)
+{
+    return is_none_or_named(name_addr);
+}
+
+bool pre_slice_stand_in(uint32_t processor, vcpu_name name)
+{
+    return processor < kernel.processor_count && is_none_or_named(name);
+}
+
+bool loop_slice_stand_in(vcpu_name name, vcpu_name name_addr, uint32_t depth)
+{
+    return is_none_or_named(name_addr) && (depth ? !name_addr || vcpu_is_created(name) : name_addr == name);
+}
+
+bool post_slice_stand_in(uint32_t processor, vcpu_name name, vcpu_name result)
+{
+    return !result || (vcpu_is_created(name) && vcpu_is_created(result) &&
+                       (vcpu_at(result)->state == EXO_VCPU_READY || kernel.processor[processor].running == result));
+}
+
+/* ---- contracts: virtual processors */
+
+static void vcpu_may_end_call(vcpu_name name)
+{
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (vcpu->callee)
+        havoc(&vcpu_at(vcpu->callee)->caller);
+    havoc(&vcpu->state);
+    havoc(&vcpu->callee);
+    havoc(&vcpu->message);
+    havoc(&vcpu->status);
+}
+
+bool pre_vcpu_expire(vcpu_name name)
+{
+    return vcpu_is_named(name);
+}
+
+void modifies_vcpu_expire(vcpu_name name)
+{
+    vcpu_may_end_call(name);
+    havoc(&vcpu_at(name)->timer);
+    contexts_may_change();
+}
+
+static bool lives_on(uint32_t processor, vcpu_name name)
+{
+    return processor < kernel.processor_count &&
+           (kernel.processor[processor].running == name || kernel.processor[processor].payer == name);
+}
+
+/* On none of the processors below this one. */
+static bool lives_on_none(uint32_t end, vcpu_name name)
+{
+    return !(end > 0 && lives_on(0, name)) && !(end > 1 && lives_on(1, name)) && !(end > 2 && lives_on(2, name)) &&
+           !(end > 3 && lives_on(3, name)) && !(end > 4 && lives_on(4, name)) && !(end > 5 && lives_on(5, name)) &&
+           !(end > 6 && lives_on(6, name)) && !(end > 7 && lives_on(7, name));
+}
+
+bool post_vcpu_interrupt(vcpu_name name, bool result)
+{
+    return result || lives_on_none(PROCESSOR_LIMIT, name);
+}
+
+bool loop_vcpu_interrupt(vcpu_name name, uint32_t p, bool found)
+{
+    return found || lives_on_none(p, name);
+}
+
+bool pre_vcpu_post(vcpu_name name)
+{
+    return vcpu_is_named(name);
+}
+
+void modifies_vcpu_post(vcpu_name name)
+{
+    havoc(&vcpu_at(name)->state);
+    contexts_may_change();
+}
+
+bool pre_vcpu_stop_now(vcpu_name name)
+{
+    return vcpu_is_named(name);
+}
+
+void modifies_vcpu_stop_now(vcpu_name name)
+{
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (vcpu->context) {
+        havoc(&frame_at(vcpu->context)->kind);
+        havoc(&frame_at(vcpu->context)->link);
+    }
+    if (vcpu->caller)
+        vcpu_may_end_call(vcpu->caller);
+    if (vcpu->callee)
+        havoc(&vcpu_at(vcpu->callee)->caller);
+    havoc(vcpu);
+    havoc(&system_info()->flush_epoch);
+}
+
+static frame_name old_context(vcpu_name name)
+{
+    return vcpu_at(name)->context;
+}
+
+bool post_vcpu_stop_now(vcpu_name name, bool result)
+{
+    frame_name context = old_context(name);
+    uint32_t kind = frame_at(context)->kind;
+
+    return result ? !vcpu_at(name)->context && (!context || kind == EXO_FRAME_DATA)
+                  : vcpu_at(name)->context == context && kind == EXO_FRAME_CONTEXT;
+}
+
+/* ---- contracts: who runs */
+
+bool pre_slice_next(uint32_t processor)
+{
+    return processor == arch_processor() && processor < kernel.processor_count && !kernel.processor[processor].running;
+}
+
+void modifies_slice_next(uint32_t processor)
+{
+    struct processor *self = &kernel.processor[processor];
+    struct vcpu *vcpu = &environment_page(any_name())->vcpu[any_name()];
+
+    havoc(&self->running);
+    havoc(&self->payer);
+    havoc(&self->idle);
+    havoc(&self->idle_since);
+    havoc(&self->armed);
+    havoc(&self->traced);
+    havoc(&processor_info(processor)->idle_ns);
+    havoc(&processor_info(processor)->payer);
+    havoc(&slot_at(self->slot)->turns);
+    havoc(&vcpu->state);
+    havoc(&vcpu->resume);
+    contexts_may_change();
+}
+
+bool pre_slice_arm_all(uint32_t processor)
+{
+    return processor < kernel.processor_count;
+}
+
+void modifies_slice_arm_all(uint32_t processor)
+{
+    havoc(&kernel.processor[processor].armed);
+}
+
+bool pre_slice_enter(vcpu_name name)
+{
+    return vcpu_is_created(name);
+}
+
+void modifies_slice_enter(vcpu_name name)
+{
+    havoc(&vcpu_at(name)->resume);
+    contexts_may_change();
+}
+
+bool pre_slice_pick(uint32_t processor)
+{
+    return processor < kernel.processor_count;
+}
+
+void modifies_slice_pick(uint32_t processor, vcpu_name *ret_payer)
+{
+    havoc(ret_payer);
+}
+
+bool post_slice_pick(uint32_t processor, vcpu_name *ret_payer, vcpu_name result)
+{
+    return is_none_or_named(*ret_payer) &&
+           (!result || (vcpu_is_created(*ret_payer) && vcpu_is_created(result) &&
+                        (vcpu_at(result)->state == EXO_VCPU_READY || kernel.processor[processor].running == result)));
+}
