@@ -130,7 +130,7 @@ class Attempt:
             for chosen in itertools.product(*(values.get(sort, []) for sort in sorts)):
                 generation = max((each[0] for each in chosen), default=0)
                 names = [name for _, each in chosen for name in each]
-                for epoch in self.goal.epochs:
+                for epoch in (e for e in self.goal.epochs if name in ASSUMED or not e.bare):
                     self.consider(model, self.claims.instance(name, names, epoch), generation, found)
         for sorts, fact in self.goal.quantified:
             for chosen in itertools.product(*(values.get(sort, []) for sort in sorts)):
