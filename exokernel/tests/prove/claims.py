@@ -15,7 +15,7 @@ CLAIMS = {
     "claim_processor": ("processor",), "claim_slot": ("slot",), "claim_vcpu": ("vcpu",), "claim_call": ("vcpu",),
     "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
     "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
-    "claim_kernel": (),
+    "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
 ASSUMED = {"assumed_kernel": (), "assumed_trace": ("frame",)}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
@@ -56,6 +56,3 @@ def named(constant):
     sort, number = re.match(r"any_([a-z]+)(\d*)", constant).groups()
     return sort, anything(sort, number)
 
-
-def anything_for(sorts):
-    return [name for number, sort in enumerate(sorts) for name in anything(sort, number)]

@@ -7,9 +7,15 @@
 #include <arch.h>
 #include <capability.h>
 #include <flush.h>
+#include <space.h>
 
 void havoc(const volatile void *place);
 uint32_t any_name(void);
+
+static uint32_t kind_of(frame_name frame)
+{
+    return frame < kernel.frame_count ? frame_at(frame)->kind : EXO_FRAME_ABSENT;
+}
 
 /* ---- capabilities */
 
@@ -26,6 +32,10 @@ static bool name_is_live(capability_name name, uint64_t id)
            capability_at(name)->state == CAPABILITY_LIVE && capability_at(name)->id == id;
 }
 
+void anywhere_capability_walk(void)
+{
+}
+
 bool post_capability_walk(capability_name name, uint64_t id, uint64_t stamp, enum reach result)
 {
     return result <= REACH_STAMP && (result == REACH_NOTHING || name_is_live(name, id));
@@ -34,4 +44,249 @@ bool post_capability_walk(capability_name name, uint64_t id, uint64_t stamp, enu
 bool loop_capability_walk(capability_name name, uint64_t id, capability_name name_addr, uint64_t id_addr, uint32_t depth)
 {
     return depth ? name_is_live(name, id) : name == name_addr && id == id_addr;
+}
+
+static capability_name name_in(frame_name environment, uint32_t slot)
+{
+    return capability_lookup(environment, slot);
+}
+
+static bool is_refusal(exo_result result)
+{
+    return result < 0 && result != EXO_AGAIN;
+}
+
+void modifies_capability_use(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, struct capability *ret_copy)
+{
+    havoc(ret_copy);
+}
+
+bool pre_capability_use(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, struct capability *ret_copy)
+{
+    return kind_of(environment) == EXO_FRAME_ENVIRONMENT;
+}
+
+void anywhere_capability_use(void)
+{
+}
+
+bool post_capability_use(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, struct capability *ret_copy,
+                         exo_result result)
+{
+    capability_name name = name_in(environment, slot);
+    const struct capability *capability = capability_at(name);
+
+    if (result != EXO_OK)
+        return is_refusal(result);
+    return name && name_is_live(name, ret_copy->id) && ret_copy->kind == kind && !(rights & ~ret_copy->rights) &&
+           ret_copy->state == CAPABILITY_LIVE && capability->kind == kind && ret_copy->rights == capability->rights &&
+           ret_copy->first == capability->first && ret_copy->count == capability->count && ret_copy->depth == capability->depth &&
+           ret_copy->source == capability->source && ret_copy->source_id == capability->source_id;
+}
+
+bool pre_capability_check(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, uint32_t name, uint64_t stamp)
+{
+    return kind_of(environment) == EXO_FRAME_ENVIRONMENT;
+}
+
+void anywhere_capability_check(void)
+{
+}
+
+bool post_capability_check(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights, uint32_t name, uint64_t stamp,
+                           exo_result result)
+{
+    capability_name held = name_in(environment, slot);
+    const struct capability *capability = capability_at(held);
+
+    if (result != EXO_OK)
+        return is_refusal(result);
+    return held && name_is_live(held, capability->id) && capability->kind == kind && capability_covers(capability, name) &&
+           !(rights & ~capability->rights);
+}
+
+void modifies_capability_environment(frame_name environment, uint32_t slot, uint32_t rights, frame_name *ret_environment)
+{
+    havoc(ret_environment);
+}
+
+bool pre_capability_environment(frame_name environment, uint32_t slot, uint32_t rights, frame_name *ret_environment)
+{
+    return kind_of(environment) == EXO_FRAME_ENVIRONMENT && environment_page(environment)->state == ENVIRONMENT_ALIVE;
+}
+
+void anywhere_capability_environment(void)
+{
+}
+
+bool post_capability_environment(frame_name environment, uint32_t slot, uint32_t rights, frame_name *ret_environment,
+                                 exo_result result)
+{
+    if (result != EXO_OK)
+        return is_refusal(result);
+    return kind_of(*ret_environment) == EXO_FRAME_ENVIRONMENT && environment_page(*ret_environment)->state == ENVIRONMENT_ALIVE &&
+           (slot || *ret_environment == environment);
+}
+
+bool pre_capability_slot_is_free(frame_name environment, uint32_t slot)
+{
+    return kind_of(environment) == EXO_FRAME_ENVIRONMENT;
+}
+
+bool post_capability_slot_is_free(frame_name environment, uint32_t slot, exo_result result)
+{
+    return result == EXO_OK ? name_exists(name_in(environment, slot)) : is_refusal(result);
+}
+
+/* ---- flushing */
+
+void modifies_flush_is_over(uint64_t epoch)
+{
+    havoc(&kernel.processor[any_name()].asked);
+}
+
+void anywhere_flush_is_over(void)
+{
+}
+
+bool same_flush_is_over(uint64_t epoch, bool result)
+{
+    return result;
+}
+
+bool loop_flush_is_over(uint32_t p)
+{
+    return p <= PROCESSOR_LIMIT && p <= kernel.processor_count;
+}
+
+bool same_loop_flush_is_over(bool over)
+{
+    return over;
+}
+
+/* ---- frames */
+
+bool pre_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame)
+{
+    return kind_of(environment) == EXO_FRAME_ENVIRONMENT;
+}
+
+void modifies_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame)
+{
+    havoc(&kernel.processor[any_name()].asked);
+}
+
+bool same_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame, exo_result result)
+{
+    return result != EXO_AGAIN;
+}
+
+void anywhere_frame_may_be_taken(void)
+{
+}
+
+bool post_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame, exo_result result)
+{
+    capability_name name = name_in(environment, slot);
+    const struct capability *capability = capability_at(name);
+
+    if (result != EXO_OK)
+        return result < 0;
+    return (kind_of(frame) == EXO_FRAME_FREE || (kind_of(frame) == EXO_FRAME_DIRTY && frame_at(frame)->owner == environment)) &&
+           frame < kernel.frame_count && name && name_is_live(name, capability->id) && capability->kind == EXO_KIND_FRAMES &&
+           capability_covers(capability, frame) && !(rights & ~capability->rights) && capability->rights & EXO_RIGHT_TAKE;
+}
+
+bool loop_call_frame_take(uint32_t i, uint32_t count)
+{
+    return i <= count && count <= TAKE_MAX;
+}
+
+bool same_loop_call_frame_take(uint32_t i)
+{
+    return i == 0;
+}
+
+bool same_loop_frames_give_up(uint32_t given)
+{
+    return given == 0;
+}
+
+/* ---- bindings */
+
+static uint32_t level_of(frame_name frame)
+{
+    return frame < kernel.frame_count ? table_level(frame_at(frame)) : 0;
+}
+
+static bool binding_exists(binding_name binding)
+{
+    frame_name table = binding / TABLE_ENTRIES;
+    uint32_t level = level_of(table);
+
+    return level && (level < TABLE_LEVELS || binding % TABLE_ENTRIES < USER_ROOT_ENTRIES) &&
+           entry_is_present(table_page(table)[binding % TABLE_ENTRIES]);
+}
+
+static void any_binding_may_go(void)
+{
+    havoc(&table_page(any_name())[any_name()]);
+    havoc(&shadow_page(any_name())[any_name()]);
+    havoc(&frame_at(any_name())->bindings);
+    havoc(&frame_at(any_name())->link);
+    havoc(&frame_at(any_name())->progress);
+}
+
+static uint64_t old_link(frame_name frame)
+{
+    return frame_at(frame)->link;
+}
+
+static uint64_t old_progress(frame_name frame)
+{
+    return frame_at(frame)->progress;
+}
+
+/* Lists of page tables do not use the link, and other frames' progress does not count bindings. */
+static bool links_are_kept(frame_name frame)
+{
+    return level_of(frame) || kind_of(frame) == EXO_FRAME_SHADOW || kind_of(frame) == EXO_FRAME_LARGE_PART ?
+           frame_at(frame)->link == old_link(frame) : frame_at(frame)->progress == old_progress(frame);
+}
+
+bool pre_space_clear_entry(binding_name binding)
+{
+    return binding_exists(binding);
+}
+
+void modifies_space_clear_entry(binding_name binding)
+{
+    any_binding_may_go();
+}
+
+bool post_space_clear_entry(binding_name binding, frame_name any_frame)
+{
+    return table_page(binding / TABLE_ENTRIES)[binding % TABLE_ENTRIES] == 0 && links_are_kept(any_frame);
+}
+
+bool pre_sweep_unbind(frame_name frame, uint32_t *budget)
+{
+    return frame < kernel.frame_count;
+}
+
+void modifies_sweep_unbind(frame_name frame, uint32_t *budget)
+{
+    any_binding_may_go();
+    havoc(&system_info()->flush_epoch);
+    havoc(budget);
+}
+
+bool post_sweep_unbind(frame_name frame, uint32_t *budget, bool result, frame_name any_frame)
+{
+    return (!result || !frame_at(frame)->bindings) && links_are_kept(any_frame);
+}
+
+bool loop_sweep_unbind(frame_name any_frame)
+{
+    return links_are_kept(any_frame);
 }

@@ -69,6 +69,7 @@ class State:
         self.conditions, self.decided, self.epochs = (), {}, ()
         self.quantified = ()     # (sorts, function from names to a fact)
         self.dry, self.result = False, None
+        self.cleared = None      # the frame whose page was cleared last
 
     def fork(self):
         other = State.__new__(State)
@@ -113,7 +114,7 @@ class Executor:
         self.quiet = 0                    # > 0: no goals (specifications, dry runs)
         self.depth = 0
         self.old = None                   # the memory that old_ helpers see
-        self.root = None                  # the routine under proof
+        self.root, self.initial = None, None     # the routine under proof, and the memory that it began with
         self.solver = z3.SolverFor("QF_UFBV")
         self.solver.set("rlimit", RLIMIT)
         self.constants = Memory(module.layout)
@@ -126,12 +127,8 @@ class Executor:
         holds = t.implication(guard, holds)
         if state.knows(holds):
             return
-        self.goals.append(self.goal(state, kind, what, holds))
+        self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds))
         state.note(holds)
-
-    @staticmethod
-    def goal(state, kind, what, holds):
-        return Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds)
 
     def contract(self, part, name):
         return self.module.routines.get(f"{part}_{name}")
@@ -456,6 +453,7 @@ class Executor:
             return None
         arguments = [anything[argument] if anything and argument in anything else self.register(frame, argument)
                      for _, argument in routine.arguments]
+        self.old = self.initial
         return self.specified(state.memory, name, arguments)
 
     def loop_shown(self, state, frame, label, when):
@@ -568,6 +566,9 @@ class Executor:
 
     same = t.FALSE
 
+    def stored(self, state, place, value, guard):
+        pass
+
     def summary(self, state, name, arguments, guard=t.TRUE):
         """A call of a routine by its contract."""
         routine = self.module.routines[name]
@@ -587,10 +588,22 @@ class Executor:
         if changes:
             self.begin_epoch(state)
         if post:
-            self.old = before
-            state.assume(t.implication(guard, self.specified(state.memory, post.name, arguments)))
-            self.old = None
+            self.assume_post(state, post, arguments, before, guard)
         return result
+
+    def assume_post(self, state, post, arguments, before, guard):
+        wanted = [a.split("_")[1] for _, a in post.arguments if a.startswith("any_")]
+        memory = state.memory.fork()
+
+        def says(*names):
+            self.old = before
+            holds = t.implication(guard, self.specified(memory, post.name, [*arguments, *names]))
+            self.old = None
+            return holds
+        if wanted:
+            state.quantified += ((tuple(wanted), says),)
+        else:
+            state.assume(says())
 
     def forget_by(self, state, name, modifies, arguments):
         same = self.contract("same", name)
@@ -795,5 +808,7 @@ class Executor:
     def store(self, state, pointer, kind, value, guard):
         places = self.targets(state, pointer, guard, "write")
         for condition, place in places:
-            state.memory.store(place, kind, value, t.conjunction([guard, condition]) if len(places) > 1 else guard)
+            inner = t.conjunction([guard, condition]) if len(places) > 1 else guard
+            state.memory.store(place, kind, value, inner)
+            self.stored(state, place, value, inner)
 

@@ -25,6 +25,23 @@ static uint32_t level_of(frame_name frame)
     return level >= 1 && level <= TABLE_LEVELS ? level : 0;
 }
 
+/*
+ * Ghosts: what the kernel does not keep, but the proof needs. Each binding's rank tells when it was linked: ranks fall along
+ * a list, so that no ring of bindings is without a head.
+ */
+uint64_t ghost_of_binding[EXO_FRAME_LIMIT][TABLE_ENTRIES];
+uint64_t ghost_links;
+
+static uint64_t *rank_of(binding_name binding)
+{
+    return &ghost_of_binding[binding / TABLE_ENTRIES][binding % TABLE_ENTRIES];
+}
+
+void ghost_binding_link(binding_name binding, struct exo_frame *info)
+{
+    *rank_of(binding) = ++ghost_links;
+}
+
 /* ---- views */
 
 bool view_frame_table(frame_name frame)
@@ -77,13 +94,14 @@ bool view_trace_pages(frame_name frame)
 bool claim_kernel(void)
 {
     return kernel.frame_count >= 1 && kernel.frame_count <= EXO_FRAME_LIMIT && kernel.processor_count >= 1 &&
-           kernel.processor_count <= PROCESSOR_LIMIT && kernel.next_id >= 1;
+           kernel.processor_count <= PROCESSOR_LIMIT && kernel.next_id >= 1 && frame_at(0)->kind <= EXO_FRAME_KERNEL;
 }
 
 /* Assumed, not shown: 2^62 capabilities and flushes are never reached; boot sets the trace rings up. */
 bool assumed_kernel(void)
 {
-    return arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62;
+    return arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 &&
+           ghost_links < 1ull << 62;
 }
 
 /* ---- frames and bindings */
@@ -187,25 +205,54 @@ bool claim_binding(frame_name table, uint32_t index)
     return level_of(frame) == level - 1 && frame_at(frame)->owner == frame_at(table)->owner;
 }
 
-/* My next's previous is me, and the first of the list is the frame's. */
+/* What a frame's list of bindings consists of: an entry below the limit of its table, present, for a frame that exists. */
+static bool is_binding(frame_name table, uint32_t index)
+{
+    if (!level_of(table) || index >= TABLE_ENTRIES || (level_of(table) == TABLE_LEVELS && index >= USER_ROOT_ENTRIES))
+        return false;
+    return entry_is_present(table_page(table)[index]) && frame_exists(entry_frame(table_page(table)[index]));
+}
+
+/* My next's previous is me, the first of the list is the frame's, and ranks fall from there. */
 bool claim_binding_list(frame_name table, uint32_t index)
 {
     binding_name binding = table * TABLE_ENTRIES + index;
 
-    if (!level_of(table) || index >= TABLE_ENTRIES || (level_of(table) == TABLE_LEVELS && index >= USER_ROOT_ENTRIES))
+    if (!is_binding(table, index))
         return true;
-    uint64_t entry = table_page(table)[index];
-    if (!entry_is_present(entry))
-        return true;
-    frame_name frame = entry_frame(entry);
+    frame_name frame = entry_frame(table_page(table)[index]);
     const struct shadow_entry *shadow = shadow_of(binding);
-    if (!frame_exists(frame) || kind_of(frame_at(table)->link) != EXO_FRAME_SHADOW)
+    binding_name first = frame_at(frame)->bindings;
+    if (!first || *rank_of(binding) > *rank_of(first) || *rank_of(binding) > ghost_links)
         return false;
-    if (shadow->next && !(binding_is_of(shadow->next, frame) && shadow_of(shadow->next)->previous == binding))
+    if (shadow->next && !(binding_is_of(shadow->next, frame) && shadow_of(shadow->next)->previous == binding &&
+                          *rank_of(shadow->next) < *rank_of(binding)))
         return false;
     if (shadow->previous)
-        return binding_is_of(shadow->previous, frame) && shadow_of(shadow->previous)->next == binding;
-    return frame_at(frame)->bindings == binding;
+        return binding_is_of(shadow->previous, frame) && shadow_of(shadow->previous)->next == binding && first != binding;
+    return first == binding;
+}
+
+/* Of two in a list, the lower one comes after the higher one. */
+bool claim_binding_order(frame_name table, uint32_t index, frame_name other_table, uint32_t other_index)
+{
+    binding_name low = table * TABLE_ENTRIES + index, high = other_table * TABLE_ENTRIES + other_index;
+
+    if (!is_binding(table, index) || !is_binding(other_table, other_index) || low == high ||
+        entry_frame(table_page(table)[index]) != entry_frame(table_page(other_table)[other_index]))
+        return true;
+    if (*rank_of(low) >= *rank_of(high))
+        return *rank_of(low) != *rank_of(high);
+    return shadow_of(high)->next && *rank_of(low) <= *rank_of(shadow_of(high)->next);
+}
+
+/* The binding that a sweep will look at next is one of the frame's. */
+bool claim_pass(frame_name frame)
+{
+    if (!kind_may_be_bound(kind_of(frame)) || level_of(frame) || !(frame_at(frame)->link >> 32))
+        return true;
+    binding_name next = (binding_name)frame_at(frame)->link;
+    return !next || binding_is_of(next, frame);
 }
 
 /* ---- large frames */

@@ -6,7 +6,8 @@ import ir
 import term as t
 from memory import ANY, Entry, Index, Place, Version
 
-PAGES = ("environment_pages", "capability_pages", "table_pages", "shadow_pages", "trace_pages")
+# Kind of a frame (EXO_FRAME_...): how its page is looked at. Context pages are shared: they hold anything at each look.
+VIEWS = {**dict.fromkeys(range(5, 9), "table_pages"), 9: "shadow_pages", 10: "environment_pages", 11: "capability_pages", 15: "trace_pages"}
 SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_entries",
           "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit")
 USER_ROOT_ENTRIES = 256
@@ -63,12 +64,24 @@ def check(executor, state, region, frame, what):
 
 
 def clear_page(executor, state, arguments):
-    """Whatever the page is looked at as, it is zero."""
-    frame = frame_index(arguments[0])
+    """It is zero, whatever it is looked at as next: see kind_stored."""
     check(executor, state, "frame_table", arguments[0], "clearing")
-    for region in PAGES:
+    state.cleared = arguments[0]
+
+
+def kind_stored(executor, state, frame, kind):
+    """The frame gets this kind. If its page has a view then, it was cleared just before, and the view shows that."""
+    known = t.known(kind)
+    views = dict.fromkeys(VIEWS.values()) if known is None else [VIEWS[known]] if known in VIEWS else []
+    if not views:
+        return
+    was_cleared = t.FALSE if state.cleared is None else t.equal(t.fit(state.cleared, 64), t.fit(frame, 64))
+    viewed = t.disjunction([t.equal(kind, t.number(each, kind.size())) for each in VIEWS])
+    executor.oblige(state, viewed, was_cleared, "a page that is used in a new way was cleared")
+    for region in views:
         for key in dict.fromkeys(page_keys(executor, region)):
-            state.memory.append(key, Entry((frame, *(None for _ in key.widths[1:])), t.TRUE, t.number(0, key.kind.bits)))
+            where = (frame_index(frame), *(None for _ in key.widths[1:]))
+            state.memory.append(key, Entry(where, t.TRUE, t.number(0, key.kind.bits)))
 
 
 def entries(executor):

@@ -24,7 +24,11 @@ from solve import Attempt, Claims
 
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
+KIND_FIELD = 5     # of struct exo_frame
 ROUTINE_SECONDS = 300
+FAILURES_MAX = 6
+import os
+DUMP = os.environ.get('DUMP')
 
 
 # ---------------------------------------------------------------- the module under proof
@@ -99,6 +103,10 @@ class Prover(Executor):
             self.caller = place
         return place
 
+    def stored(self, state, place, value, guard):
+        if place.region.name == "frame_table" and place.path[1:] == (KIND_FIELD,):
+            machine.kind_stored(self, state, place.path[0].term, value)
+
     # ---- what is shown at cuts and at the end
 
     def establish(self, state, what, condition=t.TRUE, kind="cut"):
@@ -107,7 +115,8 @@ class Prover(Executor):
             return
         for name, sorts in claims.CLAIMS.items():
             if name in self.claims.sorts and any(key in state.memory.dirty for key in self.claims.fields(name)):
-                holds = self.specified(state.memory, name, claims.anything_for(sorts))
+                names = [part for number, sort in enumerate(sorts) for part in claims.anything(sort, number)]
+                holds = self.specified(state.memory, name, names)
                 self.oblige(state, condition, holds, f"{name} {what}", kind)
         if self.caller and kind == "cut" and self.is_handler:
             self.oblige(state, condition, self.specified(state.memory, "assumed_caller", [self.caller]),
@@ -147,7 +156,9 @@ class Prover(Executor):
         post, same = self.contract("post", self.root), self.contract("same", self.root)
         if post:
             self.old = self.initial
-            self.oblige(state, t.TRUE, self.specified(state.memory, post.name, arguments), f"{post.name}", "cut")
+            names = [part for _, a in post.arguments if a.startswith("any_") for part in claims.anything(a.split("_")[1], 0)]
+            holds = self.specified(state.memory, post.name, arguments + names)
+            self.oblige(state, t.TRUE, holds, f"{post.name}", "cut")
         if same:
             self.unchanged(state, self.initial, self.specified(state.memory, same.name, arguments), f"if {same.name}")
         self.only_allowed(state, arguments)
@@ -206,10 +217,15 @@ def prove_routine(module, name, properties):
         begun = time.time()
         attempt = Attempt(prover.claims, goal)
         answer = attempt.prove()
+        if DUMP and goal.what.startswith(DUMP):
+            pathlib.Path(f"/tmp/dump{len(counts)}{counts[goal.kind]}.smt2").write_text(attempt.solver.to_smt2())
         if time.time() - begun > 3:
             print(f"# slow: {time.time() - begun:.1f} s, {attempt.facts} facts: {goal.what}", flush=True)
         if answer != "proved":
             failures.setdefault(goal.kind, []).append(f"{goal.what}: {answer}")
+        if sum(map(len, failures.values())) >= FAILURES_MAX:
+            failures.setdefault("cut", []).append("no more was tried")
+            break
     seconds = time.time() - started
     if not prover.is_handler:
         return [Case(name, "contract", len(prover.goals), seconds, sum(failures.values(), []), prover.used)]

@@ -8,8 +8,8 @@ import term as t
 from claims import ASSUMED, CLAIMS, named, names_in
 from memory import BY_NAME, Memory, define
 
-RLIMIT = 30_000_000
-TIMEOUT_MS = 30_000
+RLIMIT = 200_000_000
+TIMEOUT_MS = 120_000
 FACTS_AT_ONCE = 20
 ROUNDS_MAX = 60
 GENERATIONS = 3
