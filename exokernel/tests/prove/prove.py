@@ -81,6 +81,8 @@ class Prover(Executor):
     def begin(self):
         state = State(Memory(self.module.layout))
         self.constants_into(state.memory)
+        self.merged(state, "ships", [])
+        state.memory.dirty = frozenset()
         for kind, argument in self.module.routines[self.root].arguments:
             self.arguments.append(self.argument(kind, argument))
         self.leans = not self.contract("anywhere", self.root)

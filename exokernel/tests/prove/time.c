@@ -130,16 +130,23 @@ void anywhere_trace_record(void)
 {
 }
 
-/* Assumed, not shown: boot sets the rings up, one processor's behind the other's, and nobody gives their frames back. */
-bool assumed_trace(frame_name frame)
+/* How large a trace ring is that ships: before anything else the state is made so. */
+void ships(void)
 {
-    const struct exo_system *system = system_info();
+    system_info()->trace_frames = 4;
+}
 
-    if (!system->trace_frame || !system->trace_frames)
-        return true;
-    return system->trace_frames <= EXO_FRAME_LIMIT / PROCESSOR_LIMIT && system->trace_frame < kernel.frame_count &&
-           system->trace_frames * kernel.processor_count <= kernel.frame_count - system->trace_frame &&
-           (frame - system->trace_frame >= system->trace_frames * kernel.processor_count || frame_at(frame)->kind == EXO_FRAME_TRACE);
+static frame_name ring_of(uint32_t processor)
+{
+    return system_info()->trace_frame + processor * system_info()->trace_frames;
+}
+
+/* Assumed, not shown: boot sets the rings up, and nobody gives their frames back. */
+bool assumed_trace(uint32_t processor, frame_name frame)
+{
+    return !system_info()->trace_frame || processor >= kernel.processor_count ||
+           frame - ring_of(processor) >= system_info()->trace_frames ||
+           (frame < kernel.frame_count && frame_at(frame)->kind == EXO_FRAME_TRACE);
 }
 
 bool pre_trace_record(void)
