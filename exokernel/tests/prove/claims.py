@@ -13,11 +13,11 @@ CLAIMS = {
     "claim_capability": ("capability",), "claim_frame_pair": ("frame",), "claim_frame_owner": ("frame",),
     "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
     "claim_processor": ("processor",), "claim_slot": ("slot",), "claim_vcpu": ("vcpu",), "claim_call": ("vcpu",),
-    "claim_running": ("vcpu",), "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
+    "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
     "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
     "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
-ASSUMED = {"assumed_kernel": ()}       # of every state
+ASSUMED = {"assumed_kernel": (), "assumed_trace": ("processor", "frame")}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
 VCPUS = 7     # field numbers of struct environment
 ENVIRONMENT_PARTS = {4: "tables", 6: "gate", VCPUS: "vcpu"}

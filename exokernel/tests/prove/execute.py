@@ -30,11 +30,11 @@ class Goal:
 
 
 class Epoch:
-    """A state in which all claims hold."""
+    """A state in which all claims hold; bare: only what is assumed of every state."""
     numbers = itertools.count()
 
-    def __init__(self, memory):
-        self.memory, self.number = memory, next(Epoch.numbers)
+    def __init__(self, memory, bare=False):
+        self.memory, self.number, self.bare = memory, next(Epoch.numbers), bare
 
 
 class Frame:
@@ -576,9 +576,10 @@ class Executor:
         pre, post, modifies = (self.contract(part, name) for part in ("pre", "post", "modifies"))
         if pre:
             self.oblige(state, guard, self.specified(state.memory, pre.name, arguments), f"what {name} asks for", "cut")
-        changes = modifies and self.changes_state(state, modifies.name, arguments)
-        if changes:
-            self.establish(state, f"call of {name}")
+        leans = not self.contract("anywhere", name)
+        changes = leans and modifies and self.changes_state(state, modifies.name, arguments)
+        if leans:
+            self.establish(state, f"call of {name}", guard)
         result = None if isinstance(routine.result, ir.Void) else self.unknown(state.memory, routine.result, name)
         arguments = arguments + ([] if result is None else [result])
         before = state.memory.fork()

@@ -81,9 +81,12 @@ class Prover(Executor):
     def begin(self):
         state = State(Memory(self.module.layout))
         self.constants_into(state.memory)
+        self.merged(state, "ships", [])
+        state.memory.dirty = frozenset()
         for kind, argument in self.module.routines[self.root].arguments:
             self.arguments.append(self.argument(kind, argument))
-        state.epochs = (Epoch(state.memory.fork()),)
+        self.leans = not self.contract("anywhere", self.root)
+        state.epochs = (Epoch(state.memory.fork(), bare=not self.leans),)
         if self.caller:
             state.assume(self.specified(state.memory, "assumed_caller", [self.caller]))
             state.assume(z3.BitVec("processor", 32) == state.memory.load(state.memory.child(self.caller[0][1], 0), ir.Int(32)))
@@ -150,7 +153,8 @@ class Prover(Executor):
             self.establish(state, "after", t.negation(failed), "claims")
             return
         arguments = self.arguments + ([] if state.result is None else [state.result])
-        self.establish(state, "at the return")
+        if self.leans:
+            self.establish(state, "at the return")
         post, same = self.contract("post", self.root), self.contract("same", self.root)
         if post:
             self.old = self.initial

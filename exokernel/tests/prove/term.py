@@ -82,10 +82,14 @@ def choice(condition, first, second):
         return first
     if z3.is_false(condition):
         return second
-    if z3.is_true(first) and z3.is_false(second):
-        return condition
-    if z3.is_false(first) and z3.is_true(second):
-        return negation(condition)
+    if z3.is_true(first):
+        return disjunction([condition, second])
+    if z3.is_false(first):
+        return conjunction([negation(condition), second])
+    if z3.is_true(second):
+        return disjunction([negation(condition), first])
+    if z3.is_false(second):
+        return conjunction([condition, first])
     return z3.If(condition, first, second)
 
 

@@ -53,26 +53,6 @@ bool claim_processor_pair(uint32_t first, uint32_t second)
     return !kernel.processor[first].running || kernel.processor[first].running != kernel.processor[second].running;
 }
 
-static bool runs_on(uint32_t processor, vcpu_name name)
-{
-    return processor < kernel.processor_count && kernel.processor[processor].running == name;
-}
-
-static bool runs_somewhere(vcpu_name name)
-{
-    return runs_on(0, name) || runs_on(1, name) || runs_on(2, name) || runs_on(3, name) || runs_on(4, name) ||
-           runs_on(5, name) || runs_on(6, name) || runs_on(7, name);
-}
-
-bool claim_running(frame_name environment, uint32_t index)
-{
-    _Static_assert(PROCESSOR_LIMIT <= 8, "as many as are asked");
-    if (!is_environment(environment) || index >= VCPUS_PER_ENVIRONMENT)
-        return true;
-    return environment_page(environment)->vcpu[index].state != EXO_VCPU_RUNNING ||
-           runs_somewhere(environment * VCPUS_PER_ENVIRONMENT + index);
-}
-
 /* ---- slots */
 
 /* It lives, or its reaping has not come to this processor's slots yet. */
@@ -136,6 +116,47 @@ bool claim_call(frame_name environment, uint32_t index)
 static bool is_none_or_named(vcpu_name name)
 {
     return !name || vcpu_is_named(name);
+}
+
+/* ---- contracts: the trace */
+
+static void trace_may_grow(void)
+{
+    havoc(&kernel.processor[arch_processor()].traced);
+    havoc(&trace_page(any_name())[any_name()]);
+}
+
+void anywhere_trace_record(void)
+{
+}
+
+/* How large a trace ring is that ships: before anything else the state is made so. */
+void ships(void)
+{
+    system_info()->trace_frames = 4;
+}
+
+static frame_name ring_of(uint32_t processor)
+{
+    return system_info()->trace_frame + processor * system_info()->trace_frames;
+}
+
+/* Assumed, not shown: boot sets the rings up, and nobody gives their frames back. */
+bool assumed_trace(uint32_t processor, frame_name frame)
+{
+    return !system_info()->trace_frame || processor >= kernel.processor_count ||
+           frame - ring_of(processor) >= system_info()->trace_frames ||
+           (frame < kernel.frame_count && frame_at(frame)->kind == EXO_FRAME_TRACE);
+}
+
+bool pre_trace_record(void)
+{
+    return kernel.processor_count <= PROCESSOR_LIMIT && kernel.frame_count <= EXO_FRAME_LIMIT;
+}
+
+void modifies_trace_record(void)
+{
+    trace_may_grow();
 }
 
 /* ---- contracts: chains of calls */
@@ -344,8 +365,9 @@ bool pre_slice_next(uint32_t processor)
     return processor == arch_processor() && processor < kernel.processor_count && !kernel.processor[processor].running;
 }
 
-void modifies_slice_next(uint32_t processor)
+void modifies_slice_next(uint32_t processor, uint64_t now, struct exo_registers *registers)
 {
+    havoc(registers);
     struct processor *self = &kernel.processor[processor];
     struct vcpu *vcpu = &environment_page(any_name())->vcpu[any_name()];
 
@@ -354,7 +376,7 @@ void modifies_slice_next(uint32_t processor)
     havoc(&self->idle);
     havoc(&self->idle_since);
     havoc(&self->armed);
-    havoc(&self->traced);
+    trace_may_grow();
     havoc(&processor_info(processor)->idle_ns);
     havoc(&processor_info(processor)->payer);
     havoc(&slot_at(self->slot)->turns);
@@ -373,13 +395,26 @@ void modifies_slice_arm_all(uint32_t processor)
     havoc(&kernel.processor[processor].armed);
 }
 
-bool pre_slice_enter(vcpu_name name)
+/* While who runs changes. */
+void anywhere_slice_enter(void)
 {
-    return vcpu_is_created(name);
 }
 
-void modifies_slice_enter(vcpu_name name)
+static bool context_is_sound(vcpu_name name)
 {
+    frame_name context = vcpu_at(name)->context;
+
+    return context < kernel.frame_count && frame_at(context)->kind == EXO_FRAME_CONTEXT;
+}
+
+bool pre_slice_enter(vcpu_name name)
+{
+    return kernel.frame_count <= EXO_FRAME_LIMIT && vcpu_is_created(name) && context_is_sound(name);
+}
+
+void modifies_slice_enter(vcpu_name name, struct exo_registers *registers)
+{
+    havoc(registers);
     havoc(&vcpu_at(name)->resume);
     contexts_may_change();
 }
