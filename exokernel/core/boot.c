@@ -126,7 +126,7 @@ static void environment_make(void)
     environment_page(environment)->state = ENVIRONMENT_ALIVE;
     environment_page(environment)->tables[0] = table;
     capability_page(table)->header = (struct capability_header){.environment = environment, .live = 1};
-    root.caller = (struct caller){.environment = environment, .self = environment};
+    root.caller = (struct caller){.self = environment, .environment = environment};
     root_hold(SLOT_FRAMES, EXO_KIND_FRAMES, RIGHTS_ALL, 0, root.boot->frame_count);
     root_hold(SLOT_SLOTS, EXO_KIND_SLOTS, RIGHTS_ALL, 0, kernel.processor_count * SLOTS_PER_PROCESSOR);
     root_hold(SLOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, environment, 1);

@@ -15,7 +15,7 @@ capability_name capability_lookup(frame_name environment, uint32_t slot)
 
     if (table >= TABLES_PER_ENVIRONMENT || position == 0)
         return 0;
-    frame_name frame = environment_page(environment)->tables[arch_clamp(table, TABLES_PER_ENVIRONMENT)];
+    frame_name frame = environment_page(environment)->tables[table % TABLES_PER_ENVIRONMENT]; /* also under speculation */
     return frame ? frame * CAPABILITIES_PER_TABLE + position : 0;
 }
 

@@ -173,7 +173,7 @@ struct transfer gate_call_fast(uint64_t slot, struct place *place)
 
 exo_result call_gate_call(const struct caller *caller, struct exo_registers *registers, uint16_t gate)
 {
-    struct processor *here = &kernel.processor[caller->processor];
+    struct processor *here = &kernel.processor[arch_processor()];
     struct recent known;
     struct place place = {.rflags = registers->rflags, .rip = registers->rip, .rsp = registers->rsp};
 
@@ -189,7 +189,7 @@ exo_result call_gate_call(const struct caller *caller, struct exo_registers *reg
     registers->rflags = place.rflags;
     registers->rdi = known.value >> 32;
     registers->rcx = registers->r11 = 0;
-    slice_arm(caller->processor, vcpu_at(known.vcpu)->timer);
+    slice_arm(arch_processor(), vcpu_at(known.vcpu)->timer);
     return (uint32_t)known.value;
 }
 
@@ -264,7 +264,7 @@ struct transfer gate_reply_fast(uint64_t mode, struct place *place)
 }
 
 /* The client goes on when its own time comes. */
-static void gate_reply_later(const struct caller *caller, struct vcpu *server, struct exo_registers *registers)
+static void gate_reply_later(struct vcpu *server, struct exo_registers *registers)
 {
     vcpu_name name = server->caller;
     struct vcpu *client = vcpu_at(name);
@@ -275,12 +275,12 @@ static void gate_reply_later(const struct caller *caller, struct vcpu *server, s
     vcpu_set(client, EXO_VCPU_READY);
     slice_notice(name);
     server_wait(server);
-    slice_leave(caller->processor, registers);
+    slice_leave(arch_processor(), registers);
 }
 
 exo_result call_gate_reply(const struct caller *caller, struct exo_registers *registers, uint8_t mode)
 {
-    struct processor *here = &kernel.processor[caller->processor];
+    struct processor *here = &kernel.processor[arch_processor()];
     struct vcpu *server = vcpu_at(caller->vcpu);
     vcpu_name name = server->caller;
     struct place place;
@@ -290,13 +290,13 @@ exo_result call_gate_reply(const struct caller *caller, struct exo_registers *re
     if (!name || !gate_leave(caller->vcpu, vcpu_at(name)))
         return EXO_GONE;
     if (server_must_not_pass_time(here)) {
-        gate_reply_later(caller, server, registers);
+        gate_reply_later(server, registers);
         return (exo_result)registers->rax;
     }
     struct vcpu *client = vcpu_at(name);
     gate_resume(here, server, name, &place);
     client_restore(client, EXO_OK, registers);
-    slice_arm(caller->processor, client->timer);
+    slice_arm(arch_processor(), client->timer);
     upcall_deliver(name, registers);
     return (exo_result)registers->rax;
 }

@@ -391,21 +391,21 @@ void slice_notice(vcpu_name name)
 
 exo_result call_slice_yield(const struct caller *caller, struct exo_registers *registers)
 {
-    struct processor *self = &kernel.processor[caller->processor];
-    const struct exo_slot *slot = slot_now(caller->processor);
+    struct processor *self = &kernel.processor[arch_processor()];
+    const struct exo_slot *slot = slot_now(arch_processor());
 
     if (!self->ending) {
         self->passed |= slot->vcpu == caller->vcpu ? PASSED_OWNER : 0;
         self->passed |= slot->borrower == caller->vcpu ? PASSED_BORROWER : 0;
     }
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
-    slice_leave(caller->processor, registers);
+    slice_leave(arch_processor(), registers);
     return (exo_result)registers->rax;
 }
 
 exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers *registers, uint16_t target, uint8_t vcpu)
 {
-    struct processor *self = &kernel.processor[caller->processor];
+    struct processor *self = &kernel.processor[arch_processor()];
     uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
     frame_name environment;
 
@@ -426,7 +426,7 @@ exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
     arch_switch(name);
     slice_enter(name, registers);
-    slice_arm(caller->processor, vcpu_at(name)->timer);
+    slice_arm(arch_processor(), vcpu_at(name)->timer);
     return (exo_result)registers->rax;
 }
 
@@ -460,7 +460,7 @@ exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *r
                             uint8_t gates)
 {
     struct vcpu *vcpu = vcpu_at(caller->vcpu);
-    const uint32_t *pending = &context_page(caller->context)->pending;
+    const uint32_t *pending = &context_here()->pending;
 
     if (events & ~(uint32_t)SLEEP_EVENTS || gates > 1)
         return EXO_BAD_ARGUMENT;
@@ -468,7 +468,7 @@ exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *r
     uint32_t asleep = gates ? EXO_VCPU_WAITING : EXO_VCPU_ASLEEP;
     vcpu->timer = deadline;
     vcpu->wake = events;
-    slice_arm(caller->processor, deadline);
+    slice_arm(arch_processor(), deadline);
     if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
         return EXO_OK;
     if (gates) {
@@ -478,13 +478,13 @@ exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *r
     vcpu_set(vcpu, asleep);
     if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
         vcpu_move(vcpu, asleep, EXO_VCPU_READY);
-    slice_leave(caller->processor, registers);
+    slice_leave(arch_processor(), registers);
     return (exo_result)registers->rax;
 }
 
 exo_result call_timer_set(const struct caller *caller, uint64_t deadline)
 {
     vcpu_at(caller->vcpu)->timer = deadline;
-    slice_arm(caller->processor, deadline);
+    slice_arm(arch_processor(), deadline);
     return EXO_OK;
 }

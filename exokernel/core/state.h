@@ -162,9 +162,7 @@ extern struct kernel kernel;
 
 /* Who calls: filled in once by the dispatcher, after the subject was checked. */
 struct caller {
-    uint32_t processor;
     vcpu_name vcpu;         /* the virtual processor that called */
-    frame_name environment; /* the environment that the call acts as: alive */
-    frame_name self;        /* the calling environment itself */
-    frame_name context;     /* the calling virtual processor's context page */
+    frame_name self;        /* its environment */
+    frame_name environment; /* that the call acts as: alive */
 };

@@ -5,7 +5,7 @@
 
 static exo_result enter(uint64_t word, uint64_t a0, uint64_t a1, uint64_t a2)
 {
-    return call_enter(a0, a1, a2, 0, 0, 0, word);
+    return call_enter((const uint64_t[6]){a0, a1, a2}, word);
 }
 
 START_TEST(null_call_does_nothing)

@@ -48,8 +48,7 @@ exo_result unit_call(uint32_t processor, uint32_t subject, uint32_t number, cons
 
 exo_result unit_map(uint32_t subject, uint32_t number, struct exo_mapping mapping)
 {
-    world_batch(0, 0, &mapping);
-    return unit_call(0, subject, number, (const uint64_t[6]){1});
+    return unit_call(0, subject, number, WORDS_OF(mapping));
 }
 
 void unit_setup(void)

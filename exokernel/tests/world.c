@@ -43,7 +43,7 @@ exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, con
     uint64_t word = (uint64_t)subject << 32 | EXO_CALL_MAGIC | number;
     machine.current = processor;
     if (!(EXO_SWITCHING_CALLS >> number & 1))
-        return call_enter(a[0], a[1], a[2], a[3], a[4], a[5], word);
+        return call_enter(a, word);
 
     struct exo_registers *registers = &world_registers[processor];
     registers->rax = word;
@@ -72,8 +72,7 @@ void world_batch(uint32_t processor, uint32_t i, const struct exo_mapping *mappi
 
 exo_result world_map(uint32_t processor, uint32_t subject, uint32_t number, struct exo_mapping mapping)
 {
-    world_batch(processor, 0, &mapping);
-    return world_call(processor, subject, number, (const uint64_t[6]){1});
+    return world_call(processor, subject, number, WORDS_OF(mapping));
 }
 
 void world_hold(uint32_t slot, uint32_t kind, uint32_t rights, uint32_t first, uint32_t count)
@@ -110,7 +109,7 @@ static void root_make(void)
 /* Before anything runs, the root's calls are made as the kernel makes them at boot. */
 static struct caller caller_for(uint32_t slot)
 {
-    struct caller caller = {.environment = ROOT, .self = ROOT};
+    struct caller caller = {.self = ROOT, .environment = ROOT};
     MUST(capability_environment(ROOT, slot, EXO_RIGHT_CONTROL, &caller.environment));
     return caller;
 }
@@ -147,7 +146,7 @@ void world_reset(uint32_t frames, uint32_t processors)
 
 void world_environment(uint32_t slot, frame_name environment, frame_name capabilities)
 {
-    struct caller caller = {.environment = ROOT, .self = ROOT};
+    struct caller caller = {.self = ROOT, .environment = ROOT};
     MUST(call_environment_create(&caller, ROOT_FRAMES, environment, slot));
     MUST(call_environment_extend(&caller, slot, ROOT_FRAMES, capabilities, 0));
 }

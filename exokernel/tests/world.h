@@ -33,7 +33,11 @@ void world_must(exo_result result, const char *what);
 
 /* Fill entry i of the batch of what runs on the processor. */
 void world_batch(uint32_t processor, uint32_t i, const struct exo_mapping *mapping);
-/* One entry, bound, protected or unbound. */
+/* The arguments of space_bind and its like for one mapping. */
+#define WORDS_OF(mapping)                                                                                              \
+    ((const uint64_t[6]){(mapping).address, (mapping).table | (uint64_t)(mapping).frame << 32,                         \
+                         (mapping).capability | (uint64_t)(mapping).flags << 16 | (uint64_t)(mapping).more << 32})
+/* One mapping, bound, protected or unbound. */
 exo_result world_map(uint32_t processor, uint32_t subject, uint32_t number, struct exo_mapping mapping);
 
 /* The root makes an environment in `environment`, with its capability table in `capabilities` and the ENVIRONMENT capability in

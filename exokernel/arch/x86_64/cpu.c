@@ -34,7 +34,6 @@ struct cpu_features cpu_features;
 static struct stack_area stacks[PROCESSOR_LIMIT] __attribute__((aligned(4096)));
 static struct gate_descriptor idt[256] __attribute__((aligned(16)));
 uint64_t start_stack = (uint64_t)stacks[0].fault_stack;
-const uint64_t trap_switching_calls = EXO_SWITCHING_CALLS;
 
 extern const uint64_t trap_vectors[EXCEPTIONS];
 extern char trap_call[], trap_timer[], trap_interrupt[], trap_spurious[];
@@ -69,7 +68,7 @@ AGREES(exo_registers, rflags, REGISTERS_RFLAGS);
 AGREES(exo_registers, rsp, REGISTERS_RSP);
 AGREES(cpu, checks, CPU_CHECKS);
 _Static_assert(sizeof(struct exo_registers) == REGISTERS_SIZE, "struct exo_registers");
-_Static_assert(EXO_CALL_MAGIC >> 16 == CALL_MAGIC_HIGH, "EXO_CALL_MAGIC");
+_Static_assert(EXO_CALL_MAGIC == CALL_MAGIC && EXO_CALL_COUNT <= CALL_TABLE, "call numbers");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD_TO) == CALL_SLICE_YIELD_TO, "EXO_CALL_SLICE_YIELD_TO");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_CALL) == CALL_GATE_CALL, "EXO_CALL_GATE_CALL");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_REPLY) == CALL_GATE_REPLY, "EXO_CALL_GATE_REPLY");

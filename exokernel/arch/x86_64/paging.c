@@ -105,7 +105,7 @@ static bool page_describes_ram(const struct firmware *firmware, uint32_t page)
 static void map_table(uint64_t address, uint32_t size)
 {
     uint32_t pages = (size + 4095) / 4096;
-    map(TABLES_BASE + (address - EXO_SYSTEM_ADDRESS), (uint64_t)boot_take(pages) << 12, pages * 4096ull, SHOWN_WRITE);
+    map(address - EXO_SYSTEM_ADDRESS + TABLES_BASE, (uint64_t)boot_take(pages) << 12, pages * 4096ull, SHOWN_WRITE);
 }
 
 static void map_frame_table(const struct firmware *firmware, uint32_t frame_count)
@@ -116,11 +116,18 @@ static void map_frame_table(const struct firmware *firmware, uint32_t frame_coun
     for (uint32_t page = 0; page < pages; page++)
         real += page_describes_ram(firmware, page);
     frame_name next = boot_take(real);
-    uint64_t address = TABLES_BASE + (EXO_FRAMES_ADDRESS - EXO_SYSTEM_ADDRESS);
+    uint64_t address = FRAMES_BASE;
     for (uint32_t page = 0; page < pages; page++, address += 4096) {
         bool is_real = page_describes_ram(firmware, page);
         *entry_find(address, 1) = (uint64_t)(is_real ? next++ : zeros) << 12 | (is_real ? SHOWN_WRITE : SHOWN_READ);
     }
+}
+
+/* Show environments what is mapped at an address of the kernel's: they share the TABLE1s. */
+static void show(uint64_t shown, uint64_t address, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += 4096ull * TABLE_ENTRIES)
+        *entry_find(shown + at, 2) = *entry_find(address + at, 2);
 }
 
 void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_t processor_count)
@@ -132,9 +139,10 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     map_table(EXO_PROCESSORS_ADDRESS, processor_count * sizeof(struct exo_processor));
     map_table(EXO_SLOTS_ADDRESS, processor_count * SLOTS_PER_PROCESSOR * sizeof(struct exo_slot));
     map_frame_table(firmware, frame_count);
-    uint64_t *root = boot_table(paging_root);
-    root[table_index(EXO_SYSTEM_ADDRESS, 4)] =
-        (root[table_index(TABLES_BASE, 4)] & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
+    show(EXO_SYSTEM_ADDRESS, TABLES_BASE, 1);
+    show(EXO_FRAMES_ADDRESS, FRAMES_BASE, frame_count * sizeof(struct exo_frame));
+    uint64_t *shown = entry_find(EXO_SYSTEM_ADDRESS, 4);
+    *shown = (*shown & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
 }
 
 void paging_load(void)

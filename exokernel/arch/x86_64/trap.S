@@ -7,6 +7,7 @@
  * A user rip at or above 2^47 can exist (a program may map its last page); sysret and iretq would fault on it in kernel
  * mode, so it is refused as a general protection fault of its owner.
  */
+#include <dispatch.h>
 #include "offset.h"
 
 #define FLAGS_ALLOWED 0x250dd5 /* of a user's flags: not IOPL, NT, VM, VIF, VIP; IF is set anyway */
@@ -82,35 +83,53 @@ trap_call:
     swapgs
     movq %rsp, %gs:CPU_USER_RSP
     movl %eax, %esp
-    shrl $16, %esp
-    cmpl $CALL_MAGIC_HIGH, %esp
-    jne trap_foreign
-    movq trap_switching_calls, %rsp
-    btq %rax, %rsp
-    jc trap_switching
+    subl $CALL_MAGIC, %esp
+    cmpl $CALL_TABLE, %esp
+    jae trap_call_is_odd
+    shll $3, %esp
+    andl $8 * CALL_TABLE - 1, %esp /* whatever the processor guessed */
+    jmp *trap_calls(%rsp)
+
+    /* A call that stays. The arguments are an array on the stack; nothing of the kernel's is left in their registers. */
+    .macro CALL_STAY function
     movq %gs:CPU_STACK, %rsp
     PATH_START
     pushq %gs:CPU_USER_RSP
     pushq %rcx
     pushq %r11
-    movq %r10, %rcx
-    pushq %rax
-    call call_enter
+    pushq %r9
+    pushq %r8
+    pushq %r10
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    movq %rsp, %rdi
+    movq %rax, %rsi
+    call \function
     PATH_END
-    popq %rcx
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %r10
+    popq %r8
+    popq %r9
     popq %r11
     popq %rcx
-    xorl %edi, %edi
-    xorl %esi, %esi
-    xorl %edx, %edx
-    xorl %r8d, %r8d
-    xorl %r9d, %r9d
-    xorl %r10d, %r10d
     btq $47, %rcx
     jc trap_return_is_wild
     popq %rsp
     swapgs
     sysretq
+    .endm
+trap_locked:
+    CALL_STAY call_enter_locked
+trap_stay:
+    CALL_STAY call_enter
+
+trap_call_is_odd:
+    cmpl $0xffff, %esp
+    ja trap_foreign
+    jmp trap_stay
 
 trap_return_is_wild:
     PUSH_CALLER
@@ -479,6 +498,20 @@ trap_idle:
     jmp 1b
 
     .section .rodata
+    .balign 8
+trap_calls:
+    .set number, 0
+    .rept CALL_TABLE
+    .if EXO_SWITCHING_CALLS >> number & 1
+    .quad trap_switching
+    .elseif EXO_LOCKED_CALLS >> number & 1
+    .quad trap_locked
+    .else
+    .quad trap_stay
+    .endif
+    .set number, number + 1
+    .endr
+
     .globl trap_vectors
 trap_vectors:
     .irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21

@@ -119,9 +119,12 @@ static void call_take(uint32_t processor, uint32_t subject, uint32_t number, con
             .frame = (uint32_t)argument[3], .capability = (uint16_t)argument[4], .flags = bytes[5],
             .more = bytes[0] >> 3 & 1 ? bytes[0] >> 4 : 0,
         };
-        for (uint32_t i = 0; i < BIND_MAX; i++, mapping.address += EXO_FRAME_SIZE)
+        memcpy(argument, WORDS_OF(mapping), sizeof argument);
+        argument[3] = bytes[0] % 8 ? bytes[0] % 4 : value_of(bytes[0]);
+        for (uint32_t i = 0; i < MAPPINGS_MAX; i++) {
+            mapping.address += EXO_FRAME_SIZE;
             world_batch(processor, i, &mapping);
-        argument[0] = bytes[0] % 8 ? bytes[0] % 4 : argument[0];
+        }
     }
     calls++;
     succeeded += world_call(processor, subject, number, argument) >= 0;

@@ -30,9 +30,9 @@ static const char *const arguments[EXO_CALL_COUNT] = {
     [EXO_CALL_FRAME_RECLAIM] = "sf",
     [EXO_CALL_TABLE_CREATE] = "sffn",
     [EXO_CALL_TABLE_FREE] = "t",
-    [EXO_CALL_SPACE_BIND] = "c",
-    [EXO_CALL_SPACE_PROTECT] = "c",
-    [EXO_CALL_SPACE_UNBIND] = "c",
+    [EXO_CALL_SPACE_BIND] = "ampn",
+    [EXO_CALL_SPACE_PROTECT] = "ampn",
+    [EXO_CALL_SPACE_UNBIND] = "ampn",
     [EXO_CALL_VCPU_CREATE] = "nsfa",
     [EXO_CALL_VCPU_ENTRY] = "nna",
     [EXO_CALL_VCPU_START] = "n",
@@ -121,6 +121,19 @@ static uint64_t draw_slot(void)
     return choice < 6 ? 1 + below(9) : FREE_SLOT + below(FREE_SLOTS);
 }
 
+/* The second and third word of a mapping: of a frame under a capability, or of neither. */
+static uint64_t draw_entry(void)
+{
+    return exo_mapping_entry((uint32_t)draw_table(), below(2) ? (uint32_t)draw_frame() : 0);
+}
+
+static uint64_t draw_way(void)
+{
+    uint16_t flags = (uint16_t)(below(8) ? below(4) ? 1 : below(7) : draw());
+
+    return exo_mapping_way(below(2) ? (uint16_t)draw_slot() : 0, flags, below(8) ? 0 : (uint32_t)(draw() >> below(64)));
+}
+
 static uint64_t argument_draw(char kind)
 {
     if (below(WILD_ODDS) == 0)
@@ -138,6 +151,8 @@ static uint64_t argument_draw(char kind)
     case 'n': return below(10);
     case 'r': return below(64);
     case 'a': return draw_address();
+    case 'm': return draw_entry();
+    case 'p': return draw_way();
     case 'd': return exo_time() + below(3000000);
     default: return draw();
     }

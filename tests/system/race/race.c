@@ -95,10 +95,13 @@ static bool batch_survives(void (*spoil)(void))
             .capability = memory_frames.capability,
             .flags = EXO_MAP_READ,
         };
-        int64_t result = exo_space_bind(0, 1);
+        int64_t result = exo_space_bind(0, RACE_ADDRESS + EXO_FRAME_SIZE, exo_mapping_entry(table, own_frame),
+                                        exo_mapping_way(memory_frames.capability, EXO_MAP_READ, 0), 1);
         exo_events_restore(blocked);
+        check_must("the page in registers", result >= 1 ? EXO_OK : result);
+        check_must("unbind", memory_unbind(RACE_ADDRESS + EXO_FRAME_SIZE, table, 0));
         uint64_t entry = view()[RACE_ADDRESS >> 12 & 511];
-        if (result == 1) {
+        if (result == 2) {
             fine &= entry_is_sound(entry);
             bound++;
             peer_repeat(0);

@@ -14,7 +14,7 @@ enum {
     PROCESSOR_LIMIT = EXO_PROCESSOR_LIMIT,
     SLOTS_PER_PROCESSOR = EXO_SLOTS_PER_PROCESSOR,
     BATCH_MAX = EXO_BATCH_MAX,
-    BIND_MAX = EXO_BIND_MAX,
+    MAPPINGS_MAX = EXO_MAPPINGS_MAX,
     TAKE_MAX = EXO_TAKE_MAX,
     RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = EXO_DEPTH_MAX,

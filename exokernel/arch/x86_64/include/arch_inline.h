@@ -24,7 +24,7 @@ static inline struct exo_slot *slot_at(uint32_t slot)
 
 static inline struct exo_frame *frame_at(frame_name frame)
 {
-    return (struct exo_frame *)(TABLES_BASE + (EXO_FRAMES_ADDRESS - EXO_SYSTEM_ADDRESS)) + frame;
+    return (struct exo_frame *)FRAMES_BASE + frame;
 }
 
 static inline void *direct_page(frame_name frame)

@@ -14,7 +14,7 @@ enum {
     PROCESSOR_LIMIT = 2,
     SLOTS_PER_PROCESSOR = 2,
     BATCH_MAX = 2,
-    BIND_MAX = 2,
+    MAPPINGS_MAX = 2,
     TAKE_MAX = 2,
     RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
