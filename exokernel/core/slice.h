@@ -31,8 +31,8 @@ static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t f
     arch_interrupt(arch_processor()); /* an event for who runs here may have been missed meanwhile */
     return false;
 }
-/* slice_yield_to, if all is as usual: its address for rax, its place, and who it is; all other registers are 0. 0: nothing was done. */
-struct transfer slice_yield_fast(uint64_t target, uint64_t index, struct place *place);
+/* slice_yield_to, if all is as usual: where who runs now begins, all other registers being 0. NULL: nothing was done. */
+const struct place *slice_yield_fast(uint64_t target, uint64_t index);
 /* Enter it at its event entry, or let it return from gate_call, as it left. */
 void slice_enter(vcpu_name name, struct exo_registers *registers);
 /* Have this processor's timer fire at `deadline` at the latest. */

@@ -130,12 +130,12 @@ extern const struct switch_fpu {
     uint8_t after[804];
 } __attribute__((aligned(64))) switch_fpu;
 
-void switch_rootless(void);
+/* The kernel's own space: for nobody, or for somebody whose space is gone, and who faults there. */
+extern frame_name paging_root;
 
 /* The epoch is read before the load that passes it. What the last environment taught the branch predictor is forgotten. */
-static inline void switch_root(frame_name root)
+static inline void switch_root(struct exo_processor *info, frame_name root)
 {
-    struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
     uint64_t epoch = __atomic_load_n(&system_info()->flush_epoch, __ATOMIC_SEQ_CST);
 
     CPU_FIELD(frame_name, CPU_ROOT) = root;
@@ -152,24 +152,16 @@ static inline void switch_clear(void)
                      "movl $7, %%eax\n\txrstor64 %0" : : "m"(switch_fpu) : "rax", "rdx");
 }
 
-static inline void arch_switch(vcpu_name name)
+static inline void arch_switch(vcpu_name name, struct vcpu *vcpu)
 {
     struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
+    frame_name root = environment_page(name / VCPUS_PER_ENVIRONMENT)->root;
 
     info->running = name;
     info->switches++;
-    if (!name) {
-        switch_rootless();
-        return;
-    }
-    struct environment *environment = environment_page(name / VCPUS_PER_ENVIRONMENT);
-    struct vcpu *vcpu = &environment->vcpu[name % VCPUS_PER_ENVIRONMENT];
-    frame_name root = environment->root;
     CPU_FIELD(struct vcpu *, CPU_VCPU) = vcpu;
     CPU_FIELD(struct exo_context *, CPU_CONTEXT) = context_page(vcpu->context);
-    if (!root)
-        switch_rootless();
-    else if (root != CPU_FIELD(frame_name, CPU_ROOT))
-        switch_root(root);
+    if (root != CPU_FIELD(frame_name, CPU_ROOT))
+        switch_root(info, root ? root : paging_root);
     switch_clear();
 }
