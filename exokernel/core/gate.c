@@ -227,14 +227,14 @@ static __attribute__((noinline)) const struct place *place_interrupted(const str
     return place;
 }
 
-const struct place *gate_reply_fast(uint64_t mode)
+const struct place *gate_reply_fast(void)
 {
     struct processor *here = processor_here();
     vcpu_name self = here->running;
     struct vcpu *server = vcpu_here();
     vcpu_name name = server->caller;
 
-    if (mode || !name || server_must_not_pass_time(here))
+    if (!name || server_must_not_pass_time(here))
         return NULL;
     struct vcpu *client = vcpu_at(name);
     if (client->timer < here->armed || !gate_leave(self, client))

@@ -15,7 +15,7 @@ static inline struct gate *gate_at(gate_name name)
  * has put where the caller goes on into vcpu_here()->place; no address there or in a gate is wild (sysret).
  * NULL: nothing was done; take the long way, which also says why. */
 const struct place *gate_call_fast(uint64_t slot);
-const struct place *gate_reply_fast(uint64_t mode);
+const struct place *gate_reply_fast(void); /* mode 0 */
 
 /* Registers for one that comes back from gate_call, with what was kept in its vcpu when the call ended. */
 void gate_return(struct vcpu *client, struct exo_registers *registers);

@@ -444,8 +444,8 @@ const struct place *slice_yield_fast(uint64_t target, uint64_t index)
     if (vcpu->timer < here->armed || !slice_claim(here, name, EXO_VCPU_READY))
         return NULL;
     if (vcpu->resume != RESUME_EVENT) {
-        here->running = self;
         vcpu_set(vcpu, EXO_VCPU_READY);
+        slice_unclaim(here, self);
         return NULL;
     }
 

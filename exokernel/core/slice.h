@@ -16,6 +16,12 @@ void slice_interrupted(struct exo_registers *registers); /* after arch_interrupt
 
 /* This processor's running virtual processor, whose state was already changed, leaves: pick who comes next. */
 void slice_leave(uint32_t processor, struct exo_registers *registers);
+/* What was claimed is not kept: `before` runs on. */
+static inline void slice_unclaim(struct processor *here, vcpu_name before)
+{
+    __atomic_store_n(&here->running, before, __ATOMIC_RELEASE);
+    arch_interrupt(arch_processor()); /* an event for who runs here may have been missed meanwhile */
+}
 /* Make it RUNNING here if it is in the state `from`, so that no other processor has it; arch_switch must follow. */
 static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t from)
 {
@@ -27,8 +33,7 @@ static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t f
     __atomic_store_n(&here->running, name, __ATOMIC_RELEASE);
     if (vcpu_move(vcpu, from, EXO_VCPU_RUNNING))
         return true;
-    __atomic_store_n(&here->running, before, __ATOMIC_RELEASE);
-    arch_interrupt(arch_processor()); /* an event for who runs here may have been missed meanwhile */
+    slice_unclaim(here, before);
     return false;
 }
 /* slice_yield_to, if all is as usual: where who runs now begins, all other registers being 0. NULL: nothing was done. */

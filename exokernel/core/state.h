@@ -102,7 +102,7 @@ struct environment {
     frame_name tables[TABLES_PER_ENVIRONMENT];
     struct revocation revocation[REVOCATIONS_PER_ENVIRONMENT]; /* that it asked for */
     struct gate gate[GATES_PER_ENVIRONMENT];
-    struct vcpu vcpu[VCPUS_PER_ENVIRONMENT];
+    struct vcpu vcpu[VCPUS_PER_ENVIRONMENT] __attribute__((aligned(sizeof(struct vcpu) * VCPUS_PER_ENVIRONMENT)));
 };
 
 /* A frame's `closing`: nothing new binds to or in it. */
@@ -137,9 +137,9 @@ struct processor {
     vcpu_name payer;   /* whose time it is */
     uint32_t slot;     /* name of the current slot */
     uint32_t passed;   /* who gave up the rest of this slot: PASSED_ bits */
-    uint32_t ending;   /* 1: the end upcall was given; grace is the deadline */
-    uint32_t idle;     /* 1: it halts; since idle_since */
     uint32_t traced;   /* records ever written to its trace ring */
+    uint8_t ending;    /* 1: the end upcall was given; grace is the deadline */
+    uint8_t idle;      /* 1: it halts; since idle_since */
     uint64_t slot_end; /* ns */
     uint64_t grace;    /* ns */
     uint64_t armed;    /* what its timer was last set to, ns; EXO_NEVER once it fired */

@@ -39,8 +39,8 @@ static bool transfer_takes(uint32_t number, struct exo_registers *registers)
     const struct place *place = NULL;
     if (number == EXO_CALL_GATE_CALL)
         place = gate_call_try(registers);
-    else if (number == EXO_CALL_GATE_REPLY)
-        place = gate_reply_fast(registers->rdi);
+    else if (number == EXO_CALL_GATE_REPLY && !registers->rdi)
+        place = gate_reply_fast();
     else if (number == EXO_CALL_SLICE_YIELD_TO)
         place = slice_yield_fast(registers->rdi, registers->rsi);
     if (!place)

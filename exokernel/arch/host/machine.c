@@ -186,7 +186,7 @@ static void machine_run(vcpu_name vcpu)
 
 void arch_switch(vcpu_name name, struct vcpu *vcpu)
 {
-    if (vcpu != &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT])
+    if (vcpu != vcpu_at(name))
         machine_broke("arch_switch: a virtual processor under another's name");
     machine_run(name);
 }

@@ -28,7 +28,7 @@ struct cpu {
     uint32_t number;
     uint32_t apic_id;
     frame_name root;  /* the loaded PML4 */
-    uint32_t barrier; /* 1: the processor has IBPB (Intel SDM 4 MSR 49H) */
+    uint8_t barrier;  /* 1: the processor has IBPB (Intel SDM 4 MSR 49H) */
     struct {
         uint64_t id, generation;
     } checks[CHECK_COUNT];

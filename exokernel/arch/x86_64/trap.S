@@ -189,11 +189,12 @@ trap_gate_call:
     jmp trap_switching
 
 trap_gate_reply:
+    testq %rdi, %rdi
+    jnz trap_switching
     movq %gs:CPU_STACK, %rsp
     PATH_START
     pushq %rcx
     pushq %r11
-    pushq %rdi
     MESSAGE_PUSH
     call gate_reply_fast
     testq %rax, %rax
@@ -202,7 +203,7 @@ trap_gate_reply:
     MESSAGE_POP
     PLACE_ENTER
 1:  MESSAGE_POP
-    popq %rdi
+    xorl %edi, %edi
     popq %r11
     popq %rcx
     movl $CALL_GATE_REPLY, %eax
