@@ -240,7 +240,7 @@ static void slice_idle(uint32_t processor, uint64_t now)
     if (self->idle)
         return;
     self->idle = 1;
-    arch_switch(0);
+    arch_idle();
 }
 
 /* Nobody runs: choose. Who is chosen may be taken by another processor meanwhile; then nobody is until the next interrupt. */
@@ -255,7 +255,7 @@ static void slice_next(uint32_t processor, uint64_t now, struct exo_registers *r
         self->idle = 0;
         if (vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
             slice_pay(processor, next);
-        arch_switch(next);
+        arch_switch(next, vcpu_at(next));
         slice_enter(next, registers);
         trace_record(EXO_TRACE_SWITCH, next, EXO_EVENT_START, self->slot);
     } else {
@@ -420,40 +420,39 @@ exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers
     if (!slice_claim(self, name, EXO_VCPU_READY))
         return EXO_BUSY;
 
-    self->target[target % RECENT_MAX] = (struct recent){
-        .slot = target, .generation = generation, .environment = caller->environment, .first = environment,
+    self->target[target % RECENT_MAX] = (struct recent_target){
+        .slot = target, .index = vcpu, .generation = generation, .caller = caller->vcpu, .vcpu = name,
     };
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
-    arch_switch(name);
+    arch_switch(name, vcpu_at(name));
     slice_enter(name, registers);
     slice_arm(arch_processor(), vcpu_at(name)->timer);
     return (exo_result)registers->rax;
 }
 
-struct transfer slice_yield_fast(uint64_t target, uint64_t index, struct place *place)
+const struct place *slice_yield_fast(uint64_t target, uint64_t index)
 {
     struct processor *here = processor_here();
-    const struct recent *known = &here->target[target % RECENT_MAX];
+    const struct recent_target *known = &here->target[target % RECENT_MAX];
     vcpu_name self = here->running;
 
-    if (known->slot != target || known->environment != self / VCPUS_PER_ENVIRONMENT ||
-        known->generation != kernel.generation || index >= VCPUS_PER_ENVIRONMENT || here->ending)
-        return (struct transfer){0};
-    vcpu_name name = known->first * VCPUS_PER_ENVIRONMENT + (uint32_t)index;
+    if (known->slot != target || known->index != index || known->caller != self ||
+        known->generation != kernel.generation || here->ending)
+        return NULL;
+    vcpu_name name = known->vcpu;
     struct vcpu *vcpu = vcpu_at(name);
     if (vcpu->timer < here->armed || !slice_claim(here, name, EXO_VCPU_READY))
-        return (struct transfer){0};
+        return NULL;
     if (vcpu->resume != RESUME_EVENT) {
-        here->running = self;
         vcpu_set(vcpu, EXO_VCPU_READY);
-        return (struct transfer){0};
+        slice_unclaim(here, self);
+        return NULL;
     }
 
     vcpu_set(vcpu_here(), EXO_VCPU_READY);
+    arch_switch(name, vcpu);
     upcall_begin(vcpu);
-    *place = (struct place){.rflags = USER_FLAGS, .rip = vcpu->entry[EXO_ENTRY_EVENT]};
-    arch_switch(name);
-    return (struct transfer){.vcpu = name, .value = vcpu->address};
+    return &vcpu->start;
 }
 
 exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *registers, uint64_t deadline, uint32_t events,

@@ -6,11 +6,6 @@
 #pragma once
 #include <arch.h>
 
-static inline struct vcpu *vcpu_at(vcpu_name name)
-{
-    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
-}
-
 static inline uint32_t vcpu_state(const struct vcpu *vcpu)
 {
     return __atomic_load_n(&vcpu->state, __ATOMIC_SEQ_CST);

@@ -46,7 +46,7 @@ START_TEST(entry_is_refused_with_a_bad_name_or_address)
     ck_assert_int_eq(CALL(VCPU_ENTRY, 0, 3, EVENT_ENTRY), EXO_BAD_ARGUMENT);
     ck_assert_int_eq(CALL(VCPU_ENTRY, 0, EXO_ENTRY_EVENT, EXO_USER_LIMIT), EXO_BAD_ARGUMENT);
     ck_assert_int_eq(CALL(VCPU_ENTRY, 0, EXO_ENTRY_EVENT, 0x405000), EXO_OK);
-    ck_assert_uint_eq(vcpu_at(root)->entry[EXO_ENTRY_EVENT], 0x405000);
+    ck_assert_uint_eq(vcpu_at(root)->start.rip, 0x405000);
 }
 END_TEST
 

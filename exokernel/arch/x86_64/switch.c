@@ -31,13 +31,16 @@ void arch_flush_all(void)
 {
     vcpu_name name = *cpu_here()->running;
     frame_name root = name ? environment_page(name / VCPUS_PER_ENVIRONMENT)->root : 0;
-    switch_root(root ? root : paging_root);
+    switch_root(cpu_here()->info, root ? root : paging_root);
 }
 
-/* Into the kernel's own space: nobody runs, or somebody whose space is gone, and who faults there. */
-void switch_rootless(void)
+void arch_idle(void)
 {
-    switch_root(paging_root);
+    struct exo_processor *info = cpu_here()->info;
+
+    info->running = 0;
+    info->switches++;
+    switch_root(info, paging_root);
 }
 
 void arch_save_fpu(frame_name context)

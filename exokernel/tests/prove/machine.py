@@ -7,7 +7,7 @@ import term as t
 from memory import Entry, Index, Place
 
 PAGES = ("environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages")
-SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_entries",
+SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_idle", "arch_entries",
           "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit")
 USER_ROOT_ENTRIES = 256
 

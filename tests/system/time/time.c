@@ -59,6 +59,12 @@ static uint64_t bound_ns(void)
     return is_exact() ? EXACT_NS : LOOSE_NS;
 }
 
+/* The processor that all its slots are on. */
+static const volatile struct exo_processor *home(void)
+{
+    return exo_processor_info((uint32_t)exo_argument("processor", 0));
+}
+
 static bool slot_is_own(uint32_t slot)
 {
     return exo_slot_info(slot)->owner == exo_start.environment;
@@ -67,10 +73,11 @@ static bool slot_is_own(uint32_t slot)
 /* The program's pieces of time in a round: runs of slots. */
 static uint32_t pieces(void)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, first = (uint32_t)exo_argument("processor", 0) * EXO_SLOTS_PER_PROCESSOR;
 
     for (uint32_t slot = 0; slot < EXO_SLOTS_PER_PROCESSOR; slot++)
-        count += slot_is_own(slot) && !slot_is_own((slot + EXO_SLOTS_PER_PROCESSOR - 1) % EXO_SLOTS_PER_PROCESSOR);
+        count += slot_is_own(first + slot) &&
+                 !slot_is_own(first + (slot + EXO_SLOTS_PER_PROCESSOR - 1) % EXO_SLOTS_PER_PROCESSOR);
     return count;
 }
 
@@ -97,7 +104,7 @@ static bool nothing_of_it_runs_in_slots_of_others(void)
     uint64_t looks = 0, elsewhere = 0;
 
     for (uint64_t until = exo_time() + WATCH_ROUNDS * (uint64_t)ROUND_NS; exo_time() < until; looks++)
-        elsewhere += !slot_is_own(((const volatile struct exo_processor *)exo_processor_info(0))->slot);
+        elsewhere += !slot_is_own(home()->slot);
     bool fine = holds_if_exact("looks in slots of others", elsewhere == 0);
     return fine & check_equal("looks, hardly any in slots of others", looks > 100 && elsewhere < looks / 8, true);
 }
@@ -106,7 +113,7 @@ static bool nothing_of_it_runs_in_slots_of_others(void)
  * paid. */
 static bool time_used_beyond_the_slice_is_repaid(void)
 {
-    const volatile uint64_t *owed = &EXO_CONTEXT->excess_ns, *forced = &exo_processor_info(0)->forced;
+    const volatile uint64_t *owed = &EXO_CONTEXT->excess_ns, *forced = &home()->forced;
     uint64_t most = 0, repaid = 0, before = *forced, last = *owed;
 
     overrun = true;

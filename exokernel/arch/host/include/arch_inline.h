@@ -36,6 +36,11 @@ static inline struct environment *environment_page(frame_name frame)
     return &machine.environment[machine_index(frame, MACHINE_ENVIRONMENT_FRAMES, "no environment can be in this frame")];
 }
 
+static inline struct vcpu *vcpu_at(vcpu_name name)
+{
+    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+}
+
 static inline struct capability_table *capability_page(frame_name frame)
 {
     return &machine.capabilities[machine_index(frame, MACHINE_CAPABILITY_FRAMES, "no capability table can be in this frame")];
@@ -68,8 +73,7 @@ static inline struct processor *processor_here(void)
 
 static inline struct vcpu *vcpu_here(void)
 {
-    vcpu_name name = machine.processor[machine.current].vcpu;
-    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+    return vcpu_at(machine.processor[machine.current].vcpu);
 }
 
 static inline struct exo_context *context_here(void)
