@@ -89,6 +89,19 @@ static bool vcpu_turn_off(struct vcpu *vcpu)
     return state != EXO_VCPU_RUNNING && state != EXO_VCPU_CALLING && vcpu_move(vcpu, state, EXO_VCPU_OFF);
 }
 
+bool vcpu_halt(vcpu_name name)
+{
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (!vcpu->context)
+        return true;
+    vcpu->stop = 1;
+    if (vcpu_state(vcpu) == EXO_VCPU_CALLING && vcpu->callee)
+        vcpu_end_call(name, vcpu->callee, EXO_GONE);
+    bool off = vcpu_turn_off(vcpu);
+    return !vcpu_interrupt(name) && off;
+}
+
 bool vcpu_stop_now(vcpu_name name)
 {
     struct vcpu *vcpu = vcpu_at(name);
@@ -96,11 +109,7 @@ bool vcpu_stop_now(vcpu_name name)
 
     if (!context)
         return true;
-    vcpu->stop = 1;
-    if (vcpu_state(vcpu) == EXO_VCPU_CALLING && vcpu->callee)
-        vcpu_end_call(name, vcpu->callee, EXO_GONE);
-    bool off = vcpu_turn_off(vcpu);
-    if (vcpu_interrupt(name) || !off)
+    if (!vcpu_halt(name))
         return false;
     vcpu_give_up(name);
     *vcpu = (struct vcpu){0};

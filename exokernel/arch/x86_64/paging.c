@@ -151,11 +151,15 @@ void paging_load(void)
     __asm__ volatile("movq %0, %%cr3" : : "r"((uint64_t)paging_root << 12) : "memory");
 }
 
+/* By SSE, which every processor has: half as many stores as in general registers. What the environment has in xmm0 comes back. */
 void arch_clear_page(frame_name frame)
 {
-    void *page = direct_page(frame);
-    uint64_t words = EXO_FRAME_SIZE / 8;
-    __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0) : "memory");
+    char *at = direct_page(frame), *end = at + EXO_FRAME_SIZE;
+    uint64_t saved[2];
+    __asm__ volatile("movups %%xmm0, %1\n\txorps %%xmm0, %%xmm0\n"
+                     "1:\n\t.set store, 0\n\t.rept 32\n\tmovaps %%xmm0, store(%0)\n\t.set store, store + 16\n\t.endr\n\t"
+                     "addq $512, %0\n\tcmpq %2, %0\n\tjb 1b\n\tmovups %1, %%xmm0"
+                     : "+r"(at), "=m"(saved) : "r"(end) : "memory", "cc");
 }
 
 void arch_fill_root_table(frame_name frame)

@@ -18,6 +18,6 @@ enum {
     TAKE_MAX = EXO_TAKE_MAX,
     RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = EXO_DEPTH_MAX,
-    SWEEP_MAX = 256, /* work of one step of a long operation: sweep.c says what costs how much */
+    SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
     LARGE_FRAMES = 512,
 };

@@ -18,6 +18,6 @@ enum {
     TAKE_MAX = 2,
     RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
-    SWEEP_MAX = 24, /* two bindings, or some frames */
+    SWEEP_MAX = 600, /* a binding and some frames */
     LARGE_FRAMES = 2,
 };
