@@ -15,7 +15,6 @@ enum {
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
     TABLE1_SHIFT = 21,
-    START_TABLES = sizeof ((struct exo_start *)0)->table1 / sizeof(struct exo_start_table),
     TABLE1_LIMIT = 512, /* the root's first address space is the first GiB */
 };
 
@@ -171,7 +170,7 @@ static frame_name table1_for(uint64_t address)
     for (uint32_t i = 0; i < root.start.table1_count; i++)
         if (root.start.table1[i].index == index)
             return root.start.table1[i].frame;
-    if (index >= TABLE1_LIMIT || root.start.table1_count == START_TABLES)
+    if (index >= TABLE1_LIMIT || root.start.table1_count == EXO_START_TABLES)
         arch_panic("the boot module is too large for the root's first page tables");
     frame_name table = table_make(1);
     root_bind((uint64_t)index << TABLE1_SHIFT, root.start.table2, table, EXO_MAP_READ, 0);

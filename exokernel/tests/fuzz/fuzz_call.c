@@ -72,12 +72,10 @@ static void verdict_print(void)
 static void world_make(void)
 {
     world_reset(FRAMES, 2);
-    world_environment(A_SLOT, A, A_CAPABILITIES);
-    world_environment(B_SLOT, B, B_CAPABILITIES);
-    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, A_SLOT, 1, RIGHTS_GIVEN, A_FIRST, 32));
+    world_actor(A_SLOT, A, A_CAPABILITIES, A_FIRST, 32);
+    world_actor(B_SLOT, B, B_CAPABILITIES, B_FIRST, 16);
     MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, A_SLOT, 2, RIGHTS_GIVEN, SLOTS_PER_PROCESSOR, SLOTS_PER_PROCESSOR));
     MUST(CALL(CAPABILITY_DERIVE, B_SLOT, A_SLOT, 3, RIGHTS_GIVEN, B, 1));
-    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, B_SLOT, 1, RIGHTS_GIVEN, B_FIRST, 16));
     world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
     world_run(A_SLOT, 0, 2, 1);
     parts_keep();
