@@ -6,7 +6,7 @@
 
 /* Files with suites; `error` looks at what the others provoked. */
 #define SUITES(suite)                                                                                                  \
-    suite(call) suite(capability) suite(environment) suite(frame) suite(gate) suite(large) suite(revoke) suite(slice)  \
+    suite(boot) suite(call) suite(capability) suite(environment) suite(frame) suite(gate) suite(large) suite(revoke) suite(slice)  \
     suite(slot) suite(space) suite(table) suite(vcpu) suite(error)
 
 enum { FRAMES_KEPT = 128 };
