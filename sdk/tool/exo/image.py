@@ -5,6 +5,8 @@ import sys
 from . import archive, elf, manifest, place
 from .trouble import Trouble
 
+GRUB_FOLDER = "/usr/lib/grub/i386-pc"  # the BIOS part; others would need more packages
+DISC_SECONDS = 60
 GRUB_MENU = """\
 serial --unit=0 --speed=115200
 terminal_output serial
@@ -65,7 +67,11 @@ def make_disc(build, module, target):
     (boot / "kernel.elf").write_bytes(place.kernel(build).read_bytes())
     (boot / "system.img").write_bytes(module.read_bytes())
     (boot / "grub/grub.cfg").write_text(GRUB_MENU)
-    done = subprocess.run(["grub-mkrescue", "-o", str(target), str(boot.parent)], capture_output=True, text=True)
+    line = ["grub-mkrescue", "-d", GRUB_FOLDER, "-o", str(target), str(boot.parent)]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=DISC_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"grub-mkrescue made no disc within {DISC_SECONDS} s") from None
     if done.returncode:
         raise Trouble(*done.stderr.splitlines()[-5:], "grub-mkrescue could not make the disc")
     return target
