@@ -401,17 +401,19 @@ START_TEST(image_without_an_entry_is_refused)
 }
 END_TEST
 
-UNIT_SUITE(boot, setup, root_is_told_what_it_has, root_holds_everything, every_frame_has_its_kind, machine_is_described,
-           root_runs_at_its_entry_in_its_own_space, module_of_another_size_is_mapped_to_its_last_page,
-           machine_without_module_or_memory_is_refused, too_little_memory_is_told, text_is_no_root,
-           image_for_another_machine_is_refused, image_that_is_no_static_executable_is_refused,
-           image_with_other_program_headers_is_refused, image_cut_off_in_its_header_is_refused,
-           image_cut_off_in_its_program_headers_is_refused, program_headers_outside_the_image_are_refused,
-           program_headers_out_of_line_are_refused, segment_beyond_the_end_is_refused, segment_of_endless_length_is_refused,
+UNIT_SUITE(boot, setup, root_is_told_what_it_has, root_holds_everything, every_frame_has_its_kind,
+           machine_is_described, root_runs_at_its_entry_in_its_own_space,
+           module_of_another_size_is_mapped_to_its_last_page, machine_without_module_or_memory_is_refused,
+           too_little_memory_is_told, text_is_no_root, image_for_another_machine_is_refused,
+           image_that_is_no_static_executable_is_refused, image_with_other_program_headers_is_refused,
+           image_cut_off_in_its_header_is_refused, image_cut_off_in_its_program_headers_is_refused,
+           program_headers_outside_the_image_are_refused, program_headers_out_of_line_are_refused,
+           segment_beyond_the_end_is_refused, segment_of_endless_length_is_refused,
            segment_that_begins_in_a_page_is_refused, segment_with_more_memory_than_the_image_is_refused,
            overlapping_segments_are_refused, segment_over_the_module_or_the_context_page_is_refused,
            segment_in_the_context_pages_place_is_refused, segment_that_can_be_written_and_executed_is_refused,
            segment_outside_the_first_gigabyte_is_refused, segment_in_the_kernels_half_is_refused,
            image_of_too_many_regions_is_refused, image_without_a_note_is_refused, note_that_is_too_short_is_none,
-           note_of_another_name_is_none, note_beyond_the_end_is_refused, image_for_another_abi_is_refused_with_both_versions,
-           entry_that_is_no_user_address_is_refused, image_without_an_entry_is_refused)
+           note_of_another_name_is_none, note_beyond_the_end_is_refused,
+           image_for_another_abi_is_refused_with_both_versions, entry_that_is_no_user_address_is_refused,
+           image_without_an_entry_is_refused)

@@ -55,7 +55,8 @@ END_TEST
 START_TEST(every_narrow_argument_is_checked_in_every_call)
 {
     for (uint32_t number = 0; number < EXO_CALL_COUNT; number++) {
-        if (number == EXO_CALL_NULL || number == EXO_CALL_SPACE_FLUSH || number == EXO_CALL_TIMER_SET || number == EXO_CALL_SLICE_YIELD)
+        if (number == EXO_CALL_NULL || number == EXO_CALL_SPACE_FLUSH || number == EXO_CALL_TIMER_SET ||
+            number == EXO_CALL_SLICE_YIELD)
             continue;
         uint64_t argument[6] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
         IS(unit_call(0, 0, number, argument), BAD_ARGUMENT);
@@ -166,10 +167,11 @@ START_TEST(machine_ends_for_who_may_end_it)
 }
 END_TEST
 
-UNIT_SUITE(call, unit_setup, null_call_does_nothing, unknown_numbers_are_refused, stray_bits_of_the_call_word_are_refused,
-          subject_is_refused_where_there_is_none, subject_beyond_16_bits_is_refused_in_every_call,
-           stray_bits_of_arguments_are_refused, every_narrow_argument_is_checked_in_every_call, subject_is_checked_in_every_call,
+UNIT_SUITE(call, unit_setup, null_call_does_nothing, unknown_numbers_are_refused,
+           stray_bits_of_the_call_word_are_refused, subject_is_refused_where_there_is_none,
+           subject_beyond_16_bits_is_refused_in_every_call, stray_bits_of_arguments_are_refused,
+           every_narrow_argument_is_checked_in_every_call, subject_is_checked_in_every_call,
            who_is_being_destroyed_makes_no_call_that_changes_what_others_see, subject_needs_control,
-           lock_is_held_for_locked_calls_only_and_given_back,
-          text_is_written_with_its_label, text_cannot_hide_its_label, lines_of_two_writers_do_not_mix, console_checks_its_arguments,
-          machine_ends_for_who_may_end_it)
+           lock_is_held_for_locked_calls_only_and_given_back, text_is_written_with_its_label,
+           text_cannot_hide_its_label, lines_of_two_writers_do_not_mix, console_checks_its_arguments,
+           machine_ends_for_who_may_end_it)

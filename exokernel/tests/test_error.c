@@ -27,4 +27,5 @@ START_TEST(status_that_is_not_listed_is_noticed)
 }
 END_TEST
 
-UNIT_SUITE(error, unit_setup, every_call_failed_with_every_status_that_the_abi_lists, status_that_is_not_listed_is_noticed)
+UNIT_SUITE(error, unit_setup, every_call_failed_with_every_status_that_the_abi_lists,
+           status_that_is_not_listed_is_noticed)

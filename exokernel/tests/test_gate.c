@@ -431,7 +431,8 @@ START_TEST(gate_of_an_environment_at_the_greatest_depth_is_refused)
 }
 END_TEST
 
-UNIT_SUITE(gate, gates_make, gate_of_an_environment_at_the_greatest_depth_is_refused, call_enters_the_gate_with_badge_and_message, reply_returns_to_the_callers_place,
+UNIT_SUITE(gate, gates_make, gate_of_an_environment_at_the_greatest_depth_is_refused,
+           call_enters_the_gate_with_badge_and_message, reply_returns_to_the_callers_place,
            call_needs_a_gate_capability_with_the_right, server_that_does_not_wait_is_busy,
            callers_later_slots_run_the_callee, callee_goes_on_across_the_callers_slots,
            timer_ends_the_call_and_the_reply_is_too_late, reply_without_a_call_or_with_a_mode_is_refused,

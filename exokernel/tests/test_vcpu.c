@@ -215,7 +215,8 @@ START_TEST(destroyed_environment_runs_nowhere)
 END_TEST
 
 UNIT_SUITE(vcpu, scene_setup, created_virtual_processor_knows_its_page, creation_is_refused_with_bad_arguments,
-           frame_just_freed_is_no_context_page_before_the_flush, entry_is_refused_with_a_bad_name_or_address, second_start_is_busy, start_needs_an_event_entry_and_a_space,
+           frame_just_freed_is_no_context_page_before_the_flush, entry_is_refused_with_a_bad_name_or_address,
+           second_start_is_busy, start_needs_an_event_entry_and_a_space,
            start_on_an_idle_slot_of_its_own_runs_at_once, stopped_virtual_processor_gives_its_page_back,
            stop_waits_until_the_other_processor_lets_go, stop_waits_while_another_lives_on_its_time,
            who_stops_itself_is_gone_after_the_call, fault_without_a_handler_stops_and_tells_the_creator,

@@ -1,7 +1,7 @@
 #include "unit.h"
+#include "snapshot.h"
 #include <exo/errors.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 /* Files with suites; `error` looks at what the others provoked. */
@@ -9,49 +9,13 @@
     suite(boot) suite(call) suite(capability) suite(environment) suite(frame) suite(gate) suite(large) suite(revoke) suite(slice)  \
     suite(slot) suite(space) suite(table) suite(vcpu) suite(error)
 
-enum { FRAMES_KEPT = 128 };
-
-/* The part of the state that a failed call must not touch, for the first frames. */
-static struct {
-    struct kernel kernel;
-    struct exo_system system;
-    struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
-    struct exo_frame frame[FRAMES_KEPT];
-    union machine_words words[FRAMES_KEPT];
-    struct capability_table capabilities[FRAMES_KEPT];
-    struct environment environment[FRAMES_KEPT];
-    struct exo_context context[FRAMES_KEPT];
-} kept;
-
-/* Calls f(copy, original, size) for each part. */
-static bool parts_visit(bool (*visit)(void *, void *, size_t))
-{
-    return visit(&kept.kernel, &kernel, sizeof kernel) && visit(&kept.system, &machine.system, sizeof kept.system) &&
-           visit(kept.slot, machine.slot, sizeof kept.slot) && visit(kept.frame, machine.frame, sizeof kept.frame) &&
-           visit(kept.words, machine.words, sizeof kept.words) &&
-           visit(kept.capabilities, machine.capabilities, sizeof kept.capabilities) &&
-           visit(kept.environment, machine.environment, sizeof kept.environment) &&
-           visit(kept.context, machine_contexts, sizeof kept.context);
-}
-
-static bool part_keep(void *copy, void *original, size_t size)
-{
-    memcpy(copy, original, size);
-    return true;
-}
-
-static bool part_is_same(void *copy, void *original, size_t size)
-{
-    return memcmp(copy, original, size) == 0;
-}
-
 exo_result unit_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t argument[6])
 {
     vcpu_name running = kernel.processor[processor].running;
-    parts_visit(part_keep);
+    snapshot_keep();
     exo_result result = world_call(processor, subject, number, argument);
     if (result < 0 && result != EXO_AGAIN && kernel.processor[processor].running == running)
-        ck_assert_msg(parts_visit(part_is_same), "%s failed with %s and changed something",
+        ck_assert_msg(snapshot_is_present(), "%s failed with %s and changed something",
                       number < EXO_CALL_COUNT ? exo_call_errors[number].name : "no call", exo_status_names[-result]);
     machine.current = 0;
     return result;
