@@ -54,10 +54,21 @@ def pack(build, system, target, warn=False):
     """Write the boot module of a manifest to `target`; with `warn`, say which programs the root will refuse."""
     contents, names = programs(build, system, warn)
     files = {"system": manifest.compiled(system, names).encode()} | contents
-    root = place.root(build).read_bytes()
+    module = archive.pad(place.root(build).read_bytes(), manifest.FRAME) + archive.archive(files)
+    check_room(system, len(module))
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(archive.pad(root, manifest.FRAME) + archive.archive(files))
+    target.write_bytes(module)
     return target
+
+
+def check_room(system, size):
+    """The machine must hold the programs beside what the environments may take."""
+    taken = sum(environment.memory for environment in system.environments)
+    most = manifest.available(system.machine["memory"])
+    if taken + size > most:
+        line = system.lines.of("machine", 0, "memory")
+        raise Trouble(f"{system.path}:{line}: the programs' {(size >> 20) + 1}M and the environments' {taken >> 20}M are more than "
+                      f"the {most >> 20}M that the machine has to give: give it more memory, or take less")
 
 
 def make_disc(build, module, target):
