@@ -305,10 +305,12 @@ START_TEST(root_table_of_a_space_is_set_and_checked)
 }
 END_TEST
 
-UNIT_MAIN("space", bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become, batch_stops_at_the_first_that_cannot_be,
-          one_entry_means_a_run_of_pages, run_ends_with_its_table, batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame, bind_checks_the_capability,
-          frame_given_away_is_not_the_grantors_any_more, kernel_pages_are_bound_readable_only,
-          upper_entries_are_ones_own_tables_of_the_next_level, protection_changes_within_what_was_allowed,
-          protect_and_unbind_check_their_arguments, accessed_and_dirty_are_cleared_by_request, unbound_address_faults_here_at_once,
-          lazy_unbind_leaves_the_flush_to_the_caller, any_of_many_bindings_is_unlinked, withdrawal_breaks_the_bindings_it_justified,
-          root_table_of_a_space_is_set_and_checked)
+UNIT_SUITE(space, unit_setup, bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become,
+           batch_stops_at_the_first_that_cannot_be, one_entry_means_a_run_of_pages, run_ends_with_its_table,
+           batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame,
+           bind_checks_the_capability, frame_given_away_is_not_the_grantors_any_more,
+           kernel_pages_are_bound_readable_only, upper_entries_are_ones_own_tables_of_the_next_level,
+           protection_changes_within_what_was_allowed, protect_and_unbind_check_their_arguments,
+           accessed_and_dirty_are_cleared_by_request, unbound_address_faults_here_at_once,
+           lazy_unbind_leaves_the_flush_to_the_caller, any_of_many_bindings_is_unlinked,
+           withdrawal_breaks_the_bindings_it_justified, root_table_of_a_space_is_set_and_checked)

@@ -2,6 +2,7 @@
 #include <call.h>
 #include <capability.h>
 #include <dispatch.h>
+#include <exo/errors.h>
 #include <gate.h>
 #include <slice.h>
 #include <upcall.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 
 struct exo_registers world_registers[PROCESSOR_LIMIT];
+uint32_t *world_failures;
 
 void world_must(exo_result result, const char *what)
 {
@@ -51,13 +53,20 @@ static bool transfer_takes(uint32_t number, struct exo_registers *registers)
     return true;
 }
 
-exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t a[6])
+void world_call_ended(uint32_t number, exo_result status)
 {
-    uint64_t word = (uint64_t)subject << 32 | EXO_CALL_MAGIC | number;
-    machine.current = processor;
-    if (!(EXO_SWITCHING_CALLS >> number & 1))
-        return call_enter(a, word);
+    if (status >= 0 || (number >= EXO_CALL_COUNT && status == EXO_BAD_CALL))
+        return;
+    if (number >= EXO_CALL_COUNT || !(exo_call_errors[number].statuses >> -status & 1))
+        machine_broke("a call failed with a status that its entry in the ABI does not list");
+    else if (world_failures)
+        world_failures[number] |= 1u << -status;
+}
 
+static exo_result call_switching(uint32_t processor, uint64_t word, const uint64_t a[6])
+{
+    uint32_t number = word & 0xffff;
+    vcpu_name running = kernel.processor[processor].running;
     struct exo_registers *registers = &world_registers[processor];
     registers->rax = word;
     registers->rdi = a[0];
@@ -66,10 +75,23 @@ exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, con
     registers->r10 = a[3];
     registers->r8 = a[4];
     registers->r9 = a[5];
-    if (transfer_takes(number, registers))
+    if (!(word >> 32) && transfer_takes(number, registers))
         return (exo_result)registers->rax;
     call_enter_switching(registers);
+    if (kernel.processor[processor].running == running)
+        world_call_ended(number, (exo_result)registers->rax);
     return (exo_result)registers->rax;
+}
+
+exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t a[6])
+{
+    uint64_t word = (uint64_t)subject << 32 | EXO_CALL_MAGIC | number;
+    machine.current = processor;
+    if (EXO_SWITCHING_CALLS >> number & 1)
+        return call_switching(processor, word, a);
+    exo_result result = call_enter(a, word);
+    world_call_ended(number, result);
+    return result;
 }
 
 static struct exo_context *context_of(uint32_t processor)
@@ -162,6 +184,13 @@ void world_environment(uint32_t slot, frame_name environment, frame_name capabil
     struct caller caller = {.self = ROOT, .environment = ROOT};
     MUST(call_environment_create(&caller, ROOT_FRAMES, environment, slot));
     MUST(call_environment_extend(&caller, slot, ROOT_FRAMES, capabilities, 0));
+}
+
+void world_actor(uint32_t slot, frame_name environment, frame_name capabilities, frame_name first, uint32_t count)
+{
+    const struct caller root = {.environment = ROOT, .self = ROOT};
+    world_environment(slot, environment, capabilities);
+    MUST(call_capability_derive(&root, ROOT_FRAMES, slot, 1, RIGHTS_GIVEN, first, count));
 }
 
 void world_interrupt(uint32_t processor)

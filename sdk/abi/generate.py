@@ -1,5 +1,5 @@
 """Derive the C header, the stubs, the kernel's dispatch, the manual and the list of promises
-from the ABI definition.  usage: generate.py header|stubs|dispatch|handlers|manual|frozen exo.toml"""
+from the ABI definition.  usage: generate.py header|stubs|errors|dispatch|handlers|manual|frozen exo.toml"""
 import re
 import sys
 import tomllib
@@ -39,6 +39,23 @@ def fields_of(abi, struct):
     return fields
 
 
+def resolve(abi):
+    """Arrays whose length is a constant of the ABI get it as a number."""
+    values = {name: value for name, value, _ in abi["constant"]}
+    for struct in abi["struct"]:
+        struct["fields"] = [(re.sub(r"\[([A-Z_]+)\]", lambda match: f"[{values[match[1]]}]", spec), doc)
+                            for spec, doc in struct["fields"]]
+
+
+def errors_of(abi, call):
+    """All that the call may fail with, in the order of the statuses: its own errors and those of all of its kind."""
+    common = abi["common_errors"]
+    names = set(call.get("errors", []) + common["all"])
+    for mark in ("subject", "locked"):
+        names |= set(common[mark] if call.get(mark) else [])
+    return [s["name"] for s in abi["status"] if s["name"] in names]
+
+
 def check(abi):
     """What every kind of output relies on: numbers without holes, known errors, at most six arguments."""
     numbers = [c["number"] for c in abi["call"]]
@@ -46,7 +63,7 @@ def check(abi):
         raise AbiError(f"call numbers must be 0, 1, 2 … in order: {numbers}")
     statuses = {s["name"] for s in abi["status"]}
     for call in abi["call"]:
-        unknown = set(call.get("errors", [])) - statuses
+        unknown = set(call.get("errors", [])).union(*abi["common_errors"].values()) - statuses
         if unknown:
             raise AbiError(f"{call['name']}: unknown errors {sorted(unknown)}")
         if len(call.get("args", [])) > 6:
@@ -119,6 +136,21 @@ def stubs(abi):
     return "\n".join(out)
 
 
+def errors(abi):
+    """What each call may return below zero, for tests and fuzzers."""
+    out = [NOTE, "#pragma once", "#include <exo/abi.h>", "", "/* Names of statuses, by -status. */",
+           "static const char *const exo_status_names[] __attribute__((unused)) = {"]
+    out += [f'    [{-s["value"]}] = "{s["name"]}",' for s in abi["status"]]
+    out += ["};", "", "/* Calls by number: the name, and 1 << -status for each that the call may fail with. */",
+            "static const struct exo_call_errors {", "    const char *name;", "    uint32_t statuses;",
+            "} exo_call_errors[EXO_CALL_COUNT] __attribute__((unused)) = {"]
+    value = {s["name"]: s["value"] for s in abi["status"]}
+    for call in abi["call"]:
+        mask = sum(1 << -value[name] for name in errors_of(abi, call))
+        out += [f'    [EXO_CALL_{call["name"].upper()}] = {{"{call["name"]}", {mask:#x}}},']
+    return "\n".join(out + ["};"])
+
+
 def way_of(call):
     """Through which of the dispatch functions a call goes."""
     return "switching" if call.get("switches") else "anyone" if call.get("anyone") else "caller"
@@ -182,9 +214,7 @@ def manual(abi):
         out += [call["doc"] + (f" ({', '.join(marks)})" if marks else ""), ""]
         out += [f"- `{name}`: {doc}" for _, name, doc in args if doc]
         out += [f"- Returns {call.get('returns', 'OK')}." if args or "returns" in call else "- Returns OK."]
-        if call.get("errors"):
-            out += [f"- Fails with {', '.join(call['errors'])}."]
-        out += [""]
+        out += [f"- Fails with {', '.join(errors_of(abi, call))}.", ""]
     out += ["## Statuses", "", "| value | name | meaning |", "| --- | --- | --- |"]
     out += [f"| {s['value']} | {s['name']} | {s['doc']} |" for s in abi["status"]]
     out += ["", "## Constants", "", "| name | value | meaning |", "| --- | --- | --- |"]
@@ -219,8 +249,9 @@ if __name__ == "__main__":
     with open(path, "rb") as file:
         definition = tomllib.load(file)
     try:
+        resolve(definition)
         check(definition)
-        print({"header": header, "stubs": stubs, "dispatch": dispatch, "handlers": handlers,
+        print({"header": header, "stubs": stubs, "errors": errors, "dispatch": dispatch, "handlers": handlers,
                "manual": manual, "frozen": frozen}[output](definition))
     except AbiError as error:
         sys.exit(f"{path}: {error}")

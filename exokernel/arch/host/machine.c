@@ -130,8 +130,13 @@ void arch_clear_page(frame_name frame)
         memset(environment_page(frame), 0, sizeof(struct environment));
 }
 
+jmp_buf *machine_panicked;
+
 void arch_panic(const char *message)
 {
+    machine_log.panic = message;
+    if (machine_panicked)
+        longjmp(*machine_panicked, 1);
     fprintf(stderr, "kernel panic: %s\n", message);
     abort();
 }

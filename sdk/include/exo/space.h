@@ -5,7 +5,6 @@
 #pragma once
 #include <exo/abi.h>
 #include <exo/frames.h>
-#include <exo/start.h>
 
 #define EXO_SPACE_TABLES 512
 #define EXO_SPACE_LIMIT  (1ull << 30)

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <memory.h>
 #include <exo/calls.h>
+#include <exo/errors.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -225,6 +226,30 @@ static int64_t attempt_make(const struct attempt *attempt)
     return result;
 }
 
+static bool is_listed(uint32_t call, int64_t status)
+{
+    if (call >= EXO_CALL_COUNT)
+        return status == EXO_BAD_CALL;
+    return status >= 0 || (status > -32 && exo_call_errors[call].statuses >> -status & 1);
+}
+
+/* Make it and count it; true if it was granted. */
+static bool attempt_count(uint32_t number, const struct attempt *attempt)
+{
+    uint32_t call = attempt->word & 0xffff;
+    int64_t status = attempt_make(attempt);
+
+    if (!is_listed(call, status)) {
+        SHARED->unlisted_call = call;
+        SHARED->unlisted = status;
+    }
+    if (status < 0)
+        return false;
+    SHARED->granted[number]++;
+    SHARED->granted_by_call[call]++;
+    return true;
+}
+
 /* These leave the processor and are called by the library, which knows how to come back. */
 static void time_spend(uint32_t call)
 {
@@ -269,11 +294,8 @@ void puppet_live(uint32_t number, uint64_t seed, uint16_t parent, uint16_t sibli
         uint32_t call = attempt.word & 0xffff;
         if (call >= EXO_CALL_SLICE_YIELD && call <= EXO_CALL_SLICE_SLEEP)
             time_spend(call);
-        else if (attempt_make(&attempt) >= 0) {
+        else if (attempt_count(number, &attempt))
             kept = attempt;
-            SHARED->granted[number]++;
-            SHARED->granted_by_call[call]++;
-        }
         SHARED->calls[number]++;
     }
     SHARED->done[number] = 1;

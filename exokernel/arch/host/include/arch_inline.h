@@ -11,6 +11,12 @@ static inline uint64_t machine_index(uint64_t index, uint64_t limit, const char 
     return 0;
 }
 
+/* Which entry of a table of this level (1 up) translates the address. */
+static inline uint32_t table_index(uint64_t address, uint32_t level)
+{
+    return address >> (12 + TABLE_INDEX_BITS * (level - 1)) & (TABLE_ENTRIES - 1);
+}
+
 static inline struct exo_frame *frame_at(frame_name frame)
 {
     return &machine.frame[machine_index(frame, kernel.frame_count, "frame_at: no such frame")];
