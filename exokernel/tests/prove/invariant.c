@@ -386,9 +386,9 @@ bool claim_environment(frame_name frame)
 
 bool assumed_caller(const struct caller *caller)
 {
-    return caller->processor < kernel.processor_count && kind_of(caller->environment) == EXO_FRAME_ENVIRONMENT &&
-           environment_page(caller->environment)->state == ENVIRONMENT_ALIVE &&
-           kind_of(caller->self) == EXO_FRAME_ENVIRONMENT && caller->vcpu / VCPUS_PER_ENVIRONMENT == caller->self &&
-           caller->environment && caller->self && kind_of(caller->context) == EXO_FRAME_CONTEXT &&
-           environment_page(caller->self)->vcpu[caller->vcpu % VCPUS_PER_ENVIRONMENT].context == caller->context;
+    return kind_of(caller->environment) == EXO_FRAME_ENVIRONMENT && caller->environment &&
+           environment_page(caller->environment)->state == ENVIRONMENT_ALIVE && kind_of(caller->self) == EXO_FRAME_ENVIRONMENT &&
+           caller->vcpu / VCPUS_PER_ENVIRONMENT == caller->self && caller->vcpu &&
+           kernel.processor[arch_processor()].running == caller->vcpu &&
+           kind_of(environment_page(caller->self)->vcpu[caller->vcpu % VCPUS_PER_ENVIRONMENT].context) == EXO_FRAME_CONTEXT;
 }

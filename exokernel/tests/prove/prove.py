@@ -89,7 +89,6 @@ class Prover(Executor):
         state.epochs = (Epoch(state.memory.fork(), bare=not self.leans),)
         if self.caller:
             state.assume(self.specified(state.memory, "assumed_caller", [self.caller]))
-            state.assume(z3.BitVec("processor", 32) == state.memory.load(state.memory.child(self.caller[0][1], 0), ir.Int(32)))
         pre = self.contract("pre", self.root)
         if pre:
             state.assume(self.specified(state.memory, pre.name, self.arguments))
