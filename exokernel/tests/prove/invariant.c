@@ -100,7 +100,8 @@ bool claim_kernel(void)
 /* Assumed, not shown: 2^62 capabilities and flushes are never reached; boot sets the trace rings up. */
 bool assumed_kernel(void)
 {
-    return arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 &&
+    return kernel.frame_count >= 1 && kernel.frame_count <= EXO_FRAME_LIMIT && kernel.processor_count <= PROCESSOR_LIMIT &&
+           arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 &&
            ghost_links < 1ull << 62;
 }
 
