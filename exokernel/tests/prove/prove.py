@@ -87,7 +87,7 @@ class Prover(Executor):
             self.arguments.append(self.argument(kind, argument))
         self.leans = not self.contract("anywhere", self.root)
         state.epochs = (Epoch(state.memory.fork(), bare=not self.leans),)
-        if self.caller:
+        if self.caller and self.is_handler:
             state.assume(self.specified(state.memory, "assumed_caller", [self.caller]))
         state.assume(self.specified(state.memory, "assumed_kernel", []))
         pre = self.contract("pre", self.root)
