@@ -360,6 +360,50 @@ bool post_vcpu_stop_now(vcpu_name name, bool result)
 
 /* ---- contracts: who runs */
 
+void anywhere_slice_charge(void)
+{
+}
+
+bool pre_slice_charge(uint32_t processor)
+{
+    return kernel.processor_count <= PROCESSOR_LIMIT && kernel.frame_count <= EXO_FRAME_LIMIT &&
+           processor < kernel.processor_count && is_none_or_named(kernel.processor[processor].payer);
+}
+
+void modifies_slice_charge(uint32_t processor)
+{
+    havoc(&kernel.processor[processor].ending);
+    if (kernel.processor[processor].payer)
+        havoc(&vcpu_at(kernel.processor[processor].payer)->excess_ns);
+}
+
+bool pre_slice_advance(uint32_t processor)
+{
+    return processor < kernel.processor_count;
+}
+
+void modifies_slice_advance(uint32_t processor)
+{
+    struct processor *self = &kernel.processor[processor];
+
+    havoc(&self->slot_end);
+    havoc(&self->passed);
+    havoc(&self->slot);
+    havoc(&processor_info(processor)->slot);
+    havoc(&processor_info(processor)->slot_end);
+    havoc(&environment_page(any_name())->vcpu[any_name()].excess_ns);
+}
+
+bool pre_slice_expire(uint32_t processor)
+{
+    return processor < kernel.processor_count;
+}
+
+void modifies_slice_expire(uint32_t processor)
+{
+    vcpus_may_wake();
+}
+
 bool pre_slice_next(uint32_t processor)
 {
     return processor == arch_processor() && processor < kernel.processor_count && !kernel.processor[processor].running;
