@@ -69,10 +69,14 @@ def clear_page(executor, state, arguments):
     state.cleared = arguments[0]
 
 
+def may_be_seen_as(executor, state, kind, region):
+    hit = t.disjunction([t.equal(kind, t.number(each, kind.size())) for each, view in VIEWS.items() if view == region])
+    return not z3.is_false(hit) and executor.is_possible(state, hit)
+
+
 def kind_stored(executor, state, frame, kind):
     """The frame gets this kind. If its page has a view then, it was cleared just before, and the view shows that."""
-    known = t.known(kind)
-    views = dict.fromkeys(VIEWS.values()) if known is None else [VIEWS[known]] if known in VIEWS else []
+    views = [region for region in dict.fromkeys(VIEWS.values()) if may_be_seen_as(executor, state, kind, region)]
     if not views:
         return
     was_cleared = t.FALSE if state.cleared is None else t.equal(t.fit(state.cleared, 64), t.fit(frame, 64))
