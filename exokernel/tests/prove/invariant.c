@@ -392,3 +392,9 @@ bool assumed_caller(const struct caller *caller)
            caller->environment && caller->self && kind_of(caller->context) == EXO_FRAME_CONTEXT &&
            environment_page(caller->self)->vcpu[caller->vcpu % VCPUS_PER_ENVIRONMENT].context == caller->context;
 }
+
+/* And where the call begins it runs here. */
+bool assumed_entry(const struct caller *caller)
+{
+    return kernel.processor[caller->processor].running == caller->vcpu;
+}

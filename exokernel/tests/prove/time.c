@@ -142,6 +142,12 @@ static frame_name ring_of(uint32_t processor)
 }
 
 /* Assumed, not shown: boot sets the rings up, and nobody gives their frames back. */
+bool assumed_ring(uint32_t processor)
+{
+    return !system_info()->trace_frame || processor >= kernel.processor_count ||
+           (ring_of(processor) < kernel.frame_count && system_info()->trace_frames <= kernel.frame_count - ring_of(processor));
+}
+
 bool assumed_trace(uint32_t processor, frame_name frame)
 {
     return !system_info()->trace_frame || processor >= kernel.processor_count ||
@@ -478,4 +484,16 @@ bool post_slice_pick(uint32_t processor, vcpu_name *ret_payer, vcpu_name result)
     return is_none_or_named(*ret_payer) &&
            (!result || (vcpu_is_created(*ret_payer) && vcpu_is_created(result) &&
                         (vcpu_at(result)->state == EXO_VCPU_READY || kernel.processor[processor].running == result)));
+}
+
+/* ---- contracts: the console */
+
+bool loop_line_take(uint32_t taken, uint32_t length)
+{
+    return taken < length && length <= 256;
+}
+
+bool loop_label_write(uint32_t i, uint32_t length)
+{
+    return length <= i && i <= 8;
 }
