@@ -63,12 +63,16 @@ static void page_evict(struct buffer *buffer)
 /* Forget that these pages were accessed, in one call. Events are held back: the batch is ours. */
 static void pages_age(const uint32_t *pages, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        EXO_CONTEXT->batch[i] = (struct exo_mapping){
-            .address = (uint64_t)pool_page(pages[i]), .table = region_table,
-            .flags = EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_AGE,
+    const uint16_t flags = EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_AGE;
+
+    if (!count)
+        return;
+    for (uint32_t i = 1; i < count; i++)
+        EXO_CONTEXT->batch[i - 1] = (struct exo_mapping){
+            .address = (uint64_t)pool_page(pages[i]), .table = region_table, .flags = flags,
         };
-    if (count && exo_space_protect(0, count) != count)
+    if (exo_space_protect(0, (uint64_t)pool_page(pages[0]), exo_mapping_entry(region_table, 0),
+                          exo_mapping_way(0, flags, 0), count - 1) != count)
         must(EXO_BAD_ARGUMENT, "age pages");
     pool_figures.aged += count;
 }
@@ -76,13 +80,14 @@ static void pages_age(const uint32_t *pages, uint32_t count)
 /* CLOCK: pass over what was accessed since the last time. After a whole turn even that has to go. */
 static struct buffer *buffer_choose(void)
 {
-    uint32_t accessed[EXO_BATCH_MAX], count = 0;
+    enum { AGED_MAX = EXO_MAPPINGS_MAX + 1 };
+    uint32_t accessed[AGED_MAX], count = 0;
 
     for (;;) {
         struct buffer *buffer = &buffers[hand];
         hand = (hand + 1) % buffer_count;
         bool is_old = buffer->page == NO_PAGE || !(entry_of(buffer->page) & ENTRY_ACCESSED);
-        if (!is_old && count < EXO_BATCH_MAX && count + 1 < buffer_count) {
+        if (!is_old && count < AGED_MAX && count + 1 < buffer_count) {
             accessed[count++] = buffer->page;
             continue;
         }

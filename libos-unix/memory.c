@@ -73,11 +73,9 @@ static int64_t page_own(uint32_t page)
 static bool write_handle(uint32_t page)
 {
     bool blocked = exo_events_block();
-    struct exo_mapping interrupted = EXO_CONTEXT->batch[0]; /* whose batch we interrupted; ours has one entry */
     int64_t result = memory.shared[page] ? page_own(page) : EXO_OK;
 
     memory.shared[page] = 0;
-    EXO_CONTEXT->batch[0] = interrupted;
     exo_events_restore(blocked);
     return result == EXO_OK;
 }

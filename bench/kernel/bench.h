@@ -20,7 +20,13 @@ static inline void bench_least(uint64_t *least, uint64_t ticks)
 
 void bench_print(const char *row, uint64_t value, const char *unit);
 /* Ends the program when a call fails that must not. */
-void bench_must(int64_t result, const char *what);
+_Noreturn void bench_fail(int64_t result, const char *what);
+
+static inline void bench_must(int64_t result, const char *what)
+{
+    if (result < 0)
+        bench_fail(result, what);
+}
 
 void bench_upcalls(void);
 void bench_memory(void);

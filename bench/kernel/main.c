@@ -14,10 +14,8 @@ void bench_print(const char *row, uint64_t value, const char *unit)
     exo_print("bench %s %lu %s", row, value, unit);
 }
 
-void bench_must(int64_t result, const char *what)
+void bench_fail(int64_t result, const char *what)
 {
-    if (result >= 0)
-        return;
     exo_print("bench: %s: %s", what, exo_status_name(result));
     exo_exit(1);
 }

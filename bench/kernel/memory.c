@@ -1,6 +1,6 @@
 /*
  * Page tables: a fault that binds a frame, protection of one page and of many, and the two of Appel and Li:
- * prot1+trap+unprot and protN+trap+unprot. Handlers fill the batch themselves, as a libOS would that knows its tables.
+ * prot1+trap+unprot and protN+trap+unprot. Handlers call the kernel themselves, as a libOS would that knows its tables.
  */
 #include "bench.h"
 #include <exo/calls.h>
@@ -20,23 +20,20 @@ static volatile uint8_t *page_at(uint32_t page)
     return (volatile uint8_t *)REGION + page * EXO_FRAME_SIZE;
 }
 
-static void batch_set(uint32_t entry, uint64_t address, uint32_t frame, uint16_t capability, uint16_t flags)
+static int64_t pages_protect(uint64_t address, uint16_t flags, uint32_t more)
 {
-    EXO_CONTEXT->batch[entry] = (struct exo_mapping){
-        .address = address, .table = region_table, .frame = frame, .capability = capability, .flags = flags,
-    };
+    return exo_space_protect(0, address, exo_mapping_entry(region_table, 0), exo_mapping_way(0, flags, more), 0);
 }
 
 static void fault_bind(struct exo_upcall_frame *frame)
 {
-    batch_set(0, frame->address & -4096ull, fault_frame, fault_capability, EXO_MAP_READ | EXO_MAP_WRITE);
-    exo_space_bind(0, 1);
+    exo_space_bind(0, frame->address & -4096ull, exo_mapping_entry(region_table, fault_frame),
+                   exo_mapping_way(fault_capability, EXO_MAP_READ | EXO_MAP_WRITE, 0), 0);
 }
 
 static void fault_unprotect(struct exo_upcall_frame *frame)
 {
-    batch_set(0, frame->address & -4096ull, 0, 0, EXO_MAP_READ | EXO_MAP_WRITE);
-    exo_space_protect(0, 1);
+    pages_protect(frame->address & -4096ull, EXO_MAP_READ | EXO_MAP_WRITE, 0);
 }
 
 static void fault_measure(void)
@@ -64,8 +61,7 @@ static void region_map(void)
 
 static void protect_one(uint32_t page, uint16_t flags)
 {
-    batch_set(0, (uint64_t)page_at(page), 0, 0, flags);
-    bench_must(exo_space_protect(0, 1), "protect");
+    bench_must(pages_protect((uint64_t)page_at(page), flags, 0), "protect");
 }
 
 /* 100 pages in two calls, each a run of pages in one table. */
@@ -73,9 +69,7 @@ static void protect_all(uint16_t flags)
 {
     for (uint32_t done = 0; done < PAGES;) {
         uint32_t count = PAGES - done < EXO_BATCH_MAX ? PAGES - done : EXO_BATCH_MAX;
-        batch_set(0, (uint64_t)page_at(done), 0, 0, flags);
-        EXO_CONTEXT->batch[0].more = count - 1;
-        bench_must(exo_space_protect(0, 1), "protect");
+        bench_must(pages_protect((uint64_t)page_at(done), flags, count - 1), "protect");
         done += count;
     }
 }

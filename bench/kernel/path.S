@@ -1,4 +1,5 @@
 /* The measured paths whose registers matter. All on virtual processor 0, whose context page is at 0x10000. */
+#include <exo/kept.inc>
 
 #define CONTEXT_EVENT_BUSY 0x10044
 #define CONTEXT_PENDING    0x10048
@@ -37,12 +38,7 @@ bench_bounce_entry:
 /* Yields to rdi with an event entry of our own, which keeps the stack pointer only. */
     .globl bench_yield_pair
 bench_yield_pair:
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    kept_push
     pushq %rdi
     movl $bench_yield_back, %edx
     call bench_event_entry
@@ -69,12 +65,7 @@ bench_yield_back:
     movl $exo_event_entry, %edx
     call bench_event_entry
     popq %rax
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    kept_pop
     ret
 
 /* edx becomes the event entry. */

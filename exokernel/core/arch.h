@@ -11,6 +11,7 @@
  *   struct exo_slot         *slot_at(uint32_t slot)       slot < processor_count * SLOTS_PER_PROCESSOR
  *   struct exo_processor    *processor_info(uint32_t)
  *   struct exo_system       *system_info(void)
+ *   struct vcpu             *vcpu_at(vcpu_name)            in its environment's page
  *   struct environment      *environment_page(frame_name) the frame's kind must agree:
  *   struct capability_table *capability_page(frame_name)  every use is checked against it
  *   uint64_t                *table_page(frame_name)       by the prover
@@ -60,10 +61,10 @@ void arch_clear_page(frame_name frame);
 void arch_fill_root_table(frame_name frame); /* the kernel's own entries of a TABLE4 */
 bool arch_table_is_empty(frame_name frame, uint32_t level); /* no present entry among those that environments write */
 
-/* Make the machine run this virtual processor: address space, cleared FPU and bases, speculation barrier; processor_info shows it
- * (running, switches). Exceptions and foreign system calls use its entry points as they are when they happen. vcpu 0: idle, in the
- * kernel's own space. */
-void arch_switch(vcpu_name vcpu);
+/* Make the machine run this virtual processor, `name`: address space, cleared FPU and bases, speculation barrier; processor_info
+ * shows it (running, switches). Exceptions and foreign system calls use its entry points as they are when they happen. */
+void arch_switch(vcpu_name name, struct vcpu *vcpu);
+void arch_idle(void); /* the same for nobody, in the kernel's own space */
 /* Save the FPU state of the interrupted virtual processor into its context page's forced_fpu. */
 void arch_save_fpu(frame_name context);
 

@@ -15,7 +15,6 @@ enum {
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
     TABLE1_SHIFT = 21,
-    START_TABLES = sizeof ((struct exo_start *)0)->table1 / sizeof(struct exo_start_table),
     TABLE1_LIMIT = 512, /* the root's first address space is the first GiB */
 };
 
@@ -38,7 +37,7 @@ struct elf_program {
     uint64_t offset, virtual_address, physical_address, file_size, memory_size, alignment;
 };
 
-enum { ELF_LOAD = 1, ELF_NOTE = 4, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_X86_64 = 62, ELF_EXECUTABLE = 2 };
+enum { ELF_LOAD = 1, ELF_NOTE = 4, ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_X86_64 = 62, ELF_EXECUTABLE = 2, NOTE_SIZE = 24 };
 
 /* What is being built. */
 static struct {
@@ -126,7 +125,7 @@ static void environment_make(void)
     environment_page(environment)->state = ENVIRONMENT_ALIVE;
     environment_page(environment)->tables[0] = table;
     capability_page(table)->header = (struct capability_header){.environment = environment, .live = 1};
-    root.caller = (struct caller){.environment = environment, .self = environment};
+    root.caller = (struct caller){.self = environment, .environment = environment};
     root_hold(SLOT_FRAMES, EXO_KIND_FRAMES, RIGHTS_ALL, 0, root.boot->frame_count);
     root_hold(SLOT_SLOTS, EXO_KIND_SLOTS, RIGHTS_ALL, 0, kernel.processor_count * SLOTS_PER_PROCESSOR);
     root_hold(SLOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, environment, 1);
@@ -150,7 +149,7 @@ static void root_bind(uint64_t address, frame_name table, frame_name frame, uint
 {
     const struct exo_mapping mapping = {.address = address, .table = table, .frame = frame, .capability = slot, .flags = flags};
 
-    boot_must(space_bind(&root.caller, &mapping), "cannot map the root: its image overlaps itself or lies outside the first GiB");
+    boot_must(space_bind(&root.caller, &mapping), "cannot map the root: its image overlaps itself, the module or the context page");
 }
 
 static void space_make(void)
@@ -166,15 +165,17 @@ static void space_make(void)
 /* The TABLE1 for an address of the first GiB, made when it is missing. */
 static frame_name table1_for(uint64_t address)
 {
-    uint32_t index = address >> TABLE1_SHIFT;
+    uint64_t index = address >> TABLE1_SHIFT;
 
     for (uint32_t i = 0; i < root.start.table1_count; i++)
         if (root.start.table1[i].index == index)
             return root.start.table1[i].frame;
-    if (index >= TABLE1_LIMIT || root.start.table1_count == START_TABLES)
+    if (index >= TABLE1_LIMIT)
+        arch_panic("the root image lies outside the first GiB");
+    if (root.start.table1_count == EXO_START_TABLES)
         arch_panic("the boot module is too large for the root's first page tables");
     frame_name table = table_make(1);
-    root_bind((uint64_t)index << TABLE1_SHIFT, root.start.table2, table, EXO_MAP_READ, 0);
+    root_bind(index << TABLE1_SHIFT, root.start.table2, table, EXO_MAP_READ, 0);
     root.start.table1[root.start.table1_count++] = (struct exo_start_table){.index = index, .frame = table};
     return table;
 }
@@ -213,6 +214,8 @@ static void segment_map(const struct elf_program *program)
     if (program->offset % EXO_FRAME_SIZE || program->virtual_address % EXO_FRAME_SIZE ||
         program->memory_size > ((program->file_size + EXO_FRAME_SIZE - 1) & ~(uint64_t)(EXO_FRAME_SIZE - 1)))
         arch_panic("the root image's segments must be whole pages, .bss included");
+    if (program->flags & ELF_WRITE && program->flags & ELF_EXECUTE)
+        arch_panic("a segment of the root image is writable and executable");
     module_at(program->offset, program->file_size);
     for (uint64_t i = 0; i < pages; i++)
         page_map(program->virtual_address + (i << PAGE_SHIFT),
@@ -221,16 +224,44 @@ static void segment_map(const struct elf_program *program)
         root.start.free_address = end;
 }
 
+/* Decimal digits at the end of [text, end); returns the first. */
+static char *number_put(char *text, uint32_t number)
+{
+    do
+        *--text = '0' + number % 10;
+    while (number /= 10);
+    return text;
+}
+
+static char *words_put(char *text, const char *words, uint32_t length)
+{
+    return __builtin_memcpy(text - length, words, length);
+}
+
+/* Written from its end. */
+static _Noreturn void version_refuse(uint32_t major, uint32_t minor)
+{
+    static const char built[] = "the root image was built for ABI ", has[] = ", the kernel has ABI ";
+    static char text[120];
+    char *at = number_put(text + sizeof text - 1, EXO_ABI_MINOR);
+
+    at = number_put(words_put(at, ".", 1), EXO_ABI_MAJOR);
+    at = number_put(words_put(at, has, sizeof has - 1), minor);
+    at = number_put(words_put(at, ".", 1), major);
+    arch_panic(words_put(at, built, sizeof built - 1));
+}
+
 /* The note says for which ABI the image was built (name "Exo", type 1: major, minor). */
 static void note_check(const struct elf_program *program)
 {
-    const uint32_t *note = module_at(program->offset & ~(uint64_t)7, program->file_size + 8);
+    if (program->file_size < NOTE_SIZE)
+        return;
+    const uint32_t *note = module_at(program->offset & ~(uint64_t)7, program->offset % 8 + NOTE_SIZE);
     note += program->offset % 8 / 4;
-
-    if (program->file_size < 24 || note[0] != 4 || note[1] != 8 || note[2] != 1 || note[3] != 0x006f7845)
+    if (note[0] != 4 || note[1] != 8 || note[2] != 1 || note[3] != 0x006f7845)
         return;
     if (note[4] != EXO_ABI_MAJOR || note[5] != EXO_ABI_MINOR)
-        arch_panic("the root image was built for another version of the ABI");
+        version_refuse(note[4], note[5]);
     root.start.magic = EXO_START_MAGIC;
 }
 

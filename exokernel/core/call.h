@@ -1,11 +1,13 @@
 /*
- * The door: what the machine calls for a system call of the exokernel.
+ * The door: what the machine calls for a system call of the exokernel. a[6] are the arguments, word is rax as it came.
  */
 #pragma once
 #include <state.h>
 
-/* A call that stays in the calling virtual processor. word is rax as it came. */
-exo_result call_enter(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t word);
+/* A call that stays in the calling virtual processor. */
+exo_result call_enter(const uint64_t *a, uint64_t word);
+/* The same for EXO_LOCKED_CALLS, which are most: the machine may know from the number, and come here at once. */
+exo_result call_enter_locked(const uint64_t *a, uint64_t word);
 
 /*
  * A call of EXO_SWITCHING_CALLS. *registers is the caller's state, and on return the state to run next. A handler that

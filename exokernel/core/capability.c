@@ -15,7 +15,7 @@ capability_name capability_lookup(frame_name environment, uint32_t slot)
 
     if (table >= TABLES_PER_ENVIRONMENT || position == 0)
         return 0;
-    frame_name frame = environment_page(environment)->tables[arch_clamp(table, TABLES_PER_ENVIRONMENT)];
+    frame_name frame = environment_page(environment)->tables[table % TABLES_PER_ENVIRONMENT]; /* also under speculation */
     return frame ? frame * CAPABILITIES_PER_TABLE + position : 0;
 }
 
@@ -93,13 +93,13 @@ void capability_forget(void)
 void capability_end(capability_name name, uint64_t id)
 {
     struct capability *capability = capability_live(name);
+    bool is_there = capability && capability->id == id;
 
-    if (capability && capability->id == id) {
+    if (is_there)
         __atomic_store_n(&capability->id, 0, __ATOMIC_RELEASE);
-        capability_forget();
+    capability_forget(); /* before the rest goes: whoever finds it noted still reads it whole */
+    if (is_there)
         *capability = (struct capability){0};
-    }
-    capability_forget();
 }
 
 bool claim_is_live(capability_name name, uint64_t stamp)

@@ -4,7 +4,8 @@
  * under it.
  */
 #pragma once
-#include <state.h>
+#include <arch.h>
+#include <stddef.h>
 
 enum reach {
     REACH_NOTHING, /* the capability is not valid */
@@ -15,6 +16,18 @@ enum reach {
 /* The name of a slot, or 0 if the environment has no such slot. */
 capability_name capability_lookup(frame_name environment, uint32_t slot);
 struct capability *capability_at(capability_name name);
+/* What stands in the slot of a living environment, whatever it is; NULL if it has no such slot. */
+_Static_assert(sizeof(struct capability_header) == sizeof(struct capability), "position 0 is the header");
+static inline struct capability *capability_of(frame_name environment, uint32_t slot)
+{
+    uint32_t table = slot / CAPABILITIES_PER_TABLE, position = slot % CAPABILITIES_PER_TABLE;
+
+    if (table >= TABLES_PER_ENVIRONMENT || position == 0)
+        return NULL;
+    frame_name frame = environment_page(environment)->tables[table % TABLES_PER_ENVIRONMENT]; /* also under speculation */
+    return frame ? (struct capability *)capability_page(frame) + position : NULL;
+}
+
 /* The capability there if it is LIVE in a live table, else NULL. Says nothing of those above it. */
 struct capability *capability_live(capability_name name);
 /* Whose table the name is in, and as which slot. */

@@ -68,7 +68,7 @@ exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32
 
     uint64_t label = capability.first | (uint64_t)capability.count << 32;
     char text[CONSOLE_WRITE_MAX];
-    uint32_t taken = line_take(context_page(caller->context)->batch, length, text);
+    uint32_t taken = line_take(context_here()->batch, length, text);
     line_write(label, text, taken);
     return taken;
 }

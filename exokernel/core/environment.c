@@ -11,7 +11,6 @@
 #include <vcpu.h>
 
 enum {
-    REAP_SLOTS = 48,  /* slots that one step looks at */
     SLOTS_PER_ENVIRONMENT = TABLES_PER_ENVIRONMENT * CAPABILITIES_PER_TABLE,
 };
 
@@ -93,7 +92,7 @@ void environment_kill(frame_name frame)
         if (environment->tables[i])
             capability_page(environment->tables[i])->header.live = 0;
     for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
-        vcpu_stop_now(frame * VCPUS_PER_ENVIRONMENT + i);
+        vcpu_halt(frame * VCPUS_PER_ENVIRONMENT + i);
     capability_end(info->capability, info->stamp);
     flush_begin();
     trace_record(EXO_TRACE_DESTROY, 0, frame, 0);
@@ -125,51 +124,78 @@ static bool capability_is_covered(capability_name name, frame_name environment)
            frame_at(table)->kind == EXO_FRAME_CAPABILITIES && capability_page(table)->header.environment == environment;
 }
 
-/* The next slots of a dying environment: end what they hold. OK: all are empty. */
-static exo_result slots_reap(struct environment *environment, frame_name frame, uint32_t *budget)
+/* End what a slot of a dying environment holds. OK: it is empty. */
+static exo_result slot_reap(capability_name name, frame_name environment, struct budget *budget)
 {
-    for (uint32_t i = 0; i < REAP_SLOTS && environment->reaped < SLOTS_PER_ENVIRONMENT; i++) {
-        capability_name name = capability_lookup(frame, environment->reaped);
+    if (capability_is_covered(name, environment)) {
+        *capability_at(name) = (struct capability){0};
+        return EXO_OK;
+    }
+    if (capability_at(name)->state == CAPABILITY_LIVE)
+        sweep_begin(name);
+    return sweep_continue(name, budget);
+}
 
-        if (!environment->tables[environment->reaped / CAPABILITIES_PER_TABLE])
-            environment->reaped |= CAPABILITIES_PER_TABLE - 1;
-        if (name && capability_is_covered(name, frame))
-            *capability_at(name) = (struct capability){0};
-        if (name && capability_at(name)->state == CAPABILITY_LIVE)
-            sweep_begin(name);
-        if (name && capability_at(name)->state == CAPABILITY_CLOSING) {
-            exo_result result = sweep_continue(name, budget);
+/* How many slots in a row, from this position of a table on, hold nothing. The first is the header. */
+static uint32_t empty_count(frame_name table, uint32_t position, struct budget *budget)
+{
+    if (position == 0)
+        return 1;
+    const struct capability *start = &capability_page(table)->slot[position - 1], *slot = start;
+    uint32_t most = budget_count(budget, COST_SKIP, CAPABILITIES_PER_TABLE - position);
+
+    while (slot < start + most && slot->state == CAPABILITY_EMPTY)
+        slot++;
+    budget_spend(budget, (slot - start) * COST_SKIP);
+    return slot - start;
+}
+
+/* The slots of a dying environment, one after another. OK: all are empty. */
+static exo_result slots_reap(struct environment *environment, frame_name frame, struct budget *budget)
+{
+    while (environment->reaped < SLOTS_PER_ENVIRONMENT) {
+        uint32_t position = environment->reaped % CAPABILITIES_PER_TABLE;
+        frame_name table = environment->tables[environment->reaped / CAPABILITIES_PER_TABLE];
+
+        if (!budget_spend(budget, COST_LOOK))
+            return EXO_AGAIN;
+        uint32_t empty = table ? empty_count(table, position, budget) : CAPABILITIES_PER_TABLE - position;
+        if (empty == 0) {
+            exo_result result = slot_reap(table * CAPABILITIES_PER_TABLE + position, frame, budget);
             if (result != EXO_OK)
                 return result;
         }
-        environment->reaped++;
+        environment->reaped += empty ? empty : 1;
+        budget->is_used = true;
     }
-    return environment->reaped < SLOTS_PER_ENVIRONMENT ? EXO_AGAIN : EXO_OK;
+    return EXO_OK;
 }
 
-/* A processor a step: nobody lends it time any more. */
-static exo_result loans_reap(struct environment *environment, frame_name frame)
+/* Nobody lends it time any more. */
+static bool loans_reap(struct environment *environment, frame_name frame, struct budget *budget)
 {
-    uint32_t processor = environment->reaped - SLOTS_PER_ENVIRONMENT;
-
-    if (processor >= kernel.processor_count)
-        return EXO_OK;
-    slot_forget_borrower(frame, processor);
-    environment->reaped++;
-    return EXO_AGAIN;
+    for (uint32_t p = environment->reaped - SLOTS_PER_ENVIRONMENT; p < kernel.processor_count; p++) {
+        if (!budget_spend(budget, COST_LOANS))
+            return false;
+        slot_forget_borrower(frame, p);
+        environment->reaped++;
+        budget->is_used = true;
+    }
+    return true;
 }
 
-static bool tables_reap(struct environment *environment, uint32_t *budget)
+static bool tables_reap(struct environment *environment, struct budget *budget)
 {
     for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++) {
         frame_name table = environment->tables[i];
 
         if (!table)
             continue;
-        if (!sweep_unbind(table, budget))
+        if (!budget_spend(budget, COST_LOOK) || !sweep_unbind(table, budget))
             return false;
         environment->tables[i] = 0;
         frame_release_used(table);
+        budget->is_used = true;
     }
     return true;
 }
@@ -177,8 +203,7 @@ static bool tables_reap(struct environment *environment, uint32_t *budget)
 exo_result call_environment_reap(const struct caller *caller, uint32_t frame)
 {
     const struct exo_frame *info = frame_named(frame);
-    uint32_t budget = SWEEP_MAX;
-    bool stopped = true;
+    struct budget budget = {.left = SWEEP_MAX};
 
     (void)caller;
     if (!info)
@@ -187,16 +212,12 @@ exo_result call_environment_reap(const struct caller *caller, uint32_t frame)
     if (info->kind != EXO_FRAME_ENVIRONMENT || environment_page(frame)->state != ENVIRONMENT_DYING)
         return EXO_WRONG_KIND;
     struct environment *environment = environment_page(frame);
-    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
-        stopped &= vcpu_stop_now(frame * VCPUS_PER_ENVIRONMENT + i);
-    if (!stopped)
+    if (!sweep_stop(frame, &budget))
         return EXO_AGAIN;
     exo_result result = slots_reap(environment, frame, &budget);
-    if (result == EXO_OK)
-        result = loans_reap(environment, frame);
     if (result != EXO_OK)
         return result;
-    if (!tables_reap(environment, &budget) || !sweep_unbind(frame, &budget))
+    if (!loans_reap(environment, frame, &budget) || !tables_reap(environment, &budget) || !sweep_unbind(frame, &budget))
         return EXO_AGAIN;
     frame_release_used(frame);
     return EXO_OK;

@@ -167,7 +167,7 @@ exo_result call_frame_reclaim(const struct caller *caller, uint16_t capability, 
 {
     const struct exo_frame *info = frame_named(frame);
     capability_name victim;
-    uint32_t budget = SWEEP_MAX;
+    struct budget budget = {.left = SWEEP_MAX};
 
     if (!info)
         return EXO_BAD_NAME;

@@ -7,7 +7,6 @@
 
 enum {
     GATE_RIGHTS = EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_GRANT,
-    RIP_BITS = 47, /* a sysret to anything above faults in the kernel (Intel SDM 2B SYSRET) */
 };
 
 /* What a GATE capability opens. */
@@ -52,17 +51,6 @@ static void message_keep(struct vcpu *vcpu, const struct exo_registers *register
         vcpu->message[i] = message[i];
 }
 
-/* The client's own place, with a result; the message registers stay. */
-static void client_restore(struct vcpu *client, int64_t status, struct exo_registers *registers)
-{
-    client->resume = RESUME_EVENT;
-    registers->rip = client->place.rip;
-    registers->rsp = client->place.rsp;
-    registers->rflags = client->place.rflags;
-    registers->rax = (uint64_t)status;
-    registers->rdi = registers->rcx = registers->r11 = 0;
-}
-
 void gate_return(struct vcpu *client, struct exo_registers *registers)
 {
     const uint64_t *message = client->message;
@@ -71,7 +59,9 @@ void gate_return(struct vcpu *client, struct exo_registers *registers)
         .rsi = message[0], .rdx = message[1], .r10 = message[2], .r8 = message[3], .r9 = message[4], .rbx = message[5],
         .rbp = message[6], .r12 = message[7], .r13 = message[8], .r14 = message[9], .r15 = message[10],
     };
-    client_restore(client, client->status, registers);
+    place_enter(&client->place, registers);
+    client->place.rax = EXO_OK;
+    client->resume = RESUME_EVENT;
 }
 
 /* The gate's old capability ends, and with it all that were derived from it. */
@@ -120,27 +110,26 @@ exo_result call_gate_create(const struct caller *caller, uint8_t index, uint8_t 
 }
 
 /* What the slot's capability opens, as it is remembered for the fast way. */
-static exo_result gate_look(frame_name environment, uint32_t slot, struct recent *ret_known)
+static exo_result gate_look(vcpu_name caller, uint32_t slot, struct recent_gate *ret_known)
 {
     uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
     struct opening opening;
 
-    exo_result result = gate_open(environment, slot, EXO_RIGHT_EXECUTE, &opening);
+    exo_result result = gate_open(caller / VCPUS_PER_ENVIRONMENT, slot, EXO_RIGHT_EXECUTE, &opening);
     if (result < 0)
         return result;
     const struct gate *gate = gate_at(opening.gate);
-    *ret_known = (struct recent){
-        .slot = slot, .generation = generation, .environment = environment, .first = opening.gate,
-        .entry = gate->entry, .stack = gate->stack, .vcpu = gate_server(opening.gate),
-        .value = opening.badge | (uint64_t)(opening.gate % GATES_PER_ENVIRONMENT) << 32,
+    *ret_known = (struct recent_gate){
+        .slot = slot, .generation = generation, .caller = caller, .vcpu = gate_server(opening.gate),
+        .place = {USER_FLAGS, gate->entry, gate->stack, opening.badge, opening.gate % GATES_PER_ENVIRONMENT},
     };
     return EXO_OK;
 }
 
-/* From who runs here into the gate that `name` serves. False: it does not wait, or calls are nested too deep. */
-static inline __attribute__((always_inline)) bool gate_enter(struct processor *here, const struct recent *known, vcpu_name name, struct place *place)
+/* From who runs here into a gate. `place`: where it goes on, unless its vcpu holds that already. False: the gate's server does not
+ * wait, or calls are nested too deep. */
+static inline bool gate_enter(struct processor *here, vcpu_name caller, vcpu_name name, const struct place *place)
 {
-    vcpu_name caller = here->running;
     struct vcpu *self = vcpu_here(), *server = vcpu_at(name);
     uint32_t depth = self->depth;
 
@@ -148,49 +137,45 @@ static inline __attribute__((always_inline)) bool gate_enter(struct processor *h
         return false;
     server->caller = caller;
     server->depth = depth + 1;
-    self->place = *place;
+    if (place)
+        self->place = *place;
     self->resume = RESUME_CALLER;
     self->callee = name;
     __atomic_store_n(&self->state, EXO_VCPU_CALLING, __ATOMIC_RELEASE);
-    *place = (struct place){.rflags = USER_FLAGS, .rip = known->entry, .rsp = known->stack};
-    arch_switch(name);
+    arch_switch(name, server);
     return true;
 }
 
-struct transfer gate_call_fast(uint64_t slot, struct place *place)
+const struct place *gate_call_fast(uint64_t slot)
 {
     struct processor *here = processor_here();
-    const struct recent *known = &here->gate[slot % RECENT_MAX];
+    const struct recent_gate *known = &here->gate[slot % RECENT_MAX];
+    vcpu_name caller = here->running;
 
-    if (known->slot != slot || known->environment != here->running / VCPUS_PER_ENVIRONMENT ||
-        known->generation != kernel.generation || place->rip >> RIP_BITS)
-        return (struct transfer){0};
+    if (known->slot != slot || known->caller != caller || known->generation != kernel.generation)
+        return NULL;
     vcpu_name name = known->vcpu;
-    if (vcpu_at(name)->timer < here->armed || !gate_enter(here, known, name, place))
-        return (struct transfer){0};
-    return (struct transfer){.vcpu = name, .value = known->value};
+    if (vcpu_at(name)->timer < here->armed || !gate_enter(here, caller, name, NULL))
+        return NULL;
+    return &known->place;
 }
 
 exo_result call_gate_call(const struct caller *caller, struct exo_registers *registers, uint16_t gate)
 {
-    struct processor *here = &kernel.processor[caller->processor];
-    struct recent known;
-    struct place place = {.rflags = registers->rflags, .rip = registers->rip, .rsp = registers->rsp};
+    struct processor *here = &kernel.processor[arch_processor()];
+    const struct place place = {registers->rflags, registers->rip, registers->rsp, EXO_OK, 0};
+    struct recent_gate known;
 
-    exo_result result = gate_look(caller->environment, gate, &known);
+    exo_result result = gate_look(caller->vcpu, gate, &known);
     if (result < 0)
         return result;
-    if (!gate_enter(here, &known, known.vcpu, &place))
+    if (!gate_enter(here, caller->vcpu, known.vcpu, &place))
         return EXO_BUSY;
 
     here->gate[gate % RECENT_MAX] = known;
-    registers->rip = place.rip;
-    registers->rsp = place.rsp;
-    registers->rflags = place.rflags;
-    registers->rdi = known.value >> 32;
-    registers->rcx = registers->r11 = 0;
-    slice_arm(caller->processor, vcpu_at(known.vcpu)->timer);
-    return (uint32_t)known.value;
+    place_enter(&known.place, registers);
+    slice_arm(arch_processor(), vcpu_at(known.vcpu)->timer);
+    return (exo_result)registers->rax;
 }
 
 /* Serve no more: WAITING, or READY if an event came meanwhile that it waits for. */
@@ -217,17 +202,14 @@ static inline bool gate_leave(vcpu_name name, struct vcpu *client)
 }
 
 /* From the server, whose client's call was ended by gate_leave, to the client. */
-static inline __attribute__((always_inline)) void gate_resume(struct processor *here, struct vcpu *server, vcpu_name name, struct place *place)
+static inline void gate_resume(struct processor *here, struct vcpu *server, vcpu_name name, struct vcpu *client)
 {
-    struct vcpu *client = vcpu_at(name);
-
     __atomic_store_n(&here->running, name, __ATOMIC_RELEASE);
     server->caller = 0;
     client->resume = RESUME_EVENT;
-    *place = client->place;
     __atomic_store_n(&client->state, EXO_VCPU_RUNNING, __ATOMIC_RELEASE);
     server_wait(server);
-    arch_switch(name);
+    arch_switch(name, client);
 }
 
 /* Did an event come for the client during its call? It is delivered once it is back. */
@@ -239,64 +221,60 @@ static inline bool client_is_awaited(void)
 }
 
 /* Out of line, so that nothing of the fast way lives across a call. */
-static __attribute__((noinline)) struct transfer transfer_interrupted(vcpu_name name)
+static __attribute__((noinline)) const struct place *place_interrupted(const struct place *place)
 {
     arch_interrupt(arch_processor());
-    return (struct transfer){.vcpu = name};
+    return place;
 }
 
-struct transfer gate_reply_fast(uint64_t mode, struct place *place)
+const struct place *gate_reply_fast(void)
 {
     struct processor *here = processor_here();
     vcpu_name self = here->running;
     struct vcpu *server = vcpu_here();
     vcpu_name name = server->caller;
 
-    if (mode || !name || server_must_not_pass_time(here))
-        return (struct transfer){0};
+    if (!name || server_must_not_pass_time(here))
+        return NULL;
     struct vcpu *client = vcpu_at(name);
-    if (client->timer < here->armed || client->place.rip >> RIP_BITS || !gate_leave(self, client))
-        return (struct transfer){0};
-    gate_resume(here, server, name, place);
-    if (client_is_awaited())
-        return transfer_interrupted(name);
-    return (struct transfer){.vcpu = name};
+    if (client->timer < here->armed || !gate_leave(self, client))
+        return NULL;
+    gate_resume(here, server, name, client);
+    return client_is_awaited() ? place_interrupted(&client->place) : &client->place;
 }
 
 /* The client goes on when its own time comes. */
-static void gate_reply_later(const struct caller *caller, struct vcpu *server, struct exo_registers *registers)
+static void gate_reply_later(struct vcpu *server, struct exo_registers *registers)
 {
     vcpu_name name = server->caller;
     struct vcpu *client = vcpu_at(name);
 
     server->caller = 0;
     message_keep(client, registers);
-    client->status = EXO_OK;
     vcpu_set(client, EXO_VCPU_READY);
     slice_notice(name);
     server_wait(server);
-    slice_leave(caller->processor, registers);
+    slice_leave(arch_processor(), registers);
 }
 
 exo_result call_gate_reply(const struct caller *caller, struct exo_registers *registers, uint8_t mode)
 {
-    struct processor *here = &kernel.processor[caller->processor];
+    struct processor *here = &kernel.processor[arch_processor()];
     struct vcpu *server = vcpu_at(caller->vcpu);
     vcpu_name name = server->caller;
-    struct place place;
 
     if (mode != 0)
         return EXO_BAD_ARGUMENT;
     if (!name || !gate_leave(caller->vcpu, vcpu_at(name)))
         return EXO_GONE;
     if (server_must_not_pass_time(here)) {
-        gate_reply_later(caller, server, registers);
+        gate_reply_later(server, registers);
         return (exo_result)registers->rax;
     }
     struct vcpu *client = vcpu_at(name);
-    gate_resume(here, server, name, &place);
-    client_restore(client, EXO_OK, registers);
-    slice_arm(caller->processor, client->timer);
+    gate_resume(here, server, name, client);
+    place_enter(&client->place, registers);
+    slice_arm(arch_processor(), client->timer);
     upcall_deliver(name, registers);
     return (exo_result)registers->rax;
 }

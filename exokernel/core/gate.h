@@ -11,10 +11,11 @@ static inline struct gate *gate_at(gate_name name)
     return &environment_page(name / GATES_PER_ENVIRONMENT)->gate[name % GATES_PER_ENVIRONMENT];
 }
 
-/* gate_call and gate_reply, if all is as usual: the caller's place becomes the next one's, the message registers stay.
- * Nothing was done if the transfer is 0: then take the long way, which also says why. */
-struct transfer gate_call_fast(uint64_t slot, struct place *place);
-struct transfer gate_reply_fast(uint64_t mode, struct place *place);
+/* gate_call and gate_reply, if all is as usual: where who runs now goes on, the message registers staying as they are. The machine
+ * has put where the caller goes on into vcpu_here()->place; no address there or in a gate is wild (sysret).
+ * NULL: nothing was done; take the long way, which also says why. */
+const struct place *gate_call_fast(uint64_t slot);
+const struct place *gate_reply_fast(void); /* mode 0 */
 
 /* Registers for one that comes back from gate_call, with what was kept in its vcpu when the call ended. */
 void gate_return(struct vcpu *client, struct exo_registers *registers);

@@ -64,7 +64,7 @@ exo_result call_large_create(const struct caller *caller, uint16_t capability, u
 exo_result call_large_free(const struct caller *caller, uint32_t frame)
 {
     const struct exo_frame *first = frame_named(frame);
-    uint32_t budget = SWEEP_MAX;
+    struct budget budget = {.left = SWEEP_MAX};
 
     if (!first)
         return EXO_BAD_NAME;

@@ -240,7 +240,7 @@ static void slice_idle(uint32_t processor, uint64_t now)
     if (self->idle)
         return;
     self->idle = 1;
-    arch_switch(0);
+    arch_idle();
 }
 
 /* Nobody runs: choose. Who is chosen may be taken by another processor meanwhile; then nobody is until the next interrupt. */
@@ -255,7 +255,7 @@ static void slice_next(uint32_t processor, uint64_t now, struct exo_registers *r
         self->idle = 0;
         if (vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
             slice_pay(processor, next);
-        arch_switch(next);
+        arch_switch(next, vcpu_at(next));
         slice_enter(next, registers);
         trace_record(EXO_TRACE_SWITCH, next, EXO_EVENT_START, self->slot);
     } else {
@@ -391,21 +391,21 @@ void slice_notice(vcpu_name name)
 
 exo_result call_slice_yield(const struct caller *caller, struct exo_registers *registers)
 {
-    struct processor *self = &kernel.processor[caller->processor];
-    const struct exo_slot *slot = slot_now(caller->processor);
+    struct processor *self = &kernel.processor[arch_processor()];
+    const struct exo_slot *slot = slot_now(arch_processor());
 
     if (!self->ending) {
         self->passed |= slot->vcpu == caller->vcpu ? PASSED_OWNER : 0;
         self->passed |= slot->borrower == caller->vcpu ? PASSED_BORROWER : 0;
     }
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
-    slice_leave(caller->processor, registers);
+    slice_leave(arch_processor(), registers);
     return (exo_result)registers->rax;
 }
 
 exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers *registers, uint16_t target, uint8_t vcpu)
 {
-    struct processor *self = &kernel.processor[caller->processor];
+    struct processor *self = &kernel.processor[arch_processor()];
     uint64_t generation = __atomic_load_n(&kernel.generation, __ATOMIC_ACQUIRE);
     frame_name environment;
 
@@ -420,47 +420,46 @@ exo_result call_slice_yield_to(const struct caller *caller, struct exo_registers
     if (!slice_claim(self, name, EXO_VCPU_READY))
         return EXO_BUSY;
 
-    self->target[target % RECENT_MAX] = (struct recent){
-        .slot = target, .generation = generation, .environment = caller->environment, .first = environment,
+    self->target[target % RECENT_MAX] = (struct recent_target){
+        .slot = target, .index = vcpu, .generation = generation, .caller = caller->vcpu, .vcpu = name,
     };
     vcpu_set(vcpu_at(caller->vcpu), EXO_VCPU_READY);
-    arch_switch(name);
+    arch_switch(name, vcpu_at(name));
     slice_enter(name, registers);
-    slice_arm(caller->processor, vcpu_at(name)->timer);
+    slice_arm(arch_processor(), vcpu_at(name)->timer);
     return (exo_result)registers->rax;
 }
 
-struct transfer slice_yield_fast(uint64_t target, uint64_t index, struct place *place)
+const struct place *slice_yield_fast(uint64_t target, uint64_t index)
 {
     struct processor *here = processor_here();
-    const struct recent *known = &here->target[target % RECENT_MAX];
+    const struct recent_target *known = &here->target[target % RECENT_MAX];
     vcpu_name self = here->running;
 
-    if (known->slot != target || known->environment != self / VCPUS_PER_ENVIRONMENT ||
-        known->generation != kernel.generation || index >= VCPUS_PER_ENVIRONMENT || here->ending)
-        return (struct transfer){0};
-    vcpu_name name = known->first * VCPUS_PER_ENVIRONMENT + (uint32_t)index;
+    if (known->slot != target || known->index != index || known->caller != self ||
+        known->generation != kernel.generation || here->ending)
+        return NULL;
+    vcpu_name name = known->vcpu;
     struct vcpu *vcpu = vcpu_at(name);
     if (vcpu->timer < here->armed || !slice_claim(here, name, EXO_VCPU_READY))
-        return (struct transfer){0};
+        return NULL;
     if (vcpu->resume != RESUME_EVENT) {
-        here->running = self;
         vcpu_set(vcpu, EXO_VCPU_READY);
-        return (struct transfer){0};
+        slice_unclaim(here, self);
+        return NULL;
     }
 
     vcpu_set(vcpu_here(), EXO_VCPU_READY);
+    arch_switch(name, vcpu);
     upcall_begin(vcpu);
-    *place = (struct place){.rflags = USER_FLAGS, .rip = vcpu->entry[EXO_ENTRY_EVENT]};
-    arch_switch(name);
-    return (struct transfer){.vcpu = name, .value = vcpu->address};
+    return &vcpu->start;
 }
 
 exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *registers, uint64_t deadline, uint32_t events,
                             uint8_t gates)
 {
     struct vcpu *vcpu = vcpu_at(caller->vcpu);
-    const uint32_t *pending = &context_page(caller->context)->pending;
+    const uint32_t *pending = &context_here()->pending;
 
     if (events & ~(uint32_t)SLEEP_EVENTS || gates > 1)
         return EXO_BAD_ARGUMENT;
@@ -468,7 +467,7 @@ exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *r
     uint32_t asleep = gates ? EXO_VCPU_WAITING : EXO_VCPU_ASLEEP;
     vcpu->timer = deadline;
     vcpu->wake = events;
-    slice_arm(caller->processor, deadline);
+    slice_arm(arch_processor(), deadline);
     if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
         return EXO_OK;
     if (gates) {
@@ -478,13 +477,13 @@ exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *r
     vcpu_set(vcpu, asleep);
     if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
         vcpu_move(vcpu, asleep, EXO_VCPU_READY);
-    slice_leave(caller->processor, registers);
+    slice_leave(arch_processor(), registers);
     return (exo_result)registers->rax;
 }
 
 exo_result call_timer_set(const struct caller *caller, uint64_t deadline)
 {
     vcpu_at(caller->vcpu)->timer = deadline;
-    slice_arm(caller->processor, deadline);
+    slice_arm(arch_processor(), deadline);
     return EXO_OK;
 }

@@ -16,6 +16,12 @@ void slice_interrupted(struct exo_registers *registers); /* after arch_interrupt
 
 /* This processor's running virtual processor, whose state was already changed, leaves: pick who comes next. */
 void slice_leave(uint32_t processor, struct exo_registers *registers);
+/* What was claimed is not kept: `before` runs on. */
+static inline void slice_unclaim(struct processor *here, vcpu_name before)
+{
+    __atomic_store_n(&here->running, before, __ATOMIC_RELEASE);
+    arch_interrupt(arch_processor()); /* an event for who runs here may have been missed meanwhile */
+}
 /* Make it RUNNING here if it is in the state `from`, so that no other processor has it; arch_switch must follow. */
 static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t from)
 {
@@ -27,12 +33,11 @@ static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t f
     __atomic_store_n(&here->running, name, __ATOMIC_RELEASE);
     if (vcpu_move(vcpu, from, EXO_VCPU_RUNNING))
         return true;
-    __atomic_store_n(&here->running, before, __ATOMIC_RELEASE);
-    arch_interrupt(arch_processor()); /* an event for who runs here may have been missed meanwhile */
+    slice_unclaim(here, before);
     return false;
 }
-/* slice_yield_to, if all is as usual: its address for rax, its place, and who it is; all other registers are 0. 0: nothing was done. */
-struct transfer slice_yield_fast(uint64_t target, uint64_t index, struct place *place);
+/* slice_yield_to, if all is as usual: where who runs now begins, all other registers being 0. NULL: nothing was done. */
+const struct place *slice_yield_fast(uint64_t target, uint64_t index);
 /* Enter it at its event entry, or let it return from gate_call, as it left. */
 void slice_enter(vcpu_name name, struct exo_registers *registers);
 /* Have this processor's timer fire at `deadline` at the latest. */

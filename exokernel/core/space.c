@@ -5,6 +5,8 @@
 #include <flush.h>
 #include <frame.h>
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 enum {
     MAP_RIGHTS = EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE, /* the same bits as the rights */
 };
@@ -26,9 +28,10 @@ static struct shadow_entry *shadow_at(binding_name binding)
     return &shadow_page(frame_at(binding / TABLE_ENTRIES)->link)[binding % TABLE_ENTRIES];
 }
 
-static void binding_link(binding_name binding, struct exo_frame *info)
+/* shadow is the binding's own entry. */
+static inline void binding_link(binding_name binding, struct shadow_entry *shadow, struct exo_frame *info)
 {
-    *shadow_at(binding) = (struct shadow_entry){.next = info->bindings, .previous = 0};
+    *shadow = (struct shadow_entry){.next = info->bindings, .previous = 0};
     if (info->bindings)
         shadow_at(info->bindings)->previous = binding;
     info->bindings = binding;
@@ -102,36 +105,39 @@ bool space_is_justified(binding_name binding)
     return frame_check(table->owner, entry_slot(entry), entry_may(entry) & MAP_RIGHTS, entry_frame(entry)) == EXO_OK;
 }
 
-/* A batch lies in memory that other processors may write: every word is read once. */
-static inline struct exo_mapping mapping_read(const struct caller *caller, uint32_t i)
+static inline struct exo_mapping mapping_of(uint64_t address, uint64_t entry, uint64_t way)
 {
-    const volatile uint64_t *source = (const volatile uint64_t *)&context_page(caller->context)->batch[i];
-    const uint64_t words[3] = {source[0], source[1], source[2]};
-    struct exo_mapping mapping;
+    return (struct exo_mapping){
+        .address = address, .table = (uint32_t)entry, .frame = entry >> 32, .capability = (uint16_t)way,
+        .flags = (uint16_t)(way >> 16), .more = way >> 32,
+    };
+}
 
-    _Static_assert(sizeof mapping == sizeof words, "three words");
-    __builtin_memcpy(&mapping, words, sizeof mapping);
-    return mapping;
+/* A batch lies in memory that other processors may write: every word is read once. */
+static inline struct exo_mapping mapping_read(uint32_t i)
+{
+    const volatile uint64_t *words = (const volatile uint64_t *)&context_here()->batch[i];
+
+    _Static_assert(sizeof(struct exo_mapping) == 3 * sizeof *words, "three words");
+    return mapping_of(words[0], words[1], words[2]);
 }
 
 /* The entries in a row, of one of the environment's own tables, that a mapping names. */
 struct run {
+    uint64_t *entry;
+    struct shadow_entry *shadow;
     binding_name first;
     uint32_t count;
     uint32_t level;
 };
 
-static inline exo_result run_find(const struct caller *caller, const struct exo_mapping *mapping, struct run *ret_run)
+static ALWAYS_INLINE exo_result run_find(const struct caller *caller, const struct exo_mapping *mapping, frame_name name,
+                                         uint32_t level, struct run *ret_run)
 {
-    const struct exo_frame *table = frame_named(mapping->table);
+    const struct exo_frame *table = frame_at(name);
 
-    if (!table)
-        return EXO_BAD_NAME;
     if (mapping->address & (EXO_FRAME_SIZE - 1) || mapping->address >= EXO_USER_LIMIT)
         return EXO_BAD_ARGUMENT;
-    uint32_t level = table_level(table);
-    if (!level)
-        return EXO_WRONG_KIND;
     if (table->owner != caller->environment || table->closing)
         return EXO_NO_RIGHT;
     uint32_t index = table_index(mapping->address, level);
@@ -139,7 +145,8 @@ static inline exo_result run_find(const struct caller *caller, const struct exo_
     if (index >= end || mapping->more >= end - index)
         return EXO_BAD_ARGUMENT;
     *ret_run = (struct run){
-        .first = frame_clamped(mapping->table) * TABLE_ENTRIES + index, .count = mapping->more + 1, .level = level,
+        .entry = &table_page(name)[index], .shadow = &shadow_page(table->link)[index],
+        .first = name * TABLE_ENTRIES + index, .count = mapping->more + 1, .level = level,
     };
     return EXO_OK;
 }
@@ -181,40 +188,54 @@ static uint32_t flags_of_kind(uint32_t kind, uint32_t level)
     }
 }
 
-/* What was found out last in a batch: neighbours mostly have the same claim and the same justification. */
+/* The justification that was looked up last: neighbours mostly have the same. It holds for frames of this stamp. */
 struct found {
+    const struct capability *by; /* NULL: nothing was looked up */
     uint64_t stamp;
-    uint32_t slot, rights;
+    uint32_t slot;
     uint32_t walks; /* how many more may be looked up */
 };
 
 enum { WALKS_MAX = 12 };
 
-/* OK, or why not; AGAIN: this batch has looked up enough. */
-static exo_result frame_is_allowed(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
-                                   struct found *found)
+/* All of what stands in a frame of this kind. */
+static bool covers_all(const struct capability *by, frame_name frame, uint32_t kind)
 {
-    const struct exo_frame *info = frame_at(frame);
-    uint32_t rights = mapping->flags & MAP_RIGHTS;
+    return capability_covers(by, frame) && (kind != EXO_FRAME_LARGE || capability_covers(by, frame + LARGE_FRAMES - 1));
+}
 
-    if (info->kind == EXO_FRAME_DATA && found->stamp == info->stamp && found->slot == mapping->capability &&
-        found->rights == rights && capability_covers(capability_at(capability_lookup(caller->environment, found->slot)), frame))
-        return EXO_OK;
+/* OK, or why not; AGAIN: this batch has looked up enough. */
+static exo_result found_fill(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
+                             const struct exo_frame *info, struct found *found)
+{
     if (found->walks == 0)
         return EXO_AGAIN;
     found->walks--;
-    exo_result result = frame_check(caller->environment, mapping->capability, rights, frame);
-    if (result == EXO_OK)
-        *found = (struct found){.stamp = info->stamp, .slot = mapping->capability, .rights = rights, .walks = found->walks};
-    return result;
+    capability_name name = capability_lookup(caller->environment, mapping->capability);
+    const struct capability *by = capability_live(name);
+    if (!by || by->kind != kind_of_claim(info) || !covers_all(by, frame, info->kind))
+        return EXO_BAD_CAPABILITY;
+    enum reach reach = capability_reach(name, by->id, info->stamp);
+    if (reach == REACH_NOTHING)
+        return EXO_BAD_CAPABILITY;
+    if (info->stamp && reach != REACH_STAMP)
+        return EXO_NO_RIGHT;
+    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .walks = found->walks};
+    return EXO_OK;
 }
 
-static exo_result may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
-                                 uint32_t level, struct found *found)
+static bool found_serves(const struct found *found, const struct exo_mapping *mapping, frame_name frame, const struct exo_frame *info)
 {
-    const struct exo_frame *info = frame_named(frame);
+    return found->by && found->by->kind == kind_of_claim(info) && found->stamp == info->stamp &&
+           found->slot == mapping->capability && covers_all(found->by, frame, info->kind);
+}
 
-    if (!info)
+static exo_result may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame, uint32_t level,
+                                 struct found *found)
+{
+    const struct exo_frame *info = frame_at(frame);
+
+    if (!frame)
         return EXO_BAD_NAME;
     uint32_t allowed = flags_of_kind(info->kind, level);
     if (!allowed)
@@ -227,58 +248,70 @@ static exo_result may_bind_frame(const struct caller *caller, const struct exo_m
         return EXO_NO_RIGHT;
     if (table_level(info) && info->progress >= TABLE_BINDINGS_MAX)
         return EXO_TAKEN;
-    return frame_is_allowed(caller, mapping, frame, found);
+    if (!found_serves(found, mapping, frame, info)) {
+        exo_result result = found_fill(caller, mapping, frame, info, found);
+        if (result < 0)
+            return result;
+    }
+    return mapping->flags & MAP_RIGHTS & ~found->by->rights ? EXO_NO_RIGHT : EXO_OK;
 }
 
-static bool flags_are_sound(uint32_t flags, uint32_t known)
+/* READ alone, with WRITE or with EXECUTE, and more that is known. */
+static ALWAYS_INLINE bool flags_are_sound(uint32_t flags, uint32_t more)
 {
-    return !(flags & ~known) && flags & EXO_MAP_READ && (flags & (EXO_MAP_WRITE | EXO_MAP_EXECUTE)) !=
-                                                            (EXO_MAP_WRITE | EXO_MAP_EXECUTE);
+    const uint32_t sound = 1 << EXO_MAP_READ | 1 << (EXO_MAP_READ | EXO_MAP_WRITE) | 1 << (EXO_MAP_READ | EXO_MAP_EXECUTE);
+
+    return !(flags & ~(MAP_RIGHTS | more)) && sound >> (flags & MAP_RIGHTS) & 1;
 }
 
 static exo_result table_link(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run)
 {
-    if (entry_is_present(*entry_at(run->first)))
+    if (entry_is_present(*run->entry))
         return EXO_TAKEN;
     exo_result result = may_bind_table(caller, mapping, run->level);
     if (result < 0)
         return result;
 
     frame_name child = frame_clamped(mapping->frame);
-    *entry_at(run->first) = entry_make_table(child);
-    binding_link(run->first, frame_at(child));
+    *run->entry = entry_make_table(child);
+    binding_link(run->first, run->shadow, frame_at(child));
     return 1;
+}
+
+static ALWAYS_INLINE void entry_write(const struct exo_mapping *mapping, const struct run *run, uint32_t i, frame_name frame,
+                                      uint32_t may)
+{
+    run->entry[i] = entry_make(frame, mapping->flags, may, mapping->capability);
+    binding_link(run->first + i, &run->shadow[i], frame_at(frame));
 }
 
 static exo_result frame_bind(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t i,
                              struct found *found)
 {
-    frame_name frame = mapping->frame + i;
-    binding_name binding = run->first + i;
+    frame_name frame = frame_clamped(mapping->frame + i);
 
-    if (entry_is_present(*entry_at(binding)))
+    if (entry_is_present(run->entry[i]))
         return EXO_TAKEN;
     exo_result result = may_bind_frame(caller, mapping, frame, run->level, found);
     if (result < 0)
         return result;
-
-    struct exo_frame *info = frame_at(frame_clamped(frame));
-    uint32_t rights = capability_at(capability_lookup(caller->environment, mapping->capability))->rights;
-    uint32_t may = flags_of_kind(info->kind, run->level) & rights & MAP_RIGHTS;
-    *entry_at(binding) = entry_make(frame, mapping->flags, may, mapping->capability);
-    binding_link(binding, info);
+    entry_write(mapping, run, i, frame, flags_of_kind(frame_at(frame)->kind, run->level) & found->by->rights & MAP_RIGHTS);
     return EXO_OK;
 }
 
-/* How many were bound, or why the first one was not. */
-static exo_result run_bind(const struct caller *caller, const struct exo_mapping *mapping, struct found *found)
+/* What a call does with each of its mappings: how many pages were changed, or why the first one was not. */
+typedef exo_result run_change(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                              struct found *found);
+
+static ALWAYS_INLINE exo_result run_bind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table,
+                                         uint32_t level, struct found *found)
 {
     struct run run;
 
-    exo_result result = run_find(caller, mapping, &run);
+    exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
-    if (!flags_are_sound(mapping->flags, MAP_RIGHTS | EXO_MAP_LARGE))
+    if (!flags_are_sound(mapping->flags, EXO_MAP_LARGE))
         return EXO_BAD_ARGUMENT;
     if (run.level > 1 && !(mapping->flags & EXO_MAP_LARGE))
         return table_link(caller, mapping, &run);
@@ -293,10 +326,10 @@ static exo_result run_bind(const struct caller *caller, const struct exo_mapping
 }
 
 /* This processor forgets removed or changed translations; the others when they pass the epoch. */
-static inline void run_forget(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t count)
+static ALWAYS_INLINE void run_forget(const struct exo_mapping *mapping, const struct run *run, uint32_t count)
 {
     flush_begin();
-    if (mapping->flags & EXO_MAP_LAZY || caller->environment != caller->self)
+    if (mapping->flags & EXO_MAP_LAZY)
         return;
     if (run->level > 1) {
         arch_flush_all();
@@ -306,89 +339,154 @@ static inline void run_forget(const struct caller *caller, const struct exo_mapp
         arch_flush_page(mapping->address + (uint64_t)i * EXO_FRAME_SIZE);
 }
 
-static exo_result run_unbind(const struct caller *caller, const struct exo_mapping *mapping)
+static ALWAYS_INLINE exo_result run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table,
+                                           uint32_t level, struct found *found)
 {
     struct run run;
     uint32_t done = 0;
 
-    exo_result result = run_find(caller, mapping, &run);
+    (void)found;
+    exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
     if (mapping->flags & ~EXO_MAP_LAZY || mapping->frame || mapping->capability)
         return EXO_BAD_ARGUMENT;
-    for (; done < run.count && entry_is_present(*entry_at(run.first + done)); done++)
+    for (; done < run.count && entry_is_present(run.entry[done]); done++)
         space_clear_entry(run.first + done);
     if (done == 0)
         return EXO_WRONG_KIND;
-    run_forget(caller, mapping, &run, done);
+    run_forget(mapping, &run, done);
     return done;
 }
 
-static exo_result run_protect(const struct caller *caller, const struct exo_mapping *mapping)
+static ALWAYS_INLINE exo_result run_protect(const struct caller *caller, const struct exo_mapping *mapping, frame_name table,
+                                            uint32_t level, struct found *found)
 {
     struct run run;
     uint32_t done = 0;
 
-    exo_result result = run_find(caller, mapping, &run);
+    (void)found;
+    exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
-    if (!flags_are_sound(mapping->flags, MAP_RIGHTS | EXO_MAP_AGE | EXO_MAP_CLEAN | EXO_MAP_LAZY) || mapping->frame ||
+    if (!flags_are_sound(mapping->flags, EXO_MAP_AGE | EXO_MAP_CLEAN | EXO_MAP_LAZY) || mapping->frame ||
         mapping->capability)
         return EXO_BAD_ARGUMENT;
     const struct entry_plan plan = entry_plan(mapping->flags, run.level > 1);
-    uint64_t *entry = entry_at(run.first);
-    for (; done < run.count && !(plan.required & ~entry[done]); done++)
-        entry_change(&entry[done], &plan);
+    for (; done < run.count && !(plan.required & ~run.entry[done]); done++)
+        entry_change(&run.entry[done], &plan);
     if (done == 0)
-        return entry_is_present(*entry) && (run.level == 1 || entry_flags(*entry) & EXO_MAP_LARGE) ? EXO_NO_RIGHT : EXO_WRONG_KIND;
-    run_forget(caller, mapping, &run, done);
+        return entry_is_present(*run.entry) && (run.level == 1 || entry_flags(*run.entry) & EXO_MAP_LARGE) ? EXO_NO_RIGHT :
+                                                                                                          EXO_WRONG_KIND;
+    run_forget(mapping, &run, done);
     return done;
+}
+
+static ALWAYS_INLINE exo_result mapping_change(const struct caller *caller, const struct exo_mapping *mapping, struct found *found,
+                                               run_change *change)
+{
+    frame_name table = frame_clamped(mapping->table);
+    uint32_t level = table_level(frame_at(table));
+
+    if (!table)
+        return EXO_BAD_NAME;
+    return level ? change(caller, mapping, table, level, found) : EXO_WRONG_KIND;
 }
 
 exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping)
 {
     struct found found = {.walks = WALKS_MAX};
 
-    return run_bind(caller, mapping, &found);
+    return mapping_change(caller, mapping, &found, run_bind);
 }
 
-enum change { CHANGE_BIND, CHANGE_PROTECT, CHANGE_UNBIND };
-
-/* Entry by entry of the batch, until one cannot be done whole or `limit` pages are. */
-static exo_result batch_apply(const struct caller *caller, uint32_t count, enum change change, uint32_t limit)
+/* One mapping after the other, until one cannot be done whole or the budget of pages is used up. */
+static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct exo_mapping mapping, uint64_t further,
+                                             run_change *change)
 {
     struct found found = {.walks = WALKS_MAX};
     uint32_t done = 0;
 
-    if (count == 0 || count > limit)
+    if (further > MAPPINGS_MAX)
         return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        struct exo_mapping mapping = mapping_read(caller, i);
-        exo_result result = EXO_BAD_ARGUMENT;
-
-        if (mapping.more < limit - done)
-            result = change == CHANGE_BIND ? run_bind(caller, &mapping, &found) :
-                     change == CHANGE_PROTECT ? run_protect(caller, &mapping) : run_unbind(caller, &mapping);
+    for (uint32_t i = 0;; i++) {
+        exo_result result = mapping.more < BATCH_MAX - done ? mapping_change(caller, &mapping, &found, change) : EXO_BAD_ARGUMENT;
         if (result < 0)
             return done ? done : result;
         done += result;
-        if (result <= mapping.more || done == limit)
+        if (i == further || result <= mapping.more || done == BATCH_MAX)
             return done;
+        mapping = mapping_read(i);
     }
-    return done;
 }
 
-exo_result call_space_bind(const struct caller *caller, uint32_t count)
+static __attribute__((noinline)) exo_result batch_bind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way,
+                                                       uint64_t further)
 {
-    return batch_apply(caller, count, CHANGE_BIND, BIND_MAX);
+    return batch_change(caller, mapping_of(address, entry, way), further, run_bind);
 }
 
-exo_result call_space_protect(const struct caller *caller, uint32_t count)
+static __attribute__((noinline)) exo_result batch_protect(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way,
+                                                          uint64_t further)
 {
-    return batch_apply(caller, count, CHANGE_PROTECT, BATCH_MAX);
+    return batch_change(caller, mapping_of(address, entry, way), further, run_protect);
 }
 
-exo_result call_space_unbind(const struct caller *caller, uint32_t count)
+static __attribute__((noinline)) exo_result batch_unbind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way,
+                                                         uint64_t further)
 {
-    return batch_apply(caller, count, CHANGE_UNBIND, BATCH_MAX);
+    return batch_change(caller, mapping_of(address, entry, way), further, run_unbind);
+}
+
+typedef exo_result batch_call(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further);
+
+/* One page of a TABLE1, which is most, goes by code of its own, without loops; all else as a batch. */
+static ALWAYS_INLINE exo_result page_or_batch(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way,
+                                              uint64_t further, run_change *change, batch_call *batch)
+{
+    struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
+    frame_name table = frame_clamped(mapping.table);
+    struct found found = {.walks = WALKS_MAX};
+
+    if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1)
+        return change(caller, &mapping, table, 1, &found);
+    return batch(caller, address, entry, way, further);
+}
+
+/* Is this a page of data whose justification owns it and was checked lately? What is not so common goes the long way. */
+static ALWAYS_INLINE bool page_is_plain(const struct exo_mapping *mapping, frame_name frame, const struct capability *by)
+{
+    const struct exo_frame *info = frame_at(frame);
+
+    return info->kind == EXO_FRAME_DATA && !info->closing && by && by->kind == EXO_KIND_FRAMES && by->state == CAPABILITY_LIVE &&
+           frame - by->first < by->count && !(mapping->flags & ~by->rights) && by->id == info->stamp &&
+           arch_check_is_noted(by->id);
+}
+
+exo_result call_space_bind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further)
+{
+    struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
+    frame_name table = frame_clamped(mapping.table);
+    struct run run;
+
+    if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1 &&
+        run_find(caller, &mapping, table, 1, &run) == EXO_OK && flags_are_sound(mapping.flags, 0) && !entry_is_present(*run.entry)) {
+        frame_name frame = frame_clamped(mapping.frame);
+        const struct capability *by = capability_of(caller->environment, mapping.capability);
+        if (page_is_plain(&mapping, frame, by)) {
+            entry_write(&mapping, &run, 0, frame, by->rights & MAP_RIGHTS);
+            return 1;
+        }
+    }
+    return batch_bind(caller, address, entry, way, further);
+}
+
+exo_result call_space_protect(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further)
+{
+    return page_or_batch(caller, address, entry, way, further, run_protect, batch_protect);
+}
+
+exo_result call_space_unbind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further)
+{
+    return page_or_batch(caller, address, entry, way, further, run_unbind, batch_unbind);
 }

@@ -46,12 +46,12 @@ struct capability_table {
 
 enum vcpu_resume {
     RESUME_EVENT,  /* enter the event entry with what is pending */
-    RESUME_CALLER, /* return from gate_call with .status */
+    RESUME_CALLER, /* return from gate_call to .place with .message */
 };
 
-/* Where user code was: what a control transfer changes of its state beside two registers. In the order of trap entry. */
+/* Where user code goes on: all that a control transfer changes of the registers. */
 struct place {
-    uint64_t rflags, rip, rsp;
+    uint64_t rflags, rip, rsp, rax, rdi;
 };
 
 enum { MESSAGE_REGISTERS = 11 }; /* rsi, rdx, r10, r8, r9, rbx, rbp, r12 to r15 */
@@ -65,14 +65,13 @@ struct vcpu {
     uint32_t wake;    /* events that end its sleep */
     vcpu_name callee; /* whom it called, while CALLING; who changes it to 0 by compare-and-swap ends the call */
     vcpu_name caller; /* whom it serves, or 0 */
-    uint64_t address; /* of the context page, in its own space */
-    uint64_t entry[3];
-    uint64_t timer; /* ns; EXO_NEVER */
-    struct place place; /* where gate_call returns to */
-    uint64_t message[MESSAGE_REGISTERS]; /* with RESUME_CALLER: the reply */
-    int64_t status;     /* what gate_call will return */
+    struct place start; /* its event entry, with the address of its context page in its own space */
+    struct place place; /* where gate_call returns to; rax is OK unless the call was ended (vcpu_end_call) */
+    uint64_t entry[2];  /* exception, foreign */
+    uint64_t timer;     /* ns; EXO_NEVER */
     uint64_t excess_ns; /* used past slice ends, not repaid */
-};
+    uint64_t message[MESSAGE_REGISTERS]; /* with RESUME_CALLER: the reply */
+} __attribute__((aligned(256))); /* its size: an index is a shift */
 
 struct gate {
     uint64_t stamp; /* id of the capability that opened it; 0: closed */
@@ -103,7 +102,7 @@ struct environment {
     frame_name tables[TABLES_PER_ENVIRONMENT];
     struct revocation revocation[REVOCATIONS_PER_ENVIRONMENT]; /* that it asked for */
     struct gate gate[GATES_PER_ENVIRONMENT];
-    struct vcpu vcpu[VCPUS_PER_ENVIRONMENT];
+    struct vcpu vcpu[VCPUS_PER_ENVIRONMENT] __attribute__((aligned(sizeof(struct vcpu) * VCPUS_PER_ENVIRONMENT)));
 };
 
 /* A frame's `closing`: nothing new binds to or in it. */
@@ -114,21 +113,20 @@ struct shadow_entry {
     binding_name next, previous; /* 0: none */
 };
 
-/* Who runs next, and the values of its rax (low half) and rdi (high half). vcpu 0: nobody else. */
-struct transfer {
-    uint64_t vcpu, value;
+/* Checks that a processor made lately for `caller`; good while nothing anywhere ceased to be valid (kernel.generation). */
+struct recent_gate {
+    uint64_t slot; /* of the GATE capability */
+    uint64_t generation;
+    vcpu_name caller;
+    vcpu_name vcpu;     /* that serves the gate */
+    struct place place; /* where it is entered */
 };
 
-/* A check that a processor made lately; good while nothing anywhere ceased to be valid (kernel.generation). */
-struct recent {
-    uint64_t slot; /* of the capability, in the tables of `environment` */
+struct recent_target {
+    uint64_t slot, index; /* of the ENVIRONMENT capability, and of one of its virtual processors */
     uint64_t generation;
-    frame_name environment;
-    uint32_t first;        /* what the capability names: an environment or a gate */
-    uint64_t entry, stack; /* of the gate */
-    uint64_t value;        /* badge | index of the gate << 32 */
-    vcpu_name vcpu;        /* that serves the gate */
-    uint32_t reserved[3];
+    vcpu_name caller;
+    vcpu_name vcpu; /* that one */
 };
 
 enum passed { PASSED_OWNER = 1, PASSED_BORROWER = 2 };
@@ -139,16 +137,16 @@ struct processor {
     vcpu_name payer;   /* whose time it is */
     uint32_t slot;     /* name of the current slot */
     uint32_t passed;   /* who gave up the rest of this slot: PASSED_ bits */
-    uint32_t ending;   /* 1: the end upcall was given; grace is the deadline */
-    uint32_t idle;     /* 1: it halts; since idle_since */
     uint32_t traced;   /* records ever written to its trace ring */
+    uint8_t ending;    /* 1: the end upcall was given; grace is the deadline */
+    uint8_t idle;      /* 1: it halts; since idle_since */
     uint64_t slot_end; /* ns */
     uint64_t grace;    /* ns */
     uint64_t armed;    /* what its timer was last set to, ns; EXO_NEVER once it fired */
     uint64_t asked;    /* when it was last interrupted for a flush, ns */
     uint64_t idle_since; /* ns; idle time before it is in the processor's table entry */
-    struct recent gate[RECENT_MAX];   /* GATE capabilities with EXECUTE, by slot */
-    struct recent target[RECENT_MAX]; /* ENVIRONMENT capabilities with RUN, by slot */
+    struct recent_gate gate[RECENT_MAX];     /* GATE capabilities with EXECUTE, by slot */
+    struct recent_target target[RECENT_MAX]; /* ENVIRONMENT capabilities with RUN, by slot */
 };
 
 struct kernel {
@@ -162,9 +160,7 @@ extern struct kernel kernel;
 
 /* Who calls: filled in once by the dispatcher, after the subject was checked. */
 struct caller {
-    uint32_t processor;
     vcpu_name vcpu;         /* the virtual processor that called */
-    frame_name environment; /* the environment that the call acts as: alive */
-    frame_name self;        /* the calling environment itself */
-    frame_name context;     /* the calling virtual processor's context page */
+    frame_name self;        /* its environment */
+    frame_name environment; /* that the call acts as: alive */
 };

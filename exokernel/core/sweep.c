@@ -8,59 +8,81 @@
 #include <space.h>
 #include <vcpu.h>
 
-/* What steps cost, in the units of SWEEP_MAX: about 16 instructions, capabilities at their deepest. */
-enum { COST_FRAME = 1, COST_CLAIM = 12, COST_BINDING = 16, COST_TABLE = 160 };
-
-static bool budget_spend(uint32_t *budget, uint32_t cost)
+bool budget_spend(struct budget *budget, uint32_t cost)
 {
-    if (*budget == 0)
+    if (budget->is_used && budget->left < cost)
         return false;
-    *budget -= cost < *budget ? cost : *budget;
+    budget->left -= cost < budget->left ? cost : budget->left;
     return true;
 }
 
-bool sweep_unbind(frame_name frame, uint32_t *budget)
+uint32_t budget_count(const struct budget *budget, uint32_t cost, uint32_t most)
+{
+    uint32_t count = budget->left / cost;
+
+    if (count == 0 && !budget->is_used)
+        count = 1;
+    return count < most ? count : most;
+}
+
+static void binding_clear(binding_name binding, struct budget *budget)
+{
+    space_clear_entry(binding);
+    flush_begin();
+    budget->is_used = true;
+}
+
+bool sweep_unbind(frame_name frame, struct budget *budget)
 {
     const struct exo_frame *info = frame_at(frame);
 
     while (info->bindings) {
-        if (!budget_spend(budget, COST_BINDING))
+        if (!budget_spend(budget, COST_CLEAR))
             return false;
-        space_clear_entry(info->bindings);
-        flush_begin();
+        binding_clear(info->bindings, budget);
     }
     return true;
 }
 
-/* The virtual processors of an environment, off their processors. False: one is still on another processor. */
-static bool environment_is_stopped(frame_name environment)
+bool sweep_stop(frame_name environment, struct budget *budget)
 {
     bool stopped = true;
 
-    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
+    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++) {
+        if (!environment_page(environment)->vcpu[i].context)
+            continue;
+        if (!budget_spend(budget, COST_STOP))
+            return false;
         stopped &= vcpu_stop_now(environment * VCPUS_PER_ENVIRONMENT + i);
+        budget->is_used = true;
+    }
     return stopped;
 }
 
 /* Clear the entries from the frame's progress up to end. */
-static bool table_clear(frame_name frame, uint32_t end, uint32_t *budget)
+static bool table_clear(frame_name frame, uint32_t end, struct budget *budget)
 {
     struct exo_frame *info = frame_at(frame);
-    const uint64_t *entry = table_page(frame);
 
-    for (uint32_t i = info->progress; i < end; i++) {
-        if (!entry_is_present(entry[i]))
-            continue;
-        info->progress = i;
-        if (!budget_spend(budget, COST_BINDING))
+    while (info->progress < end) {
+        const uint64_t *start = table_page(frame) + info->progress, *entry = start;
+        uint32_t most = budget_count(budget, COST_SKIP, end - info->progress);
+
+        while (entry < start + most && !entry_is_present(*entry))
+            entry++;
+        budget_spend(budget, (entry - start) * COST_SKIP);
+        budget->is_used |= entry > start;
+        info->progress += entry - start;
+        if (info->progress == end)
+            return true;
+        if (entry == start + most || !budget_spend(budget, COST_CLEAR))
             return false;
-        space_clear_entry(frame * TABLE_ENTRIES + i);
-        flush_begin();
+        binding_clear(frame * TABLE_ENTRIES + info->progress, budget);
     }
     return true;
 }
 
-static bool table_undo(frame_name frame, uint32_t *budget)
+static bool table_undo(frame_name frame, struct budget *budget)
 {
     struct exo_frame *info = frame_at(frame);
     uint32_t level = table_level(info);
@@ -68,11 +90,11 @@ static bool table_undo(frame_name frame, uint32_t *budget)
     frame_name shadow = info->link;
 
     if (level == TABLE_LEVELS && environment_page(info->owner)->root == frame) {
-        if (!environment_is_stopped(info->owner))
+        if (!sweep_stop(info->owner, budget))
             return false;
         environment_page(info->owner)->root = 0;
     }
-    if (!budget_spend(budget, COST_TABLE) || !table_clear(frame, end, budget))
+    if (!table_clear(frame, end, budget))
         return false;
     frame_at(shadow)->kind = EXO_FRAME_DATA;
     frame_at(shadow)->link = 0;
@@ -80,25 +102,26 @@ static bool table_undo(frame_name frame, uint32_t *budget)
 }
 
 /* The virtual processor that uses this context page stops. */
-static bool context_undo(frame_name frame)
+static bool context_undo(frame_name frame, struct budget *budget)
 {
     frame_name owner = frame_at(frame)->owner;
 
     for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++) {
         const struct vcpu *vcpu = &environment_page(owner)->vcpu[i];
         if (vcpu->context == frame)
-            return vcpu_stop_now(owner * VCPUS_PER_ENVIRONMENT + i);
+            return budget_spend(budget, COST_STOP) && vcpu_stop_now(owner * VCPUS_PER_ENVIRONMENT + i);
     }
     return true;
 }
 
-static bool large_undo(frame_name first, uint32_t *budget)
+static bool large_undo(frame_name first, struct budget *budget)
 {
     struct exo_frame *info = frame_at(first);
 
     for (; info->progress > 0; info->progress--) {
-        if (!budget_spend(budget, COST_FRAME))
+        if (!budget_spend(budget, COST_PART))
             return false;
+        budget->is_used = true;
         frame_at(first + info->progress)->kind = EXO_FRAME_DATA;
         frame_at(first + info->progress)->link = 0;
     }
@@ -113,12 +136,14 @@ static frame_name frame_of_whole(frame_name frame)
     return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART ? info->link : frame;
 }
 
-bool sweep_undo(frame_name part, uint32_t *budget)
+bool sweep_undo(frame_name part, struct budget *budget)
 {
     frame_name frame = frame_of_whole(part);
     struct exo_frame *info = frame_at(frame);
     bool done = true;
 
+    if (!budget_spend(budget, COST_UNDO))
+        return false;
     if (!info->closing)
         info->closing = CLOSING_BY_SWEEP;
     if (!sweep_unbind(frame, budget))
@@ -126,7 +151,7 @@ bool sweep_undo(frame_name part, uint32_t *budget)
     if (table_level(info))
         done = table_undo(frame, budget);
     else if (info->kind == EXO_FRAME_CONTEXT)
-        done = context_undo(frame);
+        done = context_undo(frame, budget);
     else if (info->kind == EXO_FRAME_LARGE)
         done = large_undo(frame, budget);
     if (!done)
@@ -161,56 +186,59 @@ static bool pass_is_under_way(frame_name frame)
            capability->count > 0 && capability->first == frame;
 }
 
-static void capability_advance(capability_name name)
+static void capability_advance(capability_name name, uint32_t count, struct budget *budget)
 {
     struct capability *capability = capability_at(name);
 
-    capability->first++;
-    capability->count--;
+    capability->first += count;
+    capability->count -= count;
     if (capability->count == 0)
         capability->id = system_info()->flush_epoch;
+    budget->is_used = true;
 }
 
-static bool pass_continue(frame_name frame, uint32_t *budget)
+/* A binding of a frame: cleared if nothing justifies it any more. */
+static void binding_sweep(binding_name binding, struct budget *budget)
+{
+    if (!space_is_justified(binding))
+        binding_clear(binding, budget);
+}
+
+static bool pass_continue(frame_name frame, struct budget *budget)
 {
     struct exo_frame *info = frame_at(frame);
+    uint32_t cost = info->kind == EXO_FRAME_LARGE ? 2 * COST_BINDING : COST_BINDING;
 
     while ((binding_name)info->link) {
         binding_name binding = (binding_name)info->link;
 
-        if (!budget_spend(budget, COST_BINDING))
+        if (!budget_spend(budget, cost))
             return false;
-        if (space_is_justified(binding)) {
-            info->link = (info->link & ~(uint64_t)UINT32_MAX) | space_next_binding(binding);
-        } else {
-            space_clear_entry(binding);
-            flush_begin();
-        }
+        info->link = (info->link & ~(uint64_t)UINT32_MAX) | space_next_binding(binding);
+        binding_sweep(binding, budget);
+        budget->is_used = true;
     }
     return true;
 }
 
 /* A page table's link is its shadow, so there is no place for a pass: but it has TABLE_BINDINGS_MAX bindings at most. */
-static bool table_bindings_sweep(frame_name frame, uint32_t *budget)
+static bool table_bindings_sweep(frame_name frame, struct budget *budget)
 {
     binding_name binding = frame_at(frame)->bindings;
 
+    if (binding && !budget_spend(budget, frame_at(frame)->progress * COST_BINDING))
+        return false;
     for (uint32_t i = 0; binding && i < TABLE_BINDINGS_MAX; i++) {
         binding_name next = space_next_binding(binding);
 
-        if (!budget_spend(budget, COST_BINDING))
-            return false;
-        if (!space_is_justified(binding)) {
-            space_clear_entry(binding);
-            flush_begin();
-        }
+        binding_sweep(binding, budget);
         binding = next;
     }
     return true;
 }
 
 /* Break the frame's unjustified bindings. True when the closing capability may advance past it. */
-static bool bindings_sweep(frame_name frame, capability_name name, uint32_t *budget)
+static bool bindings_sweep(frame_name frame, capability_name name, struct budget *budget)
 {
     struct exo_frame *info = frame_at(frame);
 
@@ -226,7 +254,7 @@ static bool bindings_sweep(frame_name frame, capability_name name, uint32_t *bud
         capability_name other = info->link >> 32;
         if (!pass_continue(frame, budget))
             return false;
-        capability_advance(other);
+        capability_advance(other, 1, budget);
         pass_begin(info, name);
     } else if (!pass_is_under_way(frame)) {
         pass_begin(info, name);
@@ -268,23 +296,27 @@ struct claim {
     bool is_live;
 };
 
-static bool claim_look(struct claim *last, const struct exo_frame *info, uint32_t *budget)
+/* False: no budget for the answer. */
+static bool claim_look(struct claim *last, capability_name name, uint64_t stamp, struct budget *budget)
 {
-    if (last->name != info->capability || last->stamp != info->stamp) {
-        budget_spend(budget, COST_CLAIM);
-        *last = (struct claim){info->capability, info->stamp, claim_is_live(info->capability, info->stamp)};
-    }
-    return last->is_live;
+    if (last->name == name && last->stamp == stamp)
+        return true;
+    if (!budget_spend(budget, COST_CLAIM))
+        return false;
+    *last = (struct claim){name, stamp, claim_is_live(name, stamp)};
+    return true;
 }
 
 /* One frame of a closing range. OK: done with it; AGAIN; or an environment to reap. */
-static exo_result frame_sweep(frame_name frame, capability_name name, struct claim *last, uint32_t *budget)
+static exo_result frame_sweep(frame_name frame, capability_name name, struct claim *last, struct budget *budget)
 {
     const struct exo_frame *info = frame_named(frame);
 
     if (!info || !info->capability)
         return EXO_OK;
-    if (claim_look(last, info, budget))
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    if (last->is_live)
         return bindings_sweep(frame, name, budget) ? EXO_OK : EXO_AGAIN;
     frame_name environment = environment_of(frame);
     if (environment && capability_at(name)->kind == EXO_KIND_ENVIRONMENT && environment_is_dying(environment))
@@ -292,6 +324,8 @@ static exo_result frame_sweep(frame_name frame, capability_name name, struct cla
     if (environment && environment_goes_elsewhere(environment, capability_holder(name)))
         return EXO_OK;
     if (environment) {
+        if (!budget_spend(budget, COST_KILL))
+            return EXO_AGAIN;
         environment_kill(environment);
         return environment;
     }
@@ -301,12 +335,32 @@ static exo_result frame_sweep(frame_name frame, capability_name name, struct cla
     return EXO_OK;
 }
 
-static void slot_sweep(uint32_t slot)
+static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *budget)
 {
     const struct exo_slot *info = slot_at(slot);
 
-    if (info->capability && !claim_is_live(info->capability, info->stamp))
+    if (!info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    if (!last->is_live)
         slot_clear(slot);
+    return EXO_OK;
+}
+
+/* Frames that nobody owns, at the beginning of what is left. */
+static void unowned_skip(capability_name name, struct budget *budget)
+{
+    const struct capability *capability = capability_at(name);
+    uint32_t left = capability->first < kernel.frame_count ? kernel.frame_count - capability->first : 0;
+    uint32_t most = budget_count(budget, COST_SKIP, left < capability->count ? left : capability->count);
+    const struct exo_frame *start = frame_at(capability->first), *info = start;
+
+    while (info < start + most && !info->capability)
+        info++;
+    budget_spend(budget, (info - start) * COST_SKIP);
+    if (info > start)
+        capability_advance(name, info - start, budget);
 }
 
 void sweep_begin(capability_name name)
@@ -322,23 +376,35 @@ void sweep_begin(capability_name name)
     }
 }
 
-exo_result sweep_continue(capability_name name, uint32_t *budget)
+/* What is left of a closing range. OK: nothing. */
+static exo_result range_sweep(capability_name name, struct budget *budget)
 {
-    struct capability *capability = capability_at(name);
+    const struct capability *capability = capability_at(name);
     struct claim last = {0};
 
     while (capability->count > 0) {
-        if (!budget_spend(budget, COST_FRAME))
+        bool is_slot = capability->kind == EXO_KIND_SLOTS;
+
+        if (!budget_spend(budget, COST_LOOK))
             return EXO_AGAIN;
-        if (capability->kind == EXO_KIND_SLOTS) {
-            slot_sweep(capability->first);
-        } else {
-            exo_result result = frame_sweep(capability->first, name, &last, budget);
-            if (result != EXO_OK)
-                return result;
-        }
-        capability_advance(name);
+        exo_result result = is_slot ? slot_sweep(capability->first, &last, budget) :
+                            frame_sweep(capability->first, name, &last, budget);
+        if (result != EXO_OK)
+            return result;
+        capability_advance(name, 1, budget);
+        if (!is_slot)
+            unowned_skip(name, budget);
     }
+    return EXO_OK;
+}
+
+exo_result sweep_continue(capability_name name, struct budget *budget)
+{
+    struct capability *capability = capability_at(name);
+
+    exo_result result = range_sweep(name, budget);
+    if (result != EXO_OK)
+        return result;
     if (!flush_is_over(capability->id))
         return EXO_AGAIN;
     *capability = (struct capability){0};

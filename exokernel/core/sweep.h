@@ -1,17 +1,44 @@
 /*
  * What follows the end of a capability or an environment: walking what it covered, breaking the bindings that
- * nothing justifies any more, taking donated frames apart. In steps: a budget of SWEEP_MAX bounds the work of one call.
+ * nothing justifies any more, taking donated frames apart. In steps: a budget of SWEEP_MAX instructions bounds the work of
+ * one call. Its first piece is done whatever it costs, so that every call gets on.
  */
 #pragma once
 #include <state.h>
 
+/* What the pieces cost at most, in instructions: capabilities at their deepest, eight processors. */
+enum {
+    COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table, an empty entry of a page table */
+    COST_LOOK = 60,     /* any other frame or slot */
+    COST_CLAIM = 260,   /* a claim unlike the last one */
+    COST_UNDO = 90,     /* a frame's use, beside what follows */
+    COST_CLEAR = 90,    /* a binding */
+    COST_BINDING = 400, /* is it still justified? If not, it is cleared */
+    COST_PART = 20,     /* a part of a 2 MiB frame */
+    COST_STOP = 900,    /* a virtual processor */
+    COST_KILL = 1700,   /* an environment */
+    COST_LOANS = 1700,  /* a processor's slots */
+};
+
+struct budget {
+    uint32_t left;
+    bool is_used; /* something was done that lasts */
+};
+
+/* May a piece of this cost be done? */
+bool budget_spend(struct budget *budget, uint32_t cost);
+/* How many such pieces may be done, of at most so many. */
+uint32_t budget_count(const struct budget *budget, uint32_t cost, uint32_t most);
+
 /* Take a frame out of whatever use it has: bindings of it broken, entries in it cleared. True when done: then it is an unbound DATA
  * frame of its owner, and its new epoch has begun. The frame is not an environment or a capability table. */
-bool sweep_undo(frame_name frame, uint32_t *budget);
+bool sweep_undo(frame_name frame, struct budget *budget);
 /* Break all bindings of a frame. True when none is left. */
-bool sweep_unbind(frame_name frame, uint32_t *budget);
+bool sweep_unbind(frame_name frame, struct budget *budget);
+/* Stop an environment's virtual processors. True when none is left. */
+bool sweep_stop(frame_name environment, struct budget *budget);
 /* Begin to end a capability: nothing new is derived from it, bound or taken under it. */
 void sweep_begin(capability_name name);
 /* Go on with a CLOSING capability. OK: its slot is empty. AGAIN: more to do. Above zero: the frame of an environment that
  * was owned under it and is dying now: reap it first. */
-exo_result sweep_continue(capability_name name, uint32_t *budget);
+exo_result sweep_continue(capability_name name, struct budget *budget);

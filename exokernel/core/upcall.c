@@ -5,9 +5,8 @@
 
 static void upcall_enter(const struct vcpu *vcpu, struct exo_registers *registers)
 {
-    *registers = (struct exo_registers){
-        .rax = vcpu->address, .rip = vcpu->entry[EXO_ENTRY_EVENT], .rflags = USER_FLAGS,
-    };
+    *registers = (struct exo_registers){0};
+    place_enter(&vcpu->start, registers);
 }
 
 void upcall_start(vcpu_name name, struct exo_registers *registers)

@@ -15,10 +15,20 @@ static inline void upcall_mark(frame_name context, uint32_t events)
         __atomic_fetch_or(&context_page(context)->pending, events, __ATOMIC_SEQ_CST);
 }
 
-/* Fill the context page in for an entry at the event entry: START and FRESH become pending. */
+static inline void place_enter(const struct place *place, struct exo_registers *registers)
+{
+    registers->rflags = place->rflags;
+    registers->rip = place->rip;
+    registers->rsp = place->rsp;
+    registers->rax = place->rax;
+    registers->rdi = place->rdi;
+    registers->rcx = registers->r11 = 0;
+}
+
+/* Fill the context page of who was just switched to in for an entry at its event entry: START and FRESH become pending. */
 static inline void upcall_begin(const struct vcpu *vcpu)
 {
-    struct exo_context *context = context_page(vcpu->context);
+    struct exo_context *context = context_here();
 
     context->event_busy = 1;
     context->excess_ns = vcpu->excess_ns;

@@ -45,7 +45,7 @@ bool vcpu_end_call(vcpu_name name, vcpu_name callee, int64_t status)
     __atomic_compare_exchange_n(&vcpu_at(callee)->caller, &expected, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < MESSAGE_REGISTERS; i++)
         client->message[i] = 0;
-    client->status = status;
+    client->place.rax = (uint64_t)status;
     vcpu_set(client, EXO_VCPU_READY);
     return true;
 }
@@ -89,6 +89,19 @@ static bool vcpu_turn_off(struct vcpu *vcpu)
     return state != EXO_VCPU_RUNNING && state != EXO_VCPU_CALLING && vcpu_move(vcpu, state, EXO_VCPU_OFF);
 }
 
+bool vcpu_halt(vcpu_name name)
+{
+    struct vcpu *vcpu = vcpu_at(name);
+
+    if (!vcpu->context)
+        return true;
+    vcpu->stop = 1;
+    if (vcpu_state(vcpu) == EXO_VCPU_CALLING && vcpu->callee)
+        vcpu_end_call(name, vcpu->callee, EXO_GONE);
+    bool off = vcpu_turn_off(vcpu);
+    return !vcpu_interrupt(name) && off;
+}
+
 bool vcpu_stop_now(vcpu_name name)
 {
     struct vcpu *vcpu = vcpu_at(name);
@@ -96,11 +109,7 @@ bool vcpu_stop_now(vcpu_name name)
 
     if (!context)
         return true;
-    vcpu->stop = 1;
-    if (vcpu_state(vcpu) == EXO_VCPU_CALLING && vcpu->callee)
-        vcpu_end_call(name, vcpu->callee, EXO_GONE);
-    bool off = vcpu_turn_off(vcpu);
-    if (vcpu_interrupt(name) || !off)
+    if (!vcpu_halt(name))
         return false;
     vcpu_give_up(name);
     *vcpu = (struct vcpu){0};
@@ -135,7 +144,7 @@ exo_result call_vcpu_create(const struct caller *caller, uint8_t index, uint16_t
     frame_claim(caller->environment, capability, frame, EXO_FRAME_CONTEXT);
     frame_at(frame)->link = name;
     context_page(frame)->self = address;
-    *vcpu_at(name) = (struct vcpu){.context = frame, .address = address, .timer = EXO_NEVER};
+    *vcpu_at(name) = (struct vcpu){.context = frame, .start = {.rflags = USER_FLAGS, .rax = address}, .timer = EXO_NEVER};
     return EXO_OK;
 }
 
@@ -148,7 +157,10 @@ exo_result call_vcpu_entry(const struct caller *caller, uint8_t index, uint8_t e
     if (entry > EXO_ENTRY_EVENT || address >= EXO_USER_LIMIT)
         return EXO_BAD_ARGUMENT;
 
-    vcpu->entry[arch_clamp(entry, EXO_ENTRY_EVENT + 1)] = address;
+    if (entry == EXO_ENTRY_EVENT)
+        vcpu->start.rip = address;
+    else
+        vcpu->entry[arch_clamp(entry, EXO_ENTRY_EVENT)] = address;
     return EXO_OK;
 }
 
@@ -161,7 +173,7 @@ exo_result call_vcpu_start(const struct caller *caller, uint8_t index)
     uint32_t state = vcpu_state(vcpu);
     if (vcpu->stop || (state != EXO_VCPU_OFF && state != EXO_VCPU_FAULTED))
         return EXO_BUSY;
-    if (!environment_page(caller->environment)->root || !vcpu->entry[EXO_ENTRY_EVENT])
+    if (!environment_page(caller->environment)->root || !vcpu->start.rip)
         return EXO_WRONG_KIND;
 
     vcpu->resume = RESUME_EVENT;

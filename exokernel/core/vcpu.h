@@ -6,11 +6,6 @@
 #pragma once
 #include <arch.h>
 
-static inline struct vcpu *vcpu_at(vcpu_name name)
-{
-    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
-}
-
 static inline uint32_t vcpu_state(const struct vcpu *vcpu)
 {
     return __atomic_load_n(&vcpu->state, __ATOMIC_SEQ_CST);
@@ -38,6 +33,9 @@ void vcpu_give_up(vcpu_name name);
 /* If its timer is over: TIMER is pending, and a sleeper or caller becomes READY. True if that ended a gate call.
  * One that runs on another processor is left to that processor. */
 bool vcpu_expire(vcpu_name name, uint64_t now);
-/* Under the lock. Stop it for good: OFF, its context page DATA, gate calls that it makes or serves ended with GONE. False while a
- * processor still has it (an interrupt was sent, also to this processor if it runs here): call again. */
+/* Under the lock. It runs no more, and is only to be stopped: OFF, a gate call that it makes ended with GONE. False while a processor
+ * still has it (an interrupt was sent, also to this processor if it runs here). */
+bool vcpu_halt(vcpu_name name);
+/* Under the lock. Stop it for good: halted, its context page DATA, a gate call that it serves ended with GONE. False while a processor still
+ * has it: call again. */
 bool vcpu_stop_now(vcpu_name name);

@@ -437,6 +437,8 @@ static const char *check_vcpu(frame_name environment, uint32_t index)
     REQUIRE(!vcpu->context || frame_at(vcpu->context)->owner == environment, "a virtual processor with another's context page");
     REQUIRE(vcpu->state == EXO_VCPU_OFF || vcpu->context, "a virtual processor without a context page is not off");
     REQUIRE(vcpu->depth <= DEPTH_MAX, "a gate call that is too deep");
+    REQUIRE(!vcpu->place.rdi && (!vcpu->place.rax || (vcpu->state == EXO_VCPU_READY && vcpu->resume == RESUME_CALLER)),
+            "the result of a gate call is left over");
     return NULL;
 }
 
@@ -489,15 +491,35 @@ static const struct capability *capability_valid(frame_name environment, uint64_
 }
 
 /* What a processor remembers to have checked must still be so. */
-static const char *check_recent(const struct recent *recent, uint32_t kind)
+static const char *check_recent_gate(const struct recent_gate *recent)
 {
-    if (!recent->environment || recent->generation != kernel.generation)
+    if (!recent->caller || recent->generation != kernel.generation)
         return NULL;
-    if (kind == EXO_KIND_ENVIRONMENT && !recent->slot)
+    const struct capability *capability = capability_valid(recent->caller / VCPUS_PER_ENVIRONMENT, recent->slot);
+    REQUIRE(capability && capability->kind == EXO_KIND_GATE && capability->rights & EXO_RIGHT_EXECUTE,
+            "a processor remembers a gate's capability that is not valid any more");
+    frame_name environment = capability->first / GATES_PER_ENVIRONMENT;
+    const struct gate *gate = &environment_page(environment)->gate[capability->first % GATES_PER_ENVIRONMENT];
+    const struct place *place = &recent->place;
+    REQUIRE(recent->vcpu == environment * VCPUS_PER_ENVIRONMENT + gate->vcpu && place->rip == gate->entry && place->rsp == gate->stack &&
+            place->rax == capability->count && place->rdi == capability->first % GATES_PER_ENVIRONMENT,
+            "a processor remembers a gate as it is not");
+    return NULL;
+}
+
+static const char *check_recent_target(const struct recent_target *recent)
+{
+    if (!recent->caller || recent->generation != kernel.generation)
         return NULL;
-    const struct capability *capability = capability_valid(recent->environment, recent->slot);
-    REQUIRE(capability && capability->kind == kind && capability->first == recent->first && capability->rights & EXO_RIGHT_RUN,
-            "a processor remembers a capability that is not valid any more");
+    frame_name self = recent->caller / VCPUS_PER_ENVIRONMENT, environment = recent->vcpu / VCPUS_PER_ENVIRONMENT;
+    REQUIRE(recent->index == recent->vcpu % VCPUS_PER_ENVIRONMENT, "a processor remembers another virtual processor than was named");
+    if (!recent->slot) {
+        REQUIRE(environment == self, "a processor remembers another environment as the caller's own");
+        return NULL;
+    }
+    const struct capability *capability = capability_valid(self, recent->slot);
+    REQUIRE(capability && capability->kind == EXO_KIND_ENVIRONMENT && capability->first == environment &&
+            capability->rights & EXO_RIGHT_RUN, "a processor remembers a capability to run that is not valid any more");
     return NULL;
 }
 
@@ -530,8 +552,8 @@ static const char *check_processor(uint32_t number)
     const struct processor *processor = &kernel.processor[number];
     const char *broken = check_notes(number);
     for (uint32_t i = 0; i < RECENT_MAX && !broken; i++) {
-        broken = check_recent(&processor->gate[i], EXO_KIND_GATE);
-        broken = broken ? broken : check_recent(&processor->target[i], EXO_KIND_ENVIRONMENT);
+        broken = check_recent_gate(&processor->gate[i]);
+        broken = broken ? broken : check_recent_target(&processor->target[i]);
     }
     if (broken)
         return broken;

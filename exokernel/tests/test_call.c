@@ -5,7 +5,7 @@
 
 static exo_result enter(uint64_t word, uint64_t a0, uint64_t a1, uint64_t a2)
 {
-    return call_enter(a0, a1, a2, 0, 0, 0, word);
+    return call_enter((const uint64_t[6]){a0, a1, a2}, word);
 }
 
 START_TEST(null_call_does_nothing)
@@ -30,8 +30,16 @@ END_TEST
 
 START_TEST(subject_is_refused_where_there_is_none)
 {
-    IS(enter((uint64_t)A_SLOT << 32 | EXO_CALL_MAGIC | EXO_CALL_NULL, 0, 0, 0), BAD_ARGUMENT);
-    IS(enter((uint64_t)A_SLOT << 32 | EXO_CALL_MAGIC | EXO_CALL_MACHINE_EXIT, MACHINE_SLOT, 0, 0), BAD_ARGUMENT);
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++)
+        if (!(EXO_SUBJECT_CALLS >> number & 1))
+            IS(unit_call(0, A_SLOT, number, (const uint64_t[6]){0}), BAD_ARGUMENT);
+}
+END_TEST
+
+START_TEST(subject_beyond_16_bits_is_refused_in_every_call)
+{
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++)
+        IS(unit_call(0, 1 << 16 | A_SLOT, number, (const uint64_t[6]){0}), BAD_ARGUMENT);
 }
 END_TEST
 
@@ -47,12 +55,36 @@ END_TEST
 START_TEST(every_narrow_argument_is_checked_in_every_call)
 {
     for (uint32_t number = 0; number < EXO_CALL_COUNT; number++) {
-        if (EXO_SWITCHING_CALLS >> number & 1 || number == EXO_CALL_NULL || number == EXO_CALL_SPACE_FLUSH ||
-            number == EXO_CALL_TIMER_SET)
+        if (number == EXO_CALL_NULL || number == EXO_CALL_SPACE_FLUSH || number == EXO_CALL_TIMER_SET ||
+            number == EXO_CALL_SLICE_YIELD)
             continue;
         uint64_t argument[6] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
         IS(unit_call(0, 0, number, argument), BAD_ARGUMENT);
     }
+}
+END_TEST
+
+START_TEST(subject_is_checked_in_every_call)
+{
+    MUST(CALL(CAPABILITY_DERIVE, A_SLOT, 0, 10, RIGHTS_GIVEN & ~EXO_RIGHT_CONTROL, A, 1));
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++) {
+        if (!(EXO_SUBJECT_CALLS >> number & 1))
+            continue;
+        IS(unit_call(0, 100, number, (const uint64_t[6]){0}), BAD_CAPABILITY);
+        IS(unit_call(0, 10, number, (const uint64_t[6]){0}), NO_RIGHT);
+    }
+}
+END_TEST
+
+START_TEST(who_is_being_destroyed_makes_no_call_that_changes_what_others_see)
+{
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, A_SLOT, 2, RIGHTS_GIVEN, SLOTS_PER_PROCESSOR, SLOTS_PER_PROCESSOR));
+    world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
+    world_run(A_SLOT, 0, 2, 1);
+    MUST(CALL(ENVIRONMENT_DESTROY, A_SLOT));
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++)
+        if (EXO_LOCKED_CALLS >> number & 1)
+            IS(unit_call(1, 0, number, (const uint64_t[6]){0}), GONE);
 }
 END_TEST
 
@@ -135,8 +167,11 @@ START_TEST(machine_ends_for_who_may_end_it)
 }
 END_TEST
 
-UNIT_MAIN("call", null_call_does_nothing, unknown_numbers_are_refused, stray_bits_of_the_call_word_are_refused,
-          subject_is_refused_where_there_is_none, stray_bits_of_arguments_are_refused,
-          every_narrow_argument_is_checked_in_every_call, subject_needs_control, lock_is_held_for_locked_calls_only_and_given_back,
-          text_is_written_with_its_label, text_cannot_hide_its_label, lines_of_two_writers_do_not_mix, console_checks_its_arguments,
-          machine_ends_for_who_may_end_it)
+UNIT_SUITE(call, unit_setup, null_call_does_nothing, unknown_numbers_are_refused,
+           stray_bits_of_the_call_word_are_refused, subject_is_refused_where_there_is_none,
+           subject_beyond_16_bits_is_refused_in_every_call, stray_bits_of_arguments_are_refused,
+           every_narrow_argument_is_checked_in_every_call, subject_is_checked_in_every_call,
+           who_is_being_destroyed_makes_no_call_that_changes_what_others_see, subject_needs_control,
+           lock_is_held_for_locked_calls_only_and_given_back, text_is_written_with_its_label,
+           text_cannot_hide_its_label, lines_of_two_writers_do_not_mix, console_checks_its_arguments,
+           machine_ends_for_who_may_end_it)

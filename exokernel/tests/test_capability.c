@@ -158,10 +158,10 @@ START_TEST(new_capability_in_an_old_slot_is_another)
 }
 END_TEST
 
-UNIT_MAIN("capability", derived_capability_names_part_with_fewer_rights, more_rights_than_the_source_are_refused,
-          unknown_rights_are_refused, range_beyond_the_source_is_refused, taken_slot_is_refused,
-          slot_that_does_not_exist_is_refused, empty_slot_is_no_capability, grant_needs_grant_on_both,
-          derivation_ends_at_the_greatest_depth, environment_capability_keeps_its_name, label_is_set_once,
-          withdrawn_capability_takes_its_descendants_along, only_what_derives_from_ones_own_is_withdrawn,
-          owning_capability_is_not_withdrawn_unasked, dropped_capability_frees_what_was_owned_under_it,
-          new_capability_in_an_old_slot_is_another)
+UNIT_SUITE(capability, unit_setup, derived_capability_names_part_with_fewer_rights,
+           more_rights_than_the_source_are_refused, unknown_rights_are_refused, range_beyond_the_source_is_refused,
+           taken_slot_is_refused, slot_that_does_not_exist_is_refused, empty_slot_is_no_capability,
+           grant_needs_grant_on_both, derivation_ends_at_the_greatest_depth, environment_capability_keeps_its_name,
+           label_is_set_once, withdrawn_capability_takes_its_descendants_along,
+           only_what_derives_from_ones_own_is_withdrawn, owning_capability_is_not_withdrawn_unasked,
+           dropped_capability_frees_what_was_owned_under_it, new_capability_in_an_old_slot_is_another)

@@ -157,7 +157,9 @@ START_TEST(new_environment_in_an_old_frame_is_another)
 }
 END_TEST
 
-UNIT_MAIN("environment", created_environment_has_nothing, create_checks_its_arguments, create_at_the_greatest_depth_is_refused,
-          extended_environment_has_more_slots, extend_checks_its_arguments, destroy_needs_its_right,
-          destroyed_environment_is_nobodys_subject, reaped_environment_leaves_only_free_frames, what_the_dead_granted_is_broken,
-          children_are_reaped_before_their_parents, reap_checks_its_argument, new_environment_in_an_old_frame_is_another)
+UNIT_SUITE(environment, unit_setup, created_environment_has_nothing, create_checks_its_arguments,
+           create_at_the_greatest_depth_is_refused, extended_environment_has_more_slots,
+           extend_checks_its_arguments, destroy_needs_its_right, destroyed_environment_is_nobodys_subject,
+           reaped_environment_leaves_only_free_frames, what_the_dead_granted_is_broken,
+           children_are_reaped_before_their_parents, reap_checks_its_argument,
+           new_environment_in_an_old_frame_is_another)

@@ -1,12 +1,5 @@
 #include "unit.h"
 
-/* A takes frames under its slot 1; the root asks for `count` of them back, twice, with a deadline that has passed. */
-static void a_was_asked(uint32_t count)
-{
-    MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, count, 0));
-    MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, count, 0));
-}
-
 START_TEST(taken_frame_is_owned_and_clear)
 {
     table_page(FREE_FRAME)[3] = 77;
@@ -144,13 +137,19 @@ START_TEST(reclaim_checks_its_arguments)
 }
 END_TEST
 
-START_TEST(reclaimed_frame_loses_its_bindings_at_once)
+/* A's third frame is bound in its first ones so often, and asked for. */
+static void often_bound(uint64_t times)
 {
     MUST(CALL_FOR(A_SLOT, TABLE_CREATE, 1, A_FIRST, A_FIRST + 1, 1));
     GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_FIRST + 2, 1), 1);
-    for (uint64_t i = 0; i < 8; i++)
+    for (uint64_t i = 0; i < times; i++)
         GIVES(BIND(A_SLOT, .address = i << 12, .table = A_FIRST, .frame = A_FIRST + 2, .capability = 1, .flags = READ), 1);
-    a_was_asked(1);
+    unit_demand(1);
+}
+
+START_TEST(reclaimed_frame_loses_its_bindings_at_once)
+{
+    often_bound(8);
     IS(CALL(FRAME_RECLAIM, ROOT_FRAMES, A_FIRST + 2), OK);
     for (uint64_t i = 0; i < 8; i++)
         ck_assert_uint_eq(unit_entry(A_FIRST, i << 12, 1), 0);
@@ -160,11 +159,7 @@ END_TEST
 
 START_TEST(reclaim_of_many_bindings_takes_several_calls)
 {
-    MUST(CALL_FOR(A_SLOT, TABLE_CREATE, 1, A_FIRST, A_FIRST + 1, 1));
-    GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_FIRST + 2, 1), 1);
-    for (uint64_t i = 0; i < 200; i++)
-        GIVES(BIND(A_SLOT, .address = i << 12, .table = A_FIRST, .frame = A_FIRST + 2, .capability = 1, .flags = READ), 1);
-    a_was_asked(1);
+    often_bound(200);
     IS(CALL(FRAME_RECLAIM, ROOT_FRAMES, A_FIRST + 2), AGAIN);
     IS(BIND(A_SLOT, .address = 400 << 12, .table = A_FIRST, .frame = A_FIRST + 2, .capability = 1, .flags = READ), NO_RIGHT);
     exo_result result = EXO_AGAIN;
@@ -190,7 +185,7 @@ START_TEST(reclaimed_table_is_taken_apart)
     MUST(CALL_FOR(A_SLOT, TABLE_CREATE, 1, A_FIRST, A_FIRST + 1, 1));
     GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_FIRST + 2, 1), 1);
     GIVES(BIND(A_SLOT, .table = A_FIRST, .frame = A_FIRST + 2, .capability = 1, .flags = WRITABLE), 1);
-    a_was_asked(1);
+    unit_demand(1);
     exo_result result = EXO_AGAIN;
     for (uint32_t i = 0; i < 20 && result == EXO_AGAIN; i++)
         result = CALL(FRAME_RECLAIM, ROOT_FRAMES, A_FIRST);
@@ -204,7 +199,7 @@ START_TEST(repossession_is_told)
 {
     world_vcpu(A_SLOT, 0, 1, A_FIRST + 8, A_FIRST + 9);
     GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_FIRST, 1), 1);
-    a_was_asked(1);
+    unit_demand(1);
     const struct exo_context *context = context_page(A_FIRST + 8);
     ck_assert_uint_eq(context->revoke_capability, 1);
     ck_assert_uint_eq(context->revoke_count, 1);
@@ -217,9 +212,10 @@ START_TEST(repossession_is_told)
 }
 END_TEST
 
-UNIT_MAIN("frame", taken_frame_is_owned_and_clear, taken_frame_is_refused_to_another, take_stops_at_the_first_that_cannot_be,
-          take_checks_its_arguments, take_needs_the_right, freed_frame_waits_until_every_processor_has_flushed,
-          free_and_return_check_their_arguments, bound_frame_is_not_given_up, returned_frame_is_the_grantors_and_uncleared,
-          root_returns_to_nobody, reclaim_comes_after_asking_twice_and_the_deadline, reclaim_checks_its_arguments,
-          reclaimed_frame_loses_its_bindings_at_once, reclaim_of_many_bindings_takes_several_calls, kept_frame_is_never_taken,
-          reclaimed_table_is_taken_apart, repossession_is_told)
+UNIT_SUITE(frame, unit_setup, taken_frame_is_owned_and_clear, taken_frame_is_refused_to_another,
+           take_stops_at_the_first_that_cannot_be, take_checks_its_arguments, take_needs_the_right,
+           freed_frame_waits_until_every_processor_has_flushed, free_and_return_check_their_arguments,
+           bound_frame_is_not_given_up, returned_frame_is_the_grantors_and_uncleared, root_returns_to_nobody,
+           reclaim_comes_after_asking_twice_and_the_deadline, reclaim_checks_its_arguments,
+           reclaimed_frame_loses_its_bindings_at_once, reclaim_of_many_bindings_takes_several_calls,
+           kept_frame_is_never_taken, reclaimed_table_is_taken_apart, repossession_is_told)

@@ -7,8 +7,6 @@ enum {
     ENTRY = 0x500000, STACK = 0x600000, BADGE = 99, OWN_GATE = 10,
 };
 
-static vcpu_name root, ann, bob;
-
 /* The root yields to the actor, which opens gate 2 on its virtual processor 0, grants it to the root, and waits. */
 static void gate_make(uint32_t actor, frame_name environment, uint32_t root_slot)
 {
@@ -28,10 +26,7 @@ static void gate_make(uint32_t actor, frame_name environment, uint32_t root_slot
 
 static void gates_make(void)
 {
-    scene_make();
-    root = vcpu_of(ROOT, 0);
-    ann = vcpu_of(ANN, 0);
-    bob = vcpu_of(BOB, 0);
+    scene_setup();
     gate_make(ANN_SLOT, ANN, ANN_GATE);
     gate_make(BOB_SLOT, BOB, BOB_GATE);
     MUST(CALL(CAPABILITY_DERIVE, BOB_GATE, ANN_SLOT, BOB_GATE, EXO_RIGHT_EXECUTE, BOB * GATES_PER_ENVIRONMENT + 2, BADGE));
@@ -93,10 +88,10 @@ END_TEST
 START_TEST(call_needs_a_gate_capability_with_the_right)
 {
     MUST(CALL(CAPABILITY_DERIVE, ANN_GATE, 0, 40, EXO_RIGHT_WRITE, ANN * GATES_PER_ENVIRONMENT + 2, BADGE));
-    ck_assert_int_eq(CALL(GATE_CALL, 40), EXO_NO_RIGHT);
-    ck_assert_int_eq(CALL(GATE_CALL, ROOT_FRAMES), EXO_BAD_CAPABILITY);
-    ck_assert_int_eq(CALL(GATE_CALL, 77), EXO_BAD_CAPABILITY);
-    ck_assert_int_eq(CALL(GATE_CALL, 128), EXO_BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, 40), NO_RIGHT);
+    IS(CALL(GATE_CALL, ROOT_FRAMES), BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, 77), BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, 128), BAD_CAPABILITY);
     ck_assert_uint_eq(running_on(0), root);
     ck_assert_uint_eq(state_of(ann), EXO_VCPU_WAITING);
 }
@@ -106,7 +101,7 @@ START_TEST(server_that_does_not_wait_is_busy)
 {
     CALL(GATE_CALL, ANN_GATE);
     ck_assert_uint_eq(running_on(0), ann);
-    ck_assert_int_eq(CALL(GATE_CALL, OWN_GATE), EXO_BUSY);
+    IS(CALL(GATE_CALL, OWN_GATE), BUSY);
     ck_assert_uint_eq(running_on(0), ann);
 }
 END_TEST
@@ -146,21 +141,21 @@ START_TEST(timer_ends_the_call_and_the_reply_is_too_late)
     world_registers[0].rip = 0x500020;
     time_pass(0, 5000);
     ck_assert_uint_eq(running_on(0), root);
-    ck_assert_int_eq(world_registers[0].rax, EXO_TIMED_OUT);
+    COMES_BACK(0, TIMED_OUT);
     ck_assert_uint_eq(world_registers[0].rip, 0x401000);
     ck_assert_uint_eq(world_registers[0].rbx, 0);
     ck_assert_uint_eq(context_of(ann)->forced.rip, 0x500020);
     CALL(SLICE_YIELD_TO, ANN_SLOT, 0);
     ck_assert_uint_eq(running_on(0), ann);
-    ck_assert_int_eq(CALL(GATE_REPLY, 0), EXO_GONE);
+    IS(CALL(GATE_REPLY, 0), GONE);
     ck_assert_uint_eq(running_on(0), ann);
 }
 END_TEST
 
 START_TEST(reply_without_a_call_or_with_a_mode_is_refused)
 {
-    ck_assert_int_eq(CALL(GATE_REPLY, 0), EXO_GONE);
-    ck_assert_int_eq(CALL(GATE_REPLY, 1), EXO_BAD_ARGUMENT);
+    IS(CALL(GATE_REPLY, 0), GONE);
+    IS(CALL(GATE_REPLY, 1), BAD_ARGUMENT);
 }
 END_TEST
 
@@ -173,8 +168,8 @@ START_TEST(call_ends_when_the_callee_is_stopped)
     ck_assert(vcpu_stop_now(ann));
     interrupts_settle();
     ck_assert_uint_eq(running_on(0), root);
-    ck_assert_int_eq(world_registers[0].rax, EXO_GONE);
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BUSY);
+    COMES_BACK(0, GONE);
+    IS(CALL(GATE_CALL, ANN_GATE), BUSY);
 }
 END_TEST
 
@@ -213,7 +208,7 @@ START_TEST(inner_timer_cuts_a_nested_call)
     CALL(GATE_CALL, BOB_GATE);
     time_pass(0, 7000);
     ck_assert_uint_eq(running_on(0), ann);
-    ck_assert_int_eq(world_registers[0].rax, EXO_TIMED_OUT);
+    COMES_BACK(0, TIMED_OUT);
     ck_assert_uint_eq(state_of(bob), EXO_VCPU_READY);
     CALL(GATE_REPLY, 0);
     ck_assert_uint_eq(running_on(0), root);
@@ -223,7 +218,7 @@ END_TEST
 START_TEST(calls_nest_no_deeper_than_the_limit)
 {
     vcpu_at(root)->depth = DEPTH_MAX;
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BUSY);
+    IS(CALL(GATE_CALL, ANN_GATE), BUSY);
     vcpu_at(root)->depth = 0;
 }
 END_TEST
@@ -238,8 +233,8 @@ START_TEST(reply_to_a_stopped_client_is_gone)
     slot_at(0)->owner = ANN;
     time_pass(0, 1000);
     ck_assert_uint_eq(running_on(0), ann);
-    ck_assert_int_eq(CALL(GATE_REPLY, 0), EXO_GONE);
-    scene_make();
+    IS(CALL(GATE_REPLY, 0), GONE);
+    scene_setup();
 }
 END_TEST
 
@@ -301,7 +296,7 @@ START_TEST(server_that_waits_without_replying_gives_up)
     CALL(SLICE_SLEEP, EXO_NEVER, 0, 1);
     interrupts_settle();
     ck_assert_uint_eq(running_on(0), root);
-    ck_assert_int_eq(world_registers[0].rax, EXO_GONE);
+    COMES_BACK(0, GONE);
 }
 END_TEST
 
@@ -338,7 +333,7 @@ END_TEST
 START_TEST(full_inbox_is_busy)
 {
     MUST(CALL(GATE_SEND, ANN_GATE, 1, 2, 3, 4, 5));
-    ck_assert_int_eq(CALL(GATE_SEND, ANN_GATE, 9, 9, 9, 9, 9), EXO_BUSY);
+    IS(CALL(GATE_SEND, ANN_GATE, 9, 9, 9, 9, 9), BUSY);
     ck_assert_uint_eq(context_of(ann)->inbox[0], 1);
 }
 END_TEST
@@ -346,8 +341,8 @@ END_TEST
 START_TEST(send_needs_a_gate_capability_with_the_right)
 {
     MUST(CALL(CAPABILITY_DERIVE, ANN_GATE, 0, 40, EXO_RIGHT_EXECUTE, ANN * GATES_PER_ENVIRONMENT + 2, BADGE));
-    ck_assert_int_eq(CALL(GATE_SEND, 40), EXO_NO_RIGHT);
-    ck_assert_int_eq(CALL(GATE_SEND, ROOT_SLOTS), EXO_BAD_CAPABILITY);
+    IS(CALL(GATE_SEND, 40), NO_RIGHT);
+    IS(CALL(GATE_SEND, ROOT_SLOTS), BAD_CAPABILITY);
 }
 END_TEST
 
@@ -357,7 +352,7 @@ START_TEST(replaced_gate_ends_its_capabilities)
     MUST(CALL(GATE_CREATE, 2, 0, ENTRY + 8, STACK, OWN_GATE));
     CALL(SLICE_YIELD);
     ck_assert_uint_eq(running_on(0), root);
-    ck_assert_int_eq(CALL(GATE_CALL, BOB_GATE), EXO_BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, BOB_GATE), BAD_CAPABILITY);
 }
 END_TEST
 
@@ -369,10 +364,10 @@ START_TEST(call_after_a_withdrawal_forgets_what_was_checked)
         CALL(GATE_REPLY, 0);
     }
     ck_assert_uint_eq(kernel.processor[0].gate[ANN_GATE % RECENT_MAX].slot, ANN_GATE);
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE + RECENT_MAX), EXO_BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, ANN_GATE + RECENT_MAX), BAD_CAPABILITY);
     exo_result result = CALL(CAPABILITY_WITHDRAW, 0, ROOT, ANN_GATE);
     ck_assert(result == EXO_OK || result == EXO_AGAIN); /* the other processor has still to flush */
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, ANN_GATE), BAD_CAPABILITY);
     ck_assert_uint_eq(running_on(0), root);
 }
 END_TEST
@@ -382,8 +377,8 @@ START_TEST(checked_slot_of_one_environment_opens_nothing_for_another)
     CALL(GATE_CALL, ANN_GATE);
     CALL(GATE_REPLY, 0);
     CALL(SLICE_YIELD_TO, BOB_SLOT, 1);
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BAD_CAPABILITY);
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE | 1ull << 16), EXO_BAD_ARGUMENT);
+    IS(CALL(GATE_CALL, ANN_GATE), BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, ANN_GATE | 1ull << 16), BAD_ARGUMENT);
 }
 END_TEST
 
@@ -402,40 +397,51 @@ END_TEST
 START_TEST(gate_of_a_dead_environment_is_closed)
 {
     MUST(CALL(ENVIRONMENT_DESTROY, ANN_SLOT));
-    ck_assert_int_eq(CALL(GATE_CALL, ANN_GATE), EXO_BAD_CAPABILITY);
-    ck_assert_int_eq(CALL(GATE_SEND, ANN_GATE), EXO_BAD_CAPABILITY);
+    IS(CALL(GATE_CALL, ANN_GATE), BAD_CAPABILITY);
+    IS(CALL(GATE_SEND, ANN_GATE), BAD_CAPABILITY);
 }
 END_TEST
 
 START_TEST(gate_is_refused_with_a_bad_index_address_or_slot)
 {
-    ck_assert_int_eq(CALL(GATE_CREATE, 16, 0, ENTRY, STACK, 50), EXO_BAD_ARGUMENT);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 8, ENTRY, STACK, 50), EXO_BAD_NAME);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 0, EXO_USER_LIMIT, STACK, 50), EXO_BAD_ARGUMENT);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 0, ENTRY, EXO_USER_LIMIT, 50), EXO_BAD_ARGUMENT);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 0), EXO_BAD_NAME);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 4000), EXO_BAD_NAME);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, ROOT_SLOTS), EXO_TAKEN);
-    ck_assert_int_eq(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 50), EXO_OK);
+    IS(CALL(GATE_CREATE, 16, 0, ENTRY, STACK, 50), BAD_ARGUMENT);
+    IS(CALL(GATE_CREATE, 0, 8, ENTRY, STACK, 50), BAD_NAME);
+    IS(CALL(GATE_CREATE, 0, 0, EXO_USER_LIMIT, STACK, 50), BAD_ARGUMENT);
+    IS(CALL(GATE_CREATE, 0, 0, ENTRY, EXO_USER_LIMIT, 50), BAD_ARGUMENT);
+    IS(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 0), BAD_NAME);
+    IS(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 4000), BAD_NAME);
+    IS(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, ROOT_SLOTS), TAKEN);
+    IS(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 50), OK);
 }
 END_TEST
 
-int main(void)
+START_TEST(gate_of_an_environment_at_the_greatest_depth_is_refused)
 {
-    const TTest *const tests[] = {
-        call_enters_the_gate_with_badge_and_message, reply_returns_to_the_callers_place,
-        call_needs_a_gate_capability_with_the_right, server_that_does_not_wait_is_busy, callers_later_slots_run_the_callee,
-        callee_goes_on_across_the_callers_slots, timer_ends_the_call_and_the_reply_is_too_late,
-        reply_without_a_call_or_with_a_mode_is_refused, call_ends_when_the_callee_is_stopped,
-        call_ends_when_the_callee_faults, nested_calls_unwind, inner_timer_cuts_a_nested_call,
-        calls_nest_no_deeper_than_the_limit, reply_to_a_stopped_client_is_gone,
-        reply_in_the_callees_own_slot_keeps_the_message, event_during_a_call_comes_with_the_reply,
-        message_to_a_busy_server_wakes_it_after_the_reply, server_that_waits_without_replying_gives_up, sleeping_callee_wakes_on_its_callers_slot,
-        message_is_put_into_the_inbox_and_wakes, full_inbox_is_busy, send_needs_a_gate_capability_with_the_right,
-        call_after_a_withdrawal_forgets_what_was_checked, checked_slot_of_one_environment_opens_nothing_for_another,
-        timer_of_a_gates_server_is_kept, replaced_gate_ends_its_capabilities, gate_of_a_dead_environment_is_closed,
-        gate_is_refused_with_a_bad_index_address_or_slot,
-    };
-
-    return scene_run("gate", gates_make, tests, sizeof tests / sizeof *tests);
+    enum { DEEP = 100, DEEP_SLOT = 60 };
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 51, RIGHTS_GIVEN, DEEP, 20));
+    for (uint32_t depth = 2; depth < DEPTH_MAX; depth++)
+        MUST(CALL(CAPABILITY_DERIVE, 49 + depth, 0, 50 + depth, RIGHTS_GIVEN, DEEP, 20));
+    MUST(CALL(ENVIRONMENT_CREATE, 49 + DEPTH_MAX, DEEP, DEEP_SLOT));
+    MUST(CALL(ENVIRONMENT_EXTEND, DEEP_SLOT, ROOT_FRAMES, DEEP + 1, 0));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, DEEP_SLOT, 1, RIGHTS_GIVEN, DEEP, 20));
+    world_vcpu(DEEP_SLOT, 0, 1, DEEP + 2, DEEP + 3);
+    CALL(SLICE_YIELD_TO, DEEP_SLOT, 0);
+    ck_assert_uint_eq(running_on(0), vcpu_of(DEEP, 0));
+    IS(CALL(GATE_CREATE, 0, 0, ENTRY, STACK, 2), TOO_DEEP);
 }
+END_TEST
+
+UNIT_SUITE(gate, gates_make, gate_of_an_environment_at_the_greatest_depth_is_refused,
+           call_enters_the_gate_with_badge_and_message, reply_returns_to_the_callers_place,
+           call_needs_a_gate_capability_with_the_right, server_that_does_not_wait_is_busy,
+           callers_later_slots_run_the_callee, callee_goes_on_across_the_callers_slots,
+           timer_ends_the_call_and_the_reply_is_too_late, reply_without_a_call_or_with_a_mode_is_refused,
+           call_ends_when_the_callee_is_stopped, call_ends_when_the_callee_faults, nested_calls_unwind,
+           inner_timer_cuts_a_nested_call, calls_nest_no_deeper_than_the_limit, reply_to_a_stopped_client_is_gone,
+           reply_in_the_callees_own_slot_keeps_the_message, event_during_a_call_comes_with_the_reply,
+           message_to_a_busy_server_wakes_it_after_the_reply, server_that_waits_without_replying_gives_up,
+           sleeping_callee_wakes_on_its_callers_slot, message_is_put_into_the_inbox_and_wakes, full_inbox_is_busy,
+           send_needs_a_gate_capability_with_the_right, call_after_a_withdrawal_forgets_what_was_checked,
+           checked_slot_of_one_environment_opens_nothing_for_another, timer_of_a_gates_server_is_kept,
+           replaced_gate_ends_its_capabilities, gate_of_a_dead_environment_is_closed,
+           gate_is_refused_with_a_bad_index_address_or_slot)

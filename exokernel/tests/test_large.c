@@ -83,5 +83,5 @@ START_TEST(another_part_in_use_stops_the_joining)
 }
 END_TEST
 
-UNIT_MAIN("large", joined_frames_are_bound_as_one, part_of_it_is_no_reason_to_bind_all_of_it, create_and_free_check_their_arguments,
-          another_part_in_use_stops_the_joining)
+UNIT_SUITE(large, unit_setup, joined_frames_are_bound_as_one, part_of_it_is_no_reason_to_bind_all_of_it,
+           create_and_free_check_their_arguments, another_part_in_use_stops_the_joining)

@@ -93,5 +93,6 @@ START_TEST(repossession_vector_wraps)
 }
 END_TEST
 
-UNIT_MAIN("revoke", request_becomes_an_imperative, imperative_is_not_repeated, answer_is_counted, revocation_is_ended_by_its_asker,
-          revoke_checks_its_arguments, force_ends_when_enough_was_taken, repossession_vector_wraps)
+UNIT_SUITE(revoke, unit_setup, request_becomes_an_imperative, imperative_is_not_repeated, answer_is_counted,
+           revocation_is_ended_by_its_asker, revoke_checks_its_arguments, force_ends_when_enough_was_taken,
+           repossession_vector_wraps)

@@ -1,16 +1,6 @@
 #include "scene.h"
 #include <upcall.h>
 
-static vcpu_name root, ann, bob;
-
-static void names_set(void)
-{
-    scene_make();
-    root = vcpu_of(ROOT, 0);
-    ann = vcpu_of(ANN, 0);
-    bob = vcpu_of(BOB, 0);
-}
-
 START_TEST(owner_of_consecutive_slots_is_not_interrupted)
 {
     time_pass(0, 5 * MS + 7);
@@ -172,16 +162,16 @@ END_TEST
 START_TEST(sleep_returns_at_once_for_what_is_pending)
 {
     context_of(root)->pending = EXO_EVENT_MESSAGE;
-    ck_assert_int_eq(CALL(SLICE_SLEEP, EXO_NEVER, EXO_EVENT_MESSAGE, 1), EXO_OK);
+    IS(CALL(SLICE_SLEEP, EXO_NEVER, EXO_EVENT_MESSAGE, 1), OK);
     ck_assert_uint_eq(state_of(root), EXO_VCPU_RUNNING);
 }
 END_TEST
 
 START_TEST(sleep_for_unknown_events_is_refused)
 {
-    ck_assert_int_eq(CALL(SLICE_SLEEP, EXO_NEVER, EXO_EVENT_START, 0), EXO_BAD_ARGUMENT);
-    ck_assert_int_eq(CALL(SLICE_SLEEP, EXO_NEVER, 1u << 31, 0), EXO_BAD_ARGUMENT);
-    ck_assert_int_eq(CALL(SLICE_SLEEP, EXO_NEVER, 0, 2), EXO_BAD_ARGUMENT);
+    IS(CALL(SLICE_SLEEP, EXO_NEVER, EXO_EVENT_START, 0), BAD_ARGUMENT);
+    IS(CALL(SLICE_SLEEP, EXO_NEVER, 1u << 31, 0), BAD_ARGUMENT);
+    IS(CALL(SLICE_SLEEP, EXO_NEVER, 0, 2), BAD_ARGUMENT);
     ck_assert_uint_eq(vcpu_at(root)->timer, EXO_NEVER);
     ck_assert_uint_eq(running_on(0), root);
 }
@@ -202,7 +192,7 @@ END_TEST
 
 START_TEST(timer_interrupts_who_set_it)
 {
-    ck_assert_int_eq(CALL(TIMER_SET, 400), EXO_OK);
+    IS(CALL(TIMER_SET, 400), OK);
     ck_assert_uint_eq(machine.processor[0].timer, 400);
     world_registers[0].rip = 0x401000;
     time_pass(0, 400);
@@ -333,9 +323,9 @@ START_TEST(directed_yield_after_a_withdrawal_is_refused)
         ck_assert_uint_eq(world_registers[0].rip, 0x400000);
         CALL(SLICE_YIELD);
     }
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ANN_SLOT + RECENT_MAX, 0), EXO_BAD_CAPABILITY);
+    IS(CALL(SLICE_YIELD_TO, ANN_SLOT + RECENT_MAX, 0), BAD_CAPABILITY);
     MUST(CALL(ENVIRONMENT_DESTROY, ANN_SLOT));
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ANN_SLOT, 0), EXO_BAD_CAPABILITY);
+    IS(CALL(SLICE_YIELD_TO, ANN_SLOT, 0), BAD_CAPABILITY);
     ck_assert_uint_eq(running_on(0), root);
 }
 END_TEST
@@ -343,12 +333,12 @@ END_TEST
 START_TEST(directed_yield_is_refused_without_right_or_target)
 {
     MUST(CALL(CAPABILITY_DERIVE, ANN_SLOT, 0, 40, EXO_RIGHT_READ, ANN, 1));
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, 40, 0), EXO_NO_RIGHT);
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ROOT_FRAMES, 0), EXO_BAD_CAPABILITY);
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, 99, 0), EXO_BAD_CAPABILITY);
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ANN_SLOT, 8), EXO_BAD_NAME);
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, ANN_SLOT, 7), EXO_BUSY);
-    ck_assert_int_eq(CALL(SLICE_YIELD_TO, 0, 0), EXO_BUSY);
+    IS(CALL(SLICE_YIELD_TO, 40, 0), NO_RIGHT);
+    IS(CALL(SLICE_YIELD_TO, ROOT_FRAMES, 0), BAD_CAPABILITY);
+    IS(CALL(SLICE_YIELD_TO, 99, 0), BAD_CAPABILITY);
+    IS(CALL(SLICE_YIELD_TO, ANN_SLOT, 8), BAD_NAME);
+    IS(CALL(SLICE_YIELD_TO, ANN_SLOT, 7), BUSY);
+    IS(CALL(SLICE_YIELD_TO, 0, 0), BUSY);
     ck_assert_uint_eq(running_on(0), root);
     ck_assert_uint_eq(state_of(root), EXO_VCPU_RUNNING);
 }
@@ -376,7 +366,7 @@ START_TEST(one_virtual_processor_is_on_one_processor)
     CALL(SLICE_YIELD);
     ck_assert_uint_eq(running_on(0), 0);
     ck_assert_uint_eq(running_on(1), ann);
-    ck_assert_int_eq(CALL_ON(1, SLICE_YIELD_TO, 0, 0), EXO_BUSY);
+    IS(CALL_ON(1, SLICE_YIELD_TO, 0, 0), BUSY);
 }
 END_TEST
 
@@ -429,24 +419,20 @@ START_TEST(time_past_32_bits_of_nanoseconds_keeps_the_vector)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        owner_of_consecutive_slots_is_not_interrupted, slice_ends_with_an_upcall_that_keeps_the_state,
-        next_owner_starts_fresh_when_the_last_yields, what_is_used_past_the_end_is_the_payers_debt,
-        slice_past_its_grace_is_saved_by_force, busy_handler_is_not_entered_again_at_the_end,
-        forced_state_is_kept_until_it_is_taken_off, who_has_not_taken_its_start_off_starts_again, a_whole_slot_of_debt_forfeits_a_slot, slice_given_up_is_not_taken_back,
-        sleeper_wakes_at_its_deadline, sleeper_wakes_for_an_event_it_waits_for, sleep_returns_at_once_for_what_is_pending,
-        sleep_for_unknown_events_is_refused, sleeper_past_its_deadline_starts_in_its_next_slot, timer_interrupts_who_set_it,
-        timer_cancelled_does_not_fire, borrower_runs_while_the_owner_sleeps_and_is_recalled, message_recalls_a_lent_slot,
-        recall_takes_the_slot_from_whom_the_borrower_yielded_to, borrower_that_yields_leaves_the_slot_idle,
-        sleeping_borrower_wakes_in_the_lent_slot, borrower_gets_the_end_when_the_loan_ends, directed_yield_passes_the_slice_and_not_the_debt,
-        who_was_yielded_to_gives_the_slice_back, directed_yield_after_a_withdrawal_is_refused,
-        directed_yield_is_refused_without_right_or_target,
-        directed_yield_past_the_end_only_yields, one_virtual_processor_is_on_one_processor,
-        event_for_who_runs_elsewhere_is_delivered_there, slot_that_is_given_up_ends_the_slice,
-        interrupt_flushes_what_the_epoch_asks_for, time_past_32_bits_of_nanoseconds_keeps_the_vector,
-    };
-
-    return scene_run("slice", names_set, tests, sizeof tests / sizeof *tests);
-}
+UNIT_SUITE(slice, scene_setup, owner_of_consecutive_slots_is_not_interrupted,
+           slice_ends_with_an_upcall_that_keeps_the_state, next_owner_starts_fresh_when_the_last_yields,
+           what_is_used_past_the_end_is_the_payers_debt, slice_past_its_grace_is_saved_by_force,
+           busy_handler_is_not_entered_again_at_the_end, forced_state_is_kept_until_it_is_taken_off,
+           who_has_not_taken_its_start_off_starts_again, a_whole_slot_of_debt_forfeits_a_slot,
+           slice_given_up_is_not_taken_back, sleeper_wakes_at_its_deadline, sleeper_wakes_for_an_event_it_waits_for,
+           sleep_returns_at_once_for_what_is_pending, sleep_for_unknown_events_is_refused,
+           sleeper_past_its_deadline_starts_in_its_next_slot, timer_interrupts_who_set_it,
+           timer_cancelled_does_not_fire, borrower_runs_while_the_owner_sleeps_and_is_recalled,
+           message_recalls_a_lent_slot, recall_takes_the_slot_from_whom_the_borrower_yielded_to,
+           borrower_that_yields_leaves_the_slot_idle, sleeping_borrower_wakes_in_the_lent_slot,
+           borrower_gets_the_end_when_the_loan_ends, directed_yield_passes_the_slice_and_not_the_debt,
+           who_was_yielded_to_gives_the_slice_back, directed_yield_after_a_withdrawal_is_refused,
+           directed_yield_is_refused_without_right_or_target, directed_yield_past_the_end_only_yields,
+           one_virtual_processor_is_on_one_processor, event_for_who_runs_elsewhere_is_delivered_there,
+           slot_that_is_given_up_ends_the_slice, interrupt_flushes_what_the_epoch_asks_for,
+           time_past_32_bits_of_nanoseconds_keeps_the_vector)

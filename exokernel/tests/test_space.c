@@ -50,12 +50,15 @@ START_TEST(batch_stops_at_the_first_that_cannot_be)
 {
     setup();
     struct exo_mapping mapping = {.table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ};
-    for (uint32_t i = 0; i < 4; i++) {
-        mapping.address = i << 12;
-        mapping.frame = i == 2 ? NO_FRAME : PAGE;
-        world_batch(0, i, &mapping);
+    for (uint32_t i = 1; i < 4; i++) {
+        struct exo_mapping further = mapping;
+        further.address = i << 12;
+        further.frame = i == 2 ? NO_FRAME : PAGE;
+        world_batch(0, i - 1, &further);
     }
-    GIVES(CALL(SPACE_BIND, 4), 2);
+    const uint64_t *words = WORDS_OF(mapping);
+    GIVES(CALL(SPACE_BIND, words[0], words[1], words[2], 3), 2);
+    ck_assert_uint_eq(entry_frame(unit_entry(TABLE, 0x1000, 1)), PAGE);
     ck_assert_uint_eq(unit_entry(TABLE, 0x3000, 1), 0);
 }
 END_TEST
@@ -88,12 +91,15 @@ END_TEST
 
 START_TEST(batch_length_is_checked)
 {
-    IS(CALL(SPACE_BIND, 0), BAD_ARGUMENT);
-    IS(CALL(SPACE_BIND, BIND_MAX + 1), BAD_ARGUMENT);
-    IS(CALL(SPACE_PROTECT, 0), BAD_ARGUMENT);
-    IS(CALL(SPACE_PROTECT, BATCH_MAX + 1), BAD_ARGUMENT);
-    IS(CALL(SPACE_UNBIND, 0), BAD_ARGUMENT);
-    IS(CALL(SPACE_UNBIND, BATCH_MAX + 1), BAD_ARGUMENT);
+    setup();
+    struct exo_mapping mapping = {.table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ};
+    const uint64_t *bound = WORDS_OF(mapping);
+    mapping.frame = mapping.capability = 0;
+    const uint64_t *other = WORDS_OF(mapping);
+    IS(CALL(SPACE_BIND, bound[0], bound[1], bound[2], MAPPINGS_MAX + 1), BAD_ARGUMENT);
+    GIVES(CALL(SPACE_BIND, bound[0], bound[1], bound[2], MAPPINGS_MAX), 1);
+    IS(CALL(SPACE_PROTECT, other[0], other[1], other[2], MAPPINGS_MAX + 1), BAD_ARGUMENT);
+    IS(CALL(SPACE_UNBIND, other[0], other[1], other[2], MAPPINGS_MAX + 1), BAD_ARGUMENT);
 }
 END_TEST
 
@@ -299,10 +305,12 @@ START_TEST(root_table_of_a_space_is_set_and_checked)
 }
 END_TEST
 
-UNIT_MAIN("space", bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become, batch_stops_at_the_first_that_cannot_be,
-          one_entry_means_a_run_of_pages, run_ends_with_its_table, batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame, bind_checks_the_capability,
-          frame_given_away_is_not_the_grantors_any_more, kernel_pages_are_bound_readable_only,
-          upper_entries_are_ones_own_tables_of_the_next_level, protection_changes_within_what_was_allowed,
-          protect_and_unbind_check_their_arguments, accessed_and_dirty_are_cleared_by_request, unbound_address_faults_here_at_once,
-          lazy_unbind_leaves_the_flush_to_the_caller, any_of_many_bindings_is_unlinked, withdrawal_breaks_the_bindings_it_justified,
-          root_table_of_a_space_is_set_and_checked)
+UNIT_SUITE(space, unit_setup, bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become,
+           batch_stops_at_the_first_that_cannot_be, one_entry_means_a_run_of_pages, run_ends_with_its_table,
+           batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame,
+           bind_checks_the_capability, frame_given_away_is_not_the_grantors_any_more,
+           kernel_pages_are_bound_readable_only, upper_entries_are_ones_own_tables_of_the_next_level,
+           protection_changes_within_what_was_allowed, protect_and_unbind_check_their_arguments,
+           accessed_and_dirty_are_cleared_by_request, unbound_address_faults_here_at_once,
+           lazy_unbind_leaves_the_flush_to_the_caller, any_of_many_bindings_is_unlinked,
+           withdrawal_breaks_the_bindings_it_justified, root_table_of_a_space_is_set_and_checked)

@@ -92,6 +92,7 @@ START_TEST(table_in_use_is_not_freed)
 }
 END_TEST
 
-UNIT_MAIN("table", table_and_shadow_know_each_other, root_table_holds_the_kernels_entries, new_table_is_clear,
-          create_checks_its_arguments, create_needs_write_and_take, frame_just_freed_is_no_table_before_the_flush,
-          freed_table_is_free_with_its_shadow, free_checks_its_arguments, table_in_use_is_not_freed)
+UNIT_SUITE(table, unit_setup, table_and_shadow_know_each_other, root_table_holds_the_kernels_entries,
+           new_table_is_clear, create_checks_its_arguments, create_needs_write_and_take,
+           frame_just_freed_is_no_table_before_the_flush, freed_table_is_free_with_its_shadow,
+           free_checks_its_arguments, table_in_use_is_not_freed)

@@ -1,68 +1,47 @@
 #include "unit.h"
+#include "snapshot.h"
+#include <exo/errors.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 
-/* The part of the state that a failed call must not touch, for the frames that there are. */
-static struct {
-    struct kernel kernel;
-    struct exo_system system;
-    struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
-    struct exo_frame frame[FRAMES];
-    union machine_words words[FRAMES];
-    struct capability_table capabilities[FRAMES];
-    struct environment environment[FRAMES];
-    struct exo_context context[FRAMES];
-} kept;
-
-/* Calls f(copy, original, size) for each part. */
-static bool parts_visit(bool (*visit)(void *, void *, size_t))
-{
-    return visit(&kept.kernel, &kernel, sizeof kernel) && visit(&kept.system, &machine.system, sizeof kept.system) &&
-           visit(kept.slot, machine.slot, sizeof kept.slot) && visit(kept.frame, machine.frame, sizeof kept.frame) &&
-           visit(kept.words, machine.words, sizeof kept.words) &&
-           visit(kept.capabilities, machine.capabilities, sizeof kept.capabilities) &&
-           visit(kept.environment, machine.environment, sizeof kept.environment) &&
-           visit(kept.context, machine_contexts, sizeof kept.context);
-}
-
-static bool part_keep(void *copy, void *original, size_t size)
-{
-    memcpy(copy, original, size);
-    return true;
-}
-
-static bool part_is_same(void *copy, void *original, size_t size)
-{
-    return memcmp(copy, original, size) == 0;
-}
+/* Files with suites; `error` looks at what the others provoked. */
+#define SUITES(suite)                                                                                                  \
+    suite(boot) suite(call) suite(capability) suite(environment) suite(frame) suite(gate) suite(large) suite(revoke) suite(slice)  \
+    suite(slot) suite(space) suite(table) suite(vcpu) suite(error)
 
 exo_result unit_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t argument[6])
 {
-    parts_visit(part_keep);
+    vcpu_name running = kernel.processor[processor].running;
+    snapshot_keep();
     exo_result result = world_call(processor, subject, number, argument);
-    if (result < 0 && result != EXO_AGAIN)
-        ck_assert_msg(parts_visit(part_is_same), "call %u failed with %lld and changed something", number, (long long)result);
+    if (result < 0 && result != EXO_AGAIN && kernel.processor[processor].running == running)
+        ck_assert_msg(snapshot_is_present(), "%s failed with %s and changed something",
+                      number < EXO_CALL_COUNT ? exo_call_errors[number].name : "no call", exo_status_names[-result]);
     machine.current = 0;
     return result;
 }
 
 exo_result unit_map(uint32_t subject, uint32_t number, struct exo_mapping mapping)
 {
-    world_batch(0, 0, &mapping);
-    return unit_call(0, subject, number, (const uint64_t[6]){1});
+    return unit_call(0, subject, number, WORDS_OF(mapping));
 }
 
 void unit_setup(void)
 {
     world_reset(FRAMES, 2);
-    world_environment(A_SLOT, A, A_CAPABILITIES);
+    world_actor(A_SLOT, A, A_CAPABILITIES, A_FIRST, A_COUNT);
     world_environment(B_SLOT, B, B_CAPABILITIES);
     world_hold(CONSOLE_SLOT, EXO_KIND_CONSOLE, RIGHTS_ALL, 0, 0);
     world_hold(MACHINE_SLOT, EXO_KIND_MACHINE, RIGHTS_ALL, 0, 0);
-    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, A_SLOT, 1, RIGHTS_GIVEN, A_FIRST, A_COUNT));
 }
 
-void unit_teardown(void)
+void unit_demand(uint32_t count)
+{
+    MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, count, 0));
+    MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, count, 0));
+}
+
+static void invariants_hold(void)
 {
     const char *broken = invariants_check();
     ck_assert_msg(!broken, "invariant: %s", broken);
@@ -78,16 +57,30 @@ const struct capability *unit_capability(frame_name capabilities, uint32_t slot)
     return &capability_page(capabilities)->slot[slot - 1];
 }
 
-int unit_run(const char *name, const TTest *const *tests)
+void unit_add(SRunner *runner, const char *name, void (*setup)(void), const TTest *const *tests)
 {
     Suite *suite = suite_create(name);
     TCase *cases = tcase_create(name);
-    tcase_add_checked_fixture(cases, unit_setup, unit_teardown);
+    tcase_add_checked_fixture(cases, setup, invariants_hold);
     tcase_set_timeout(cases, 60);
     for (; *tests; tests++)
         tcase_add_test(cases, *tests);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
+    srunner_add_suite(runner, suite);
+}
+
+#define DECLARE(name) void suite_##name(SRunner *runner);
+#define ADD(name) suite_##name(runner);
+SUITES(DECLARE)
+
+/* Tests run in processes of their own; what they see calls fail with is kept in memory that all share. */
+int main(void)
+{
+    SRunner *runner = srunner_create(NULL);
+    world_failures = mmap(NULL, EXO_CALL_COUNT * sizeof *world_failures, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (world_failures == MAP_FAILED)
+        return EXIT_FAILURE;
+    SUITES(ADD)
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);
     int failed = srunner_ntests_failed(runner);

@@ -1,6 +1,7 @@
 /*
- * What the unit tests share: a world with the root on processor 0 and two environments, A and B, that the root acts for; a
- * check after every call that failed that nothing has changed; the invariants after every test. TAP on stdout.
+ * What the unit tests share: each test is a sentence, runs in a process of its own, and has a world with the root on processor 0.
+ * A call that failed must have changed nothing; the invariants must hold after every test; and at the end every
+ * call must have failed once with each status that the ABI lists for it. TAP on stdout.
  */
 #pragma once
 #include "invariants.h"
@@ -34,18 +35,20 @@ exo_result unit_map(uint32_t subject, uint32_t number, struct exo_mapping mappin
 #define IS(call, status) ck_assert_int_eq(call, EXO_##status)
 #define GIVES(call, number) ck_assert_int_eq(call, number)
 
-/* Fixtures: the world; the invariants. */
+/* The world above. */
 void unit_setup(void);
-void unit_teardown(void);
 /* A word of an entry as its owner reads it. */
 uint64_t unit_entry(frame_name table, uint64_t address, uint32_t level);
 const struct capability *unit_capability(frame_name capabilities, uint32_t slot);
+/* The root asks A for `count` of what it owns under its slot 1, twice, with a deadline that has passed. */
+void unit_demand(uint32_t count);
 
-/* Run one suite with the fixtures; the exit status. */
-int unit_run(const char *name, const TTest *const *tests);
-#define UNIT_MAIN(name, ...)                                                                                           \
-    int main(void)                                                                                                     \
+/* A file's tests; unit.c names the suites. setup makes the world before each of them. */
+void unit_add(SRunner *runner, const char *name, void (*setup)(void), const TTest *const *tests);
+#define UNIT_SUITE(name, setup, ...)                                                                                   \
+    void suite_##name(SRunner *runner);                                                                                \
+    void suite_##name(SRunner *runner)                                                                                 \
     {                                                                                                                  \
         const TTest *const tests[] = {__VA_ARGS__, NULL};                                                              \
-        return unit_run(name, tests);                                                                                  \
+        unit_add(runner, #name, setup, tests);                                                                         \
     }

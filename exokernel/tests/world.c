@@ -2,12 +2,15 @@
 #include <call.h>
 #include <capability.h>
 #include <dispatch.h>
+#include <exo/errors.h>
 #include <gate.h>
 #include <slice.h>
+#include <upcall.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct exo_registers world_registers[PROCESSOR_LIMIT];
+uint32_t *world_failures;
 
 void world_must(exo_result result, const char *what)
 {
@@ -17,34 +20,53 @@ void world_must(exo_result result, const char *what)
     abort();
 }
 
+/* The machine puts the place of who calls a gate into its vcpu, which nobody looks at unless the call is made: so it is put back,
+ * for tests compare whole machines. */
+static const struct place *gate_call_try(const struct exo_registers *registers)
+{
+    struct vcpu *self = vcpu_here();
+    struct place before = self->place;
+    self->place.rflags = registers->rflags;
+    self->place.rip = registers->rip;
+    self->place.rsp = registers->rsp;
+    const struct place *place = gate_call_fast(registers->rdi);
+    if (!place)
+        self->place = before;
+    return place;
+}
+
 /* The short way of the commonest transfers, as the machine's trap entry tries it first. */
 static bool transfer_takes(uint32_t number, struct exo_registers *registers)
 {
-    struct place place = {.rflags = registers->rflags, .rip = registers->rip, .rsp = registers->rsp};
-    struct transfer transfer = {0};
+    const struct place *place = NULL;
     if (number == EXO_CALL_GATE_CALL)
-        transfer = gate_call_fast(registers->rdi, &place);
-    else if (number == EXO_CALL_GATE_REPLY)
-        transfer = gate_reply_fast(registers->rdi, &place);
+        place = gate_call_try(registers);
+    else if (number == EXO_CALL_GATE_REPLY && !registers->rdi)
+        place = gate_reply_fast();
     else if (number == EXO_CALL_SLICE_YIELD_TO)
-        transfer = slice_yield_fast(registers->rdi, registers->rsi, &place);
-    if (!transfer.vcpu)
+        place = slice_yield_fast(registers->rdi, registers->rsi);
+    if (!place)
         return false;
-    registers->rip = place.rip;
-    registers->rsp = place.rsp;
-    registers->rflags = place.rflags;
-    registers->rax = number == EXO_CALL_SLICE_YIELD_TO ? transfer.value : (uint32_t)transfer.value;
-    registers->rdi = number == EXO_CALL_SLICE_YIELD_TO ? 0 : transfer.value >> 32;
+    if (number == EXO_CALL_SLICE_YIELD_TO)
+        *registers = (struct exo_registers){0};
+    place_enter(place, registers);
     return true;
 }
 
-exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t a[6])
+void world_call_ended(uint32_t number, exo_result status)
 {
-    uint64_t word = (uint64_t)subject << 32 | EXO_CALL_MAGIC | number;
-    machine.current = processor;
-    if (!(EXO_SWITCHING_CALLS >> number & 1))
-        return call_enter(a[0], a[1], a[2], a[3], a[4], a[5], word);
+    if (status >= 0 || (number >= EXO_CALL_COUNT && status == EXO_BAD_CALL))
+        return;
+    if (number >= EXO_CALL_COUNT || !(exo_call_errors[number].statuses >> -status & 1))
+        machine_broke("a call failed with a status that its entry in the ABI does not list");
+    else if (world_failures)
+        world_failures[number] |= 1u << -status;
+}
 
+static exo_result call_switching(uint32_t processor, uint64_t word, const uint64_t a[6])
+{
+    uint32_t number = word & 0xffff;
+    vcpu_name running = kernel.processor[processor].running;
     struct exo_registers *registers = &world_registers[processor];
     registers->rax = word;
     registers->rdi = a[0];
@@ -53,10 +75,23 @@ exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, con
     registers->r10 = a[3];
     registers->r8 = a[4];
     registers->r9 = a[5];
-    if (transfer_takes(number, registers))
+    if (!(word >> 32) && transfer_takes(number, registers))
         return (exo_result)registers->rax;
     call_enter_switching(registers);
+    if (kernel.processor[processor].running == running)
+        world_call_ended(number, (exo_result)registers->rax);
     return (exo_result)registers->rax;
+}
+
+exo_result world_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t a[6])
+{
+    uint64_t word = (uint64_t)subject << 32 | EXO_CALL_MAGIC | number;
+    machine.current = processor;
+    if (EXO_SWITCHING_CALLS >> number & 1)
+        return call_switching(processor, word, a);
+    exo_result result = call_enter(a, word);
+    world_call_ended(number, result);
+    return result;
 }
 
 static struct exo_context *context_of(uint32_t processor)
@@ -72,8 +107,7 @@ void world_batch(uint32_t processor, uint32_t i, const struct exo_mapping *mappi
 
 exo_result world_map(uint32_t processor, uint32_t subject, uint32_t number, struct exo_mapping mapping)
 {
-    world_batch(processor, 0, &mapping);
-    return world_call(processor, subject, number, (const uint64_t[6]){1});
+    return world_call(processor, subject, number, WORDS_OF(mapping));
 }
 
 void world_hold(uint32_t slot, uint32_t kind, uint32_t rights, uint32_t first, uint32_t count)
@@ -110,7 +144,7 @@ static void root_make(void)
 /* Before anything runs, the root's calls are made as the kernel makes them at boot. */
 static struct caller caller_for(uint32_t slot)
 {
-    struct caller caller = {.environment = ROOT, .self = ROOT};
+    struct caller caller = {.self = ROOT, .environment = ROOT};
     MUST(capability_environment(ROOT, slot, EXO_RIGHT_CONTROL, &caller.environment));
     return caller;
 }
@@ -147,9 +181,16 @@ void world_reset(uint32_t frames, uint32_t processors)
 
 void world_environment(uint32_t slot, frame_name environment, frame_name capabilities)
 {
-    struct caller caller = {.environment = ROOT, .self = ROOT};
+    struct caller caller = {.self = ROOT, .environment = ROOT};
     MUST(call_environment_create(&caller, ROOT_FRAMES, environment, slot));
     MUST(call_environment_extend(&caller, slot, ROOT_FRAMES, capabilities, 0));
+}
+
+void world_actor(uint32_t slot, frame_name environment, frame_name capabilities, frame_name first, uint32_t count)
+{
+    const struct caller root = {.environment = ROOT, .self = ROOT};
+    world_environment(slot, environment, capabilities);
+    MUST(call_capability_derive(&root, ROOT_FRAMES, slot, 1, RIGHTS_GIVEN, first, count));
 }
 
 void world_interrupt(uint32_t processor)

@@ -1,11 +1,12 @@
 """Derive the C header, the stubs, the kernel's dispatch, the manual and the list of promises
-from the ABI definition.  usage: generate.py header|stubs|dispatch|manual|frozen exo.toml"""
+from the ABI definition.  usage: generate.py header|stubs|errors|dispatch|handlers|manual|frozen exo.toml"""
 import re
 import sys
 import tomllib
 
 C_TYPE = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "char": "char"}
 SIZE = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "char": 1}
+HANDLERS = 64
 NOTE = "/* Made by sdk/abi/generate.py from sdk/abi/exo.toml. */"
 
 
@@ -38,14 +39,31 @@ def fields_of(abi, struct):
     return fields
 
 
+def resolve(abi):
+    """Arrays whose length is a constant of the ABI get it as a number."""
+    values = {name: value for name, value, _ in abi["constant"]}
+    for struct in abi["struct"]:
+        struct["fields"] = [(re.sub(r"\[([A-Z_]+)\]", lambda match: f"[{values[match[1]]}]", spec), doc)
+                            for spec, doc in struct["fields"]]
+
+
+def errors_of(abi, call):
+    """All that the call may fail with, in the order of the statuses: its own errors and those of all of its kind."""
+    common = abi["common_errors"]
+    names = set(call.get("errors", []) + common["all"])
+    for mark in ("subject", "locked"):
+        names |= set(common[mark] if call.get(mark) else [])
+    return [s["name"] for s in abi["status"] if s["name"] in names]
+
+
 def check(abi):
     """What every kind of output relies on: numbers without holes, known errors, at most six arguments."""
     numbers = [c["number"] for c in abi["call"]]
-    if numbers != list(range(len(numbers))):
+    if numbers != list(range(len(numbers))) or len(numbers) > HANDLERS:
         raise AbiError(f"call numbers must be 0, 1, 2 … in order: {numbers}")
     statuses = {s["name"] for s in abi["status"]}
     for call in abi["call"]:
-        unknown = set(call.get("errors", [])) - statuses
+        unknown = set(call.get("errors", [])).union(*abi["common_errors"].values()) - statuses
         if unknown:
             raise AbiError(f"{call['name']}: unknown errors {sorted(unknown)}")
         if len(call.get("args", [])) > 6:
@@ -118,46 +136,72 @@ def stubs(abi):
     return "\n".join(out)
 
 
+def errors(abi):
+    """What each call may return below zero, for tests and fuzzers."""
+    out = [NOTE, "#pragma once", "#include <exo/abi.h>", "", "/* Names of statuses, by -status. */",
+           "static const char *const exo_status_names[] __attribute__((unused)) = {"]
+    out += [f'    [{-s["value"]}] = "{s["name"]}",' for s in abi["status"]]
+    out += ["};", "", "/* Calls by number: the name, and 1 << -status for each that the call may fail with. */",
+            "static const struct exo_call_errors {", "    const char *name;", "    uint32_t statuses;",
+            "} exo_call_errors[EXO_CALL_COUNT] __attribute__((unused)) = {"]
+    value = {s["name"]: s["value"] for s in abi["status"]}
+    for call in abi["call"]:
+        mask = sum(1 << -value[name] for name in errors_of(abi, call))
+        out += [f'    [EXO_CALL_{call["name"].upper()}] = {{"{call["name"]}", {mask:#x}}},']
+    return "\n".join(out + ["};"])
+
+
 def way_of(call):
     """Through which of the dispatch functions a call goes."""
     return "switching" if call.get("switches") else "anyone" if call.get("anyone") else "caller"
 
 
-def dispatch_function(abi, way):
-    """A switch over the numbers. Arguments come in registers and stay there; those of narrow types are checked."""
-    first = {"anyone": "", "caller": "const struct caller *caller, ",
-             "switching": "const struct caller *caller, struct exo_registers *registers, "}[way]
-    out = ["", f"static inline exo_result call_dispatch_{way}({first}uint32_t number, uint64_t a0,",
-           "                                       uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)", "{",
-           "    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;", "    switch (number) {"]
+PARAMETERS = {"anyone": [], "caller": ["const struct caller *caller"],
+              "switching": ["const struct caller *caller", "struct exo_registers *registers"]}
+
+
+def handler(call):
+    """Checks the arguments of narrow types and calls with all of them typed."""
+    args, way = args_of(call), way_of(call)
+    narrow = [f"a[{i}] > {(1 << 8 * SIZE[k]) - 1:#x}" for i, (k, _) in enumerate(args) if k != "u64"]
+    passed = [p.split("*")[1] for p in PARAMETERS[way]] + [f"({C_TYPE[k]})a[{i}]" for i, (k, _) in enumerate(args)]
+    out = ["", f"static exo_result handle_{call['name']}({', '.join(PARAMETERS[way] + ['const uint64_t *a'])})", "{"]
+    if not args:
+        out += ["    (void)a;"]
+    if narrow:
+        out += [f"    if ({' || '.join(narrow)})", "        return EXO_BAD_ARGUMENT;"]
+    return out + [f"    return call_{call['name']}({', '.join(passed)});", "}"]
+
+
+def handler_table(abi, way):
+    """By number, for all below HANDLER_COUNT: those of other ways are refused."""
+    names = {c["number"]: f"handle_{c['name']}" for c in abi["call"] if way_of(c) == way}
+    parameters = ", ".join(PARAMETERS[way] + ["const uint64_t *a"])
+    out = ["", f"static exo_result refuse_{way}({parameters})", "{"]
+    out += [f"    (void){p.split('*')[1]};" for p in parameters.split(", ")]
+    out += ["    return EXO_BAD_CALL;", "}", "", f"static exo_result (*const handlers_{way}[HANDLER_COUNT])({parameters}) = {{"]
+    return out + [f"    {names.get(number, f'refuse_{way}')}," for number in range(HANDLERS)] + ["};"]
+
+
+def handlers(abi):
+    out = [NOTE, "#pragma once", "#include <dispatch.h>", "", f"enum {{ HANDLER_COUNT = {HANDLERS} }}; /* a power of two */"]
     for call in abi["call"]:
-        if way_of(call) != way:
-            continue
-        args = args_of(call)
-        narrow = [f"a{i} > {(1 << 8 * SIZE[k]) - 1:#x}" for i, (k, _) in enumerate(args) if k != "u64"]
-        passed = {"anyone": [], "caller": ["caller"], "switching": ["caller", "registers"]}[way]
-        passed = passed + [f"({C_TYPE[k]})a{i}" for i, (k, _) in enumerate(args)]
-        out += [f"    case EXO_CALL_{call['name'].upper()}:"]
-        if narrow:
-            out += [f"        if ({' || '.join(narrow)})", "            return EXO_BAD_ARGUMENT;"]
-        out += [f"        return call_{call['name']}({', '.join(passed)});"]
-    return out + ["    default:", "        return EXO_BAD_CALL;", "    }", "}"]
+        out += handler(call)
+    for way in PARAMETERS:
+        out += handler_table(abi, way)
+    return "\n".join(out)
 
 
 def dispatch(abi):
-    out = [NOTE, "#pragma once", "#include <state.h>", ""]
+    out = [NOTE, "#pragma once"]
     for key in ("switches", "locked", "subject", "anyone"):
         name = {"switches": "SWITCHING"}.get(key, key.upper())
-        out += [f"#define EXO_{name}_CALLS {mask_of(abi, key):#x}ull"]
-    out += [""]
+        out += [f"#define EXO_{name}_CALLS {mask_of(abi, key):#x}"]
+    out += ["", "#ifndef __ASSEMBLER__", "#include <state.h>", ""]
     for call in abi["call"]:
-        kinds = [] if call.get("anyone") else ["const struct caller *caller"]
-        kinds += ["struct exo_registers *registers"] if call.get("switches") else []
-        kinds += [f"{C_TYPE[k]} {n}" for k, n in args_of(call)]
+        kinds = PARAMETERS[way_of(call)] + [f"{C_TYPE[k]} {n}" for k, n in args_of(call)]
         out += [f"exo_result call_{call['name']}({', '.join(kinds) or 'void'});"]
-    for way in ("caller", "switching", "anyone"):
-        out += dispatch_function(abi, way)
-    return "\n".join(out)
+    return "\n".join(out + ["#endif"])
 
 
 def manual(abi):
@@ -170,9 +214,7 @@ def manual(abi):
         out += [call["doc"] + (f" ({', '.join(marks)})" if marks else ""), ""]
         out += [f"- `{name}`: {doc}" for _, name, doc in args if doc]
         out += [f"- Returns {call.get('returns', 'OK')}." if args or "returns" in call else "- Returns OK."]
-        if call.get("errors"):
-            out += [f"- Fails with {', '.join(call['errors'])}."]
-        out += [""]
+        out += [f"- Fails with {', '.join(errors_of(abi, call))}.", ""]
     out += ["## Statuses", "", "| value | name | meaning |", "| --- | --- | --- |"]
     out += [f"| {s['value']} | {s['name']} | {s['doc']} |" for s in abi["status"]]
     out += ["", "## Constants", "", "| name | value | meaning |", "| --- | --- | --- |"]
@@ -207,8 +249,9 @@ if __name__ == "__main__":
     with open(path, "rb") as file:
         definition = tomllib.load(file)
     try:
+        resolve(definition)
         check(definition)
-        print({"header": header, "stubs": stubs, "dispatch": dispatch,
+        print({"header": header, "stubs": stubs, "errors": errors, "dispatch": dispatch, "handlers": handlers,
                "manual": manual, "frozen": frozen}[output](definition))
     except AbiError as error:
         sys.exit(f"{path}: {error}")

@@ -1,4 +1,5 @@
 /* The register work of gate calls (see exo/gate.h). */
+#include <exo/kept.inc>
 #include "upcall_offset.h"
 
     .text
@@ -6,12 +7,7 @@
 /* int64_t exo_gate_invoke(gate rdi, message rsi) */
     .globl exo_gate_invoke
 exo_gate_invoke:
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    kept_push
     pushq %rsi
     movq %rsi, %rax
     movq 0(%rax), %rsi
@@ -40,12 +36,7 @@ exo_gate_invoke:
     movq %r14, 72(%rcx)
     movq %r15, 80(%rcx)
     popq %rsi
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    kept_pop
     ret
 
 /* rax badge, rdi index, the message in registers; the gate's stack is aligned to 16. */

@@ -74,9 +74,10 @@ static const char *note_check(const struct image *image)
 
     for (uint32_t i = 0; i < image->header.program_count; i++) {
         const struct elf_program *program = &image->program[i];
-        if (program->type != ELF_NOTE || program->file_size < sizeof note ||
-            !part_is_within(image, program->offset, program->file_size))
+        if (program->type != ELF_NOTE || program->file_size < sizeof note)
             continue;
+        if (!part_is_within(image, program->offset, program->file_size))
+            return REFUSE("its note lies outside the file, which is cut off");
         memcpy(&note, image->bytes + program->offset, sizeof note);
         if (note.name_size != 4 || memcmp(note.name, "Exo", 4) || note.type != 1 || note.size != 8)
             continue;

@@ -3,15 +3,8 @@
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/text.h>
-#include <exo/upcall.h>
 
-typedef int64_t batch_call(uint16_t subject, uint32_t count);
-
-/* Pages that a call changes at most. */
-static uint32_t most_of(batch_call *call)
-{
-    return call == exo_space_bind ? EXO_BIND_MAX : EXO_BATCH_MAX;
-}
+typedef int64_t space_call(uint16_t subject, uint64_t address, uint64_t entry, uint64_t way, uint64_t further);
 
 static int64_t table_make(const struct exo_space *space, uint32_t level, uint32_t *ret_table)
 {
@@ -30,12 +23,8 @@ static int64_t table_make(const struct exo_space *space, uint32_t level, uint32_
 
 static int64_t table_bind(const struct exo_space *space, uint32_t parent, uint32_t child, uint64_t address)
 {
-    bool blocked = exo_events_block();
-    EXO_CONTEXT->batch[0] = (struct exo_mapping){
-        .address = address, .table = parent, .frame = child, .flags = EXO_MAP_READ,
-    };
-    int64_t result = exo_space_bind(space->subject, 1);
-    exo_events_restore(blocked);
+    int64_t result = exo_space_bind(space->subject, address, exo_mapping_entry(parent, child),
+                                    exo_mapping_way(0, EXO_MAP_READ, 0), 0);
     return result == 1 ? EXO_OK : result;
 }
 
@@ -82,8 +71,8 @@ uint32_t exo_space_table(struct exo_space *space, uint64_t address)
     return table;
 }
 
-/* Pages in a row within one table, as one entry; frame is the first one's, or 0. How many were done, or an error. */
-static int64_t run_change(struct exo_space *space, batch_call *call, uint64_t address, uint32_t frame, uint32_t count,
+/* Pages in a row within one table, as one mapping; frame is the first one's, or 0. How many were done, or an error. */
+static int64_t run_change(struct exo_space *space, space_call *call, uint64_t address, uint32_t frame, uint32_t count,
                           uint16_t capability, uint32_t flags)
 {
     uint32_t room = EXO_TABLE_ENTRIES - address / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES;
@@ -91,17 +80,13 @@ static int64_t run_change(struct exo_space *space, batch_call *call, uint64_t ad
 
     if (!table)
         return EXO_BAD_NAME;
-    bool blocked = exo_events_block();
-    EXO_CONTEXT->batch[0] = (struct exo_mapping){
-        .address = address, .table = table, .frame = frame, .capability = capability, .flags = (uint16_t)flags,
-        .more = (run < most_of(call) ? run : most_of(call)) - 1,
-    };
-    int64_t result = call(space->subject, 1);
-    exo_events_restore(blocked);
-    return result;
+    if (run > EXO_BATCH_MAX)
+        run = EXO_BATCH_MAX;
+    return call(space->subject, address, exo_mapping_entry(table, frame),
+                exo_mapping_way(capability, (uint16_t)flags, run - 1), 0);
 }
 
-static int64_t range_change(struct exo_space *space, batch_call *call, uint64_t address, uint32_t frame, uint32_t count,
+static int64_t range_change(struct exo_space *space, space_call *call, uint64_t address, uint32_t frame, uint32_t count,
                             uint16_t capability, uint32_t flags)
 {
     for (uint32_t done = 0; done < count;) {

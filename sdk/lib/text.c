@@ -1,6 +1,7 @@
 /* Strings, formatting, the console (see exo/text.h). */
 #include <exo/text.h>
 #include <exo/calls.h>
+#include <exo/errors.h>
 #include <exo/program.h>
 #include <exo/upcall.h>
 
@@ -212,10 +213,6 @@ void exo_print(const char *format, ...)
 
 const char *exo_status_name(int64_t status)
 {
-    static const char *const name[] = {
-        "OK", "BAD_CALL", "BAD_ARGUMENT", "BAD_NAME", "BAD_CAPABILITY", "NO_RIGHT", "TAKEN", "WRONG_KIND", "BOUND",
-        "AGAIN", "BUSY", "TOO_DEEP", "KEPT", "GONE", "TIMED_OUT",
-    };
     uint64_t index = status < 0 ? -(uint64_t)status : 0;
-    return index < sizeof name / sizeof name[0] ? name[index] : "unknown status";
+    return index < sizeof exo_status_names / sizeof exo_status_names[0] ? exo_status_names[index] : "unknown status";
 }

@@ -8,6 +8,7 @@
  * pending. While FRESH is pending the kernel saves nothing, so it is taken off only when the state to resume is
  * safe.
  */
+#include <exo/kept.inc>
 #include "upcall_offset.h"
 
     .text
@@ -91,12 +92,7 @@ exo_exception_entry:
     pushq %r8
     pushq %r9
     pushq %r10
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    kept_push
     movl $0, CONTEXT_EXCEPTION_BUSY(%rax)
 exception_taken:
     cld
@@ -113,12 +109,7 @@ frame_resume:
     subq $RED_ZONE + 8, %rax
     movq %rcx, (%rax)
     movq %rax, FRAME_RSP(%rsp)
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    kept_pop
     popq %r10
     popq %r9
     popq %r8
@@ -264,12 +255,7 @@ exo_thread_save_fpu:
     .rept 11
     pushq $0
     .endr
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    kept_push
 .endm
 
 /* rbx and rbp from rdi, a struct exo_thread. */

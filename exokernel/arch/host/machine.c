@@ -130,8 +130,13 @@ void arch_clear_page(frame_name frame)
         memset(environment_page(frame), 0, sizeof(struct environment));
 }
 
+jmp_buf *machine_panicked;
+
 void arch_panic(const char *message)
 {
+    machine_log.panic = message;
+    if (machine_panicked)
+        longjmp(*machine_panicked, 1);
     fprintf(stderr, "kernel panic: %s\n", message);
     abort();
 }
@@ -171,7 +176,7 @@ bool arch_table_is_empty(frame_name frame, uint32_t level)
     return true;
 }
 
-void arch_switch(vcpu_name vcpu)
+static void machine_run(vcpu_name vcpu)
 {
     struct machine_processor *processor = &machine.processor[machine.current];
     machine_log.switches++;
@@ -182,6 +187,18 @@ void arch_switch(vcpu_name vcpu)
         return;
     processor->root = root_of(vcpu);
     translations_forget(processor);
+}
+
+void arch_switch(vcpu_name name, struct vcpu *vcpu)
+{
+    if (vcpu != vcpu_at(name))
+        machine_broke("arch_switch: a virtual processor under another's name");
+    machine_run(name);
+}
+
+void arch_idle(void)
+{
+    machine_run(0);
 }
 
 void arch_save_fpu(frame_name context)

@@ -34,7 +34,6 @@ struct cpu_features cpu_features;
 static struct stack_area stacks[PROCESSOR_LIMIT] __attribute__((aligned(4096)));
 static struct gate_descriptor idt[256] __attribute__((aligned(16)));
 uint64_t start_stack = (uint64_t)stacks[0].fault_stack;
-const uint64_t trap_switching_calls = EXO_SWITCHING_CALLS;
 
 extern const uint64_t trap_vectors[EXCEPTIONS];
 extern char trap_call[], trap_timer[], trap_interrupt[], trap_spurious[];
@@ -47,7 +46,13 @@ AGREES(cpu, vcpu, CPU_VCPU);
 AGREES(cpu, info, CPU_INFO);
 AGREES(cpu, root, CPU_ROOT);
 AGREES(cpu, barrier, CPU_BARRIER);
-AGREES(vcpu, address, VCPU_ADDRESS);
+AGREES(vcpu, start.rax, VCPU_ADDRESS);
+AGREES(vcpu, place, VCPU_PLACE);
+AGREES(place, rflags, PLACE_RFLAGS);
+AGREES(place, rip, PLACE_RIP);
+AGREES(place, rsp, PLACE_RSP);
+AGREES(place, rax, PLACE_RAX);
+AGREES(place, rdi, PLACE_RDI);
 AGREES(vcpu, entry[EXO_ENTRY_EXCEPTION], VCPU_EXCEPTION_ENTRY);
 AGREES(vcpu, entry[EXO_ENTRY_FOREIGN], VCPU_FOREIGN_ENTRY);
 AGREES(cpu, running, CPU_RUNNING);
@@ -69,12 +74,11 @@ AGREES(exo_registers, rflags, REGISTERS_RFLAGS);
 AGREES(exo_registers, rsp, REGISTERS_RSP);
 AGREES(cpu, checks, CPU_CHECKS);
 _Static_assert(sizeof(struct exo_registers) == REGISTERS_SIZE, "struct exo_registers");
-_Static_assert(EXO_CALL_MAGIC >> 16 == CALL_MAGIC_HIGH, "EXO_CALL_MAGIC");
+_Static_assert(EXO_CALL_MAGIC == CALL_MAGIC && EXO_CALL_COUNT <= CALL_TABLE, "call numbers");
+_Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD) == CALL_SLICE_YIELD, "EXO_CALL_SLICE_YIELD");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD_TO) == CALL_SLICE_YIELD_TO, "EXO_CALL_SLICE_YIELD_TO");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_CALL) == CALL_GATE_CALL, "EXO_CALL_GATE_CALL");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_REPLY) == CALL_GATE_REPLY, "EXO_CALL_GATE_REPLY");
-_Static_assert(offsetof(struct place, rflags) == 0 && offsetof(struct place, rip) == 8 && offsetof(struct place, rsp) == 16,
-               "struct place is what trap_call pushes");
 _Static_assert(EXO_CALL_COUNT <= 64, "the mask of switching calls is 64 bits");
 
 void cpu_identify(void)

@@ -28,7 +28,7 @@ struct cpu {
     uint32_t number;
     uint32_t apic_id;
     frame_name root;  /* the loaded PML4 */
-    uint32_t barrier; /* 1: the processor has IBPB (Intel SDM 4 MSR 49H) */
+    uint8_t barrier;  /* 1: the processor has IBPB (Intel SDM 4 MSR 49H) */
     struct {
         uint64_t id, generation;
     } checks[CHECK_COUNT];
@@ -78,7 +78,6 @@ void loader_read(struct firmware *firmware, uint32_t magic, uint32_t info);
 frame_name boot_take(uint32_t count); /* cleared frames in a row for the kernel, for ever; below 4 GiB */
 
 /* paging.c */
-extern frame_name paging_root; /* the kernel's own PML4 */
 void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_t processor_count);
 void paging_load(void);
 

@@ -20,9 +20,17 @@
 #define CPU_PATH_START 40
 
 /* struct vcpu. */
-#define VCPU_ADDRESS 24
-#define VCPU_EXCEPTION_ENTRY 32
-#define VCPU_FOREIGN_ENTRY 40
+#define VCPU_ADDRESS 48
+#define VCPU_PLACE 64
+#define VCPU_EXCEPTION_ENTRY 104
+#define VCPU_FOREIGN_ENTRY 112
+
+/* struct place. */
+#define PLACE_RFLAGS 0
+#define PLACE_RIP 8
+#define PLACE_RSP 16
+#define PLACE_RAX 24
+#define PLACE_RDI 32
 
 /* struct exo_context. */
 #define CONTEXT_RIP 0
@@ -43,7 +51,9 @@
 #define REGISTERS_RSP 136
 #define REGISTERS_SIZE 144
 
-#define CALL_MAGIC_HIGH 0x4578 /* EXO_CALL_MAGIC >> 16 */
+#define CALL_MAGIC 0x45780000 /* EXO_CALL_MAGIC */
+#define CALL_TABLE 64
+#define CALL_SLICE_YIELD 0x4578001a
 #define CALL_SLICE_YIELD_TO 0x4578001b /* EXO_CALL_MAGIC | EXO_CALL_… */
 #define CALL_GATE_CALL 0x4578001f
 #define CALL_GATE_REPLY 0x45780020

@@ -105,7 +105,7 @@ static bool page_describes_ram(const struct firmware *firmware, uint32_t page)
 static void map_table(uint64_t address, uint32_t size)
 {
     uint32_t pages = (size + 4095) / 4096;
-    map(TABLES_BASE + (address - EXO_SYSTEM_ADDRESS), (uint64_t)boot_take(pages) << 12, pages * 4096ull, SHOWN_WRITE);
+    map(address - EXO_SYSTEM_ADDRESS + TABLES_BASE, (uint64_t)boot_take(pages) << 12, pages * 4096ull, SHOWN_WRITE);
 }
 
 static void map_frame_table(const struct firmware *firmware, uint32_t frame_count)
@@ -116,11 +116,18 @@ static void map_frame_table(const struct firmware *firmware, uint32_t frame_coun
     for (uint32_t page = 0; page < pages; page++)
         real += page_describes_ram(firmware, page);
     frame_name next = boot_take(real);
-    uint64_t address = TABLES_BASE + (EXO_FRAMES_ADDRESS - EXO_SYSTEM_ADDRESS);
+    uint64_t address = FRAMES_BASE;
     for (uint32_t page = 0; page < pages; page++, address += 4096) {
         bool is_real = page_describes_ram(firmware, page);
         *entry_find(address, 1) = (uint64_t)(is_real ? next++ : zeros) << 12 | (is_real ? SHOWN_WRITE : SHOWN_READ);
     }
+}
+
+/* Show environments what is mapped at an address of the kernel's: they share the TABLE1s. */
+static void show(uint64_t shown, uint64_t address, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += 4096ull * TABLE_ENTRIES)
+        *entry_find(shown + at, 2) = *entry_find(address + at, 2);
 }
 
 void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_t processor_count)
@@ -132,9 +139,10 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     map_table(EXO_PROCESSORS_ADDRESS, processor_count * sizeof(struct exo_processor));
     map_table(EXO_SLOTS_ADDRESS, processor_count * SLOTS_PER_PROCESSOR * sizeof(struct exo_slot));
     map_frame_table(firmware, frame_count);
-    uint64_t *root = boot_table(paging_root);
-    root[table_index(EXO_SYSTEM_ADDRESS, 4)] =
-        (root[table_index(TABLES_BASE, 4)] & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
+    show(EXO_SYSTEM_ADDRESS, TABLES_BASE, 1);
+    show(EXO_FRAMES_ADDRESS, FRAMES_BASE, frame_count * sizeof(struct exo_frame));
+    uint64_t *shown = entry_find(EXO_SYSTEM_ADDRESS, 4);
+    *shown = (*shown & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
 }
 
 void paging_load(void)
@@ -143,11 +151,15 @@ void paging_load(void)
     __asm__ volatile("movq %0, %%cr3" : : "r"((uint64_t)paging_root << 12) : "memory");
 }
 
+/* By SSE, which every processor has: half as many stores as in general registers. What the environment has in xmm0 comes back. */
 void arch_clear_page(frame_name frame)
 {
-    void *page = direct_page(frame);
-    uint64_t words = EXO_FRAME_SIZE / 8;
-    __asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0) : "memory");
+    char *at = direct_page(frame), *end = at + EXO_FRAME_SIZE;
+    uint64_t saved[2];
+    __asm__ volatile("movups %%xmm0, %1\n\txorps %%xmm0, %%xmm0\n"
+                     "1:\n\t.set store, 0\n\t.rept 32\n\tmovaps %%xmm0, store(%0)\n\t.set store, store + 16\n\t.endr\n\t"
+                     "addq $512, %0\n\tcmpq %2, %0\n\tjb 1b\n\tmovups %1, %%xmm0"
+                     : "+r"(at), "=m"(saved) : "r"(end) : "memory", "cc");
 }
 
 void arch_fill_root_table(frame_name frame)

@@ -13,13 +13,13 @@ static uint32_t lock_next, lock_serving;
 void arch_lock(void)
 {
     uint32_t ticket = __atomic_fetch_add(&lock_next, 1, __ATOMIC_RELAXED);
-    while (__atomic_load_n(&lock_serving, __ATOMIC_ACQUIRE) != ticket)
+    while (__builtin_expect(__atomic_load_n(&lock_serving, __ATOMIC_ACQUIRE) != ticket, false))
         pause();
 }
 
 void arch_unlock(void)
 {
-    __atomic_store_n(&lock_serving, lock_serving + 1, __ATOMIC_RELEASE);
+    __asm__ volatile("incl %0" : "+m"(lock_serving) : : "memory"); /* who holds it alone writes it: a release, in one instruction */
 }
 
 void arch_flush_page(uint64_t address)
@@ -31,13 +31,16 @@ void arch_flush_all(void)
 {
     vcpu_name name = *cpu_here()->running;
     frame_name root = name ? environment_page(name / VCPUS_PER_ENVIRONMENT)->root : 0;
-    switch_root(root ? root : paging_root);
+    switch_root(cpu_here()->info, root ? root : paging_root);
 }
 
-/* Into the kernel's own space: nobody runs, or somebody whose space is gone, and who faults there. */
-void switch_rootless(void)
+void arch_idle(void)
 {
-    switch_root(paging_root);
+    struct exo_processor *info = cpu_here()->info;
+
+    info->running = 0;
+    info->switches++;
+    switch_root(info, paging_root);
 }
 
 void arch_save_fpu(frame_name context)

@@ -7,6 +7,7 @@
  * A user rip at or above 2^47 can exist (a program may map its last page); sysret and iretq would fault on it in kernel
  * mode, so it is refused as a general protection fault of its owner.
  */
+#include <dispatch.h>
 #include "offset.h"
 
 #define FLAGS_ALLOWED 0x250dd5 /* of a user's flags: not IOPL, NT, VM, VIF, VIP; IF is set anyway */
@@ -51,6 +52,24 @@
     pushq %rax
     .endm
 
+    .macro POP_REGISTERS
+    popq %rax
+    popq %rbx
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+    popq %rbp
+    popq %r8
+    popq %r9
+    popq %r10
+    popq %r11
+    popq %r12
+    popq %r13
+    popq %r14
+    popq %r15
+    .endm
+
     /* Turn the hardware's frame at the end of struct exo_registers into its fields. Destroys rax. Clears AC and DF. */
     .macro SETTLE_FRAME
     movq REGISTERS_RFLAGS+8(%rsp), %rax
@@ -81,111 +100,151 @@
 trap_call:
     swapgs
     movq %rsp, %gs:CPU_USER_RSP
+    cmpq $CALL_SLICE_YIELD, %rax
+    jae trap_call_late
+trap_call_by_table:
     movl %eax, %esp
-    shrl $16, %esp
-    cmpl $CALL_MAGIC_HIGH, %esp
-    jne trap_foreign
-    movq trap_switching_calls, %rsp
-    btq %rax, %rsp
-    jc trap_switching
+    subl $CALL_MAGIC, %esp
+    cmpl $CALL_TABLE, %esp
+    jae trap_call_is_odd
+    shll $3, %esp
+    andl $8 * CALL_TABLE - 1, %esp /* whatever the processor guessed */
+    jmp *trap_calls(%rsp)
+
+    /* A call that stays. The arguments are an array on the stack; nothing of the kernel's is left in their registers. */
+    .macro CALL_STAY function
     movq %gs:CPU_STACK, %rsp
     PATH_START
     pushq %gs:CPU_USER_RSP
     pushq %rcx
     pushq %r11
-    movq %r10, %rcx
-    pushq %rax
-    call call_enter
+    pushq %r9
+    pushq %r8
+    pushq %r10
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    movq %rsp, %rdi
+    movq %rax, %rsi
+    call \function
     PATH_END
-    popq %rcx
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %r10
+    popq %r8
+    popq %r9
     popq %r11
     popq %rcx
-    xorl %edi, %edi
-    xorl %esi, %esi
-    xorl %edx, %edx
-    xorl %r8d, %r8d
-    xorl %r9d, %r9d
-    xorl %r10d, %r10d
     btq $47, %rcx
     jc trap_return_is_wild
     popq %rsp
     swapgs
     sysretq
+    .endm
+trap_locked:
+    CALL_STAY call_enter_locked
+trap_stay:
+    CALL_STAY call_enter
+
+trap_call_is_odd:
+    cmpl $0xffff, %esp
+    ja trap_foreign
+    jmp trap_stay
 
 trap_return_is_wild:
     PUSH_CALLER
     jmp trap_leave
 
-/* The commonest transfers go without a struct exo_registers: what C saves of the message registers is enough. A null transfer did
- * nothing: then the call goes the long way. */
-    .macro TRANSFER_BEGIN
-    movq %gs:CPU_STACK, %rsp
-    PATH_START
-    pushq %gs:CPU_USER_RSP /* struct place */
-    pushq %rcx
-    pushq %r11
-    pushq %rdi
-    pushq %rsi
-    .endm
-    .macro TRANSFER_CHECK refused
-    testq %rax, %rax
-    je \refused
-    movq %rdx, %rax
-    PATH_END
-    .endm
-    .macro TRANSFER_END
-    popq %r11
-    popq %rcx
-    popq %rsp
+/*
+ * The commonest transfers go without a struct exo_registers: what is pushed of the message registers is enough. The C function's
+ * place is where to go on, or 0: then nothing was done, and the call goes the long way.
+ */
+    .macro PLACE_ENTER
+    movq PLACE_RFLAGS(%rax), %r11
+    movq PLACE_RIP(%rax), %rcx
+    movq PLACE_RDI(%rax), %rdi
+    movq PLACE_RSP(%rax), %rsp
+    movq PLACE_RAX(%rax), %rax
     swapgs
     sysretq
     .endm
-
-    .macro GATE_TRANSFER call, function
-    TRANSFER_BEGIN
+    .macro MESSAGE_PUSH
+    pushq %rsi
     pushq %rdx
     pushq %r10
     pushq %r8
     pushq %r9
-    leaq 48(%rsp), %rsi
-    call \function
-    TRANSFER_CHECK 1f
-    movq %rax, %rdi
-    shrq $32, %rdi
-    movl %eax, %eax
+    .endm
+    .macro MESSAGE_POP
     popq %r9
     popq %r8
     popq %r10
     popq %rdx
     popq %rsi
-    addq $8, %rsp
-    TRANSFER_END
-1:  popq %r9
-    popq %r8
-    popq %r10
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    popq %r11
-    popq %rcx
-    movl $\call, %eax
-    jmp trap_switching_long
     .endm
 
 trap_gate_call:
-    GATE_TRANSFER CALL_GATE_CALL, gate_call_fast
+    btq $47, %rcx
+    jc trap_return_is_wild
+    movq %gs:CPU_STACK, %rsp
+    PATH_START
+    pushq %rdi
+    MESSAGE_PUSH
+    movq %gs:CPU_VCPU, %rax
+    movq %r11, VCPU_PLACE+PLACE_RFLAGS(%rax)
+    movq %rcx, VCPU_PLACE+PLACE_RIP(%rax)
+    movq %gs:CPU_USER_RSP, %rcx
+    movq %rcx, VCPU_PLACE+PLACE_RSP(%rax)
+    call gate_call_fast
+    testq %rax, %rax
+    jz 1f
+    PATH_END
+    MESSAGE_POP
+    PLACE_ENTER
+1:  MESSAGE_POP
+    popq %rdi
+    movq %gs:CPU_VCPU, %rax
+    movq VCPU_PLACE+PLACE_RFLAGS(%rax), %r11
+    movq VCPU_PLACE+PLACE_RIP(%rax), %rcx
+    movl $CALL_GATE_CALL, %eax
+    jmp trap_switching
+
 trap_gate_reply:
-    GATE_TRANSFER CALL_GATE_REPLY, gate_reply_fast
+    testq %rdi, %rdi
+    jnz trap_switching
+    movq %gs:CPU_STACK, %rsp
+    PATH_START
+    pushq %rcx
+    pushq %r11
+    MESSAGE_PUSH
+    call gate_reply_fast
+    testq %rax, %rax
+    jz 1f
+    PATH_END
+    MESSAGE_POP
+    PLACE_ENTER
+1:  MESSAGE_POP
+    xorl %edi, %edi
+    popq %r11
+    popq %rcx
+    movl $CALL_GATE_REPLY, %eax
+    jmp trap_switching
 
 trap_yield_to:
-    TRANSFER_BEGIN
-    leaq 16(%rsp), %rdx
+    movq %gs:CPU_STACK, %rsp
+    PATH_START
+    pushq %rcx
+    pushq %r11
+    pushq %rdi
+    pushq %rsi
     call slice_yield_fast
-    TRANSFER_CHECK 1f
+    testq %rax, %rax
+    jz 1f
+    PATH_END
     xorl %ebx, %ebx
     xorl %edx, %edx
     xorl %esi, %esi
-    xorl %edi, %edi
     xorl %ebp, %ebp
     xorl %r8d, %r8d
     xorl %r9d, %r9d
@@ -194,8 +253,7 @@ trap_yield_to:
     xorl %r13d, %r13d
     xorl %r14d, %r14d
     xorl %r15d, %r15d
-    addq $16, %rsp
-    TRANSFER_END
+    PLACE_ENTER
 1:  popq %rsi
     popq %rdi
     popq %r11
@@ -205,17 +263,22 @@ trap_yield_to:
     xorl %r9d, %r9d
     xorl %r10d, %r10d
     movl $CALL_SLICE_YIELD_TO, %eax
-    jmp trap_switching_long
+    jmp trap_switching
 
-/* Who runs next arrives as from a call, whose rcx and r11 nobody may rely on: sysret instead of iretq. */
-trap_switching:
+/* A call from slice_yield up, one with a subject, or a foreign one. */
+trap_call_late:
     cmpq $CALL_GATE_CALL, %rax
     je trap_gate_call
     cmpq $CALL_GATE_REPLY, %rax
     je trap_gate_reply
     cmpq $CALL_SLICE_YIELD_TO, %rax
     je trap_yield_to
-trap_switching_long:
+    jmp trap_call_by_table
+
+/* Who runs next arrives as from a call, whose rcx and r11 nobody may rely on: sysret instead of iretq. */
+trap_switching:
+    btq $47, %rcx
+    jc trap_return_is_wild
     PUSH_CALLER
     PATH_START
     movq %rsp, %rdi
@@ -223,25 +286,8 @@ trap_switching_long:
     movq %gs:CPU_RUNNING, %rax
     cmpl $0, (%rax)
     je trap_idle
-    movq REGISTERS_RIP(%rsp), %rax
-    shrq $47, %rax
-    jnz trap_rip_is_wild
     PATH_END
-    popq %rax
-    popq %rbx
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    popq %rbp
-    popq %r8
-    popq %r9
-    popq %r10
-    popq %r11
-    popq %r12
-    popq %r13
-    popq %r14
-    popq %r15
+    POP_REGISTERS
     popq %rcx
     popq %r11
     andl $FLAGS_ALLOWED, %r11d
@@ -251,19 +297,19 @@ trap_switching_long:
     sysretq
 
 trap_foreign:
-    movq %gs:CPU_VCPU, %rsp
-    cmpq $0, VCPU_FOREIGN_ENTRY(%rsp)
-    je trap_foreign_is_unwanted
     movq %gs:CPU_CONTEXT, %rsp
     movq %rcx, CONTEXT_FOREIGN_RIP(%rsp)
     movq %gs:CPU_VCPU, %rsp
     movq VCPU_FOREIGN_ENTRY(%rsp), %rcx
     movq %gs:CPU_USER_RSP, %rsp
+    jrcxz trap_foreign_is_unwanted
     swapgs
     sysretq
 
 /* As an invalid opcode at the syscall instruction (2 bytes). */
 trap_foreign_is_unwanted:
+    movq %gs:CPU_CONTEXT, %rcx
+    movq CONTEXT_FOREIGN_RIP(%rcx), %rcx
     movq %gs:CPU_STACK, %rsp
     pushq $SELECTOR_USER_DATA
     pushq %gs:CPU_USER_RSP
@@ -445,21 +491,7 @@ trap_leave:
     movq %rax, REGISTERS_RFLAGS+8(%rsp)
     movq $SELECTOR_USER_CODE, REGISTERS_RIP+8(%rsp)
     movq $SELECTOR_USER_DATA, REGISTERS_RSP+16(%rsp)
-    popq %rax
-    popq %rbx
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    popq %rbp
-    popq %r8
-    popq %r9
-    popq %r10
-    popq %r11
-    popq %r12
-    popq %r13
-    popq %r14
-    popq %r15
+    POP_REGISTERS
     swapgs
     iretq
 
@@ -479,6 +511,20 @@ trap_idle:
     jmp 1b
 
     .section .rodata
+    .balign 8
+trap_calls:
+    .set number, 0
+    .rept CALL_TABLE
+    .if EXO_SWITCHING_CALLS >> number & 1
+    .quad trap_switching
+    .elseif EXO_LOCKED_CALLS >> number & 1
+    .quad trap_locked
+    .else
+    .quad trap_stay
+    .endif
+    .set number, number + 1
+    .endr
+
     .globl trap_vectors
 trap_vectors:
     .irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21

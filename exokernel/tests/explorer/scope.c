@@ -20,7 +20,7 @@ enum {
 
 static struct caller as(frame_name environment)
 {
-    return (struct caller){.environment = environment, .self = environment};
+    return (struct caller){.self = environment, .environment = environment};
 }
 
 /* Straight to the handlers: before anything runs on the processors. */
@@ -46,9 +46,8 @@ static void map(frame_name environment, uint64_t address, frame_name in, frame_n
 {
     struct caller caller = as(environment);
     struct exo_mapping mapping = {.address = address, .table = in, .frame = frame, .capability = slot, .flags = flags};
-    caller.context = ROOT_CONTEXT;
-    context_page(ROOT_CONTEXT)->batch[0] = mapping;
-    MUST(call_space_bind(&caller, 1));
+    const uint64_t *words = WORDS_OF(mapping);
+    MUST(call_space_bind(&caller, words[0], words[1], words[2], 0));
 }
 
 /* A has frames [10, 10 + count) in its slot 1 and, on processor 1, a virtual processor in slots of its slot 2. */

@@ -21,7 +21,6 @@ struct step {
     uint16_t number;  /* of the call */
     uint16_t subject;
     uint64_t argument[6];
-    struct exo_mapping mapping; /* for batches of one */
 };
 
 struct scope {

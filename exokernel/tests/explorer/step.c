@@ -4,6 +4,7 @@
 #include <dispatch.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct step *steps;
 uint32_t step_count, kind_count;
@@ -66,17 +67,18 @@ void list_call(uint32_t number, const struct domain *const domain[6])
 
 void list_batch(uint32_t number, const struct domain *const domain[5])
 {
-    struct step step = {.action = ACTION_CALL, .number = number, .argument = {1}};
+    struct step step = {.action = ACTION_CALL, .number = number, };
     kind_begin();
     for (uint32_t a = 0; a < domain[0]->count; a++)
         for (uint32_t t = 0; t < domain[1]->count; t++)
             for (uint32_t f = 0; f < domain[2]->count; f++)
                 for (uint32_t c = 0; c < domain[3]->count; c++)
                     for (uint32_t m = 0; m < domain[4]->count * 2; m++) {
-                        step.mapping = (struct exo_mapping){
+                        struct exo_mapping mapping = {
                             .address = domain[0]->value[a], .table = domain[1]->value[t], .frame = domain[2]->value[f],
                             .capability = domain[3]->value[c], .flags = domain[4]->value[m / 2], .more = m % 2,
                         };
+                        memcpy(step.argument, WORDS_OF(mapping), sizeof step.argument);
                         if (m % 2 && domain[0]->value[a]) /* a run of two fits at a table's first entry only */
                             continue;
                         call_add(&step);
@@ -115,8 +117,6 @@ static exo_result call_take(const struct step *step)
     uint64_t argument[6];
     for (uint32_t i = 0; i < 6; i++)
         argument[i] = deadline_of(step->argument[i]);
-    if (step->mapping.table)
-        world_batch(step->processor, 0, &step->mapping);
     return world_call(step->processor, step->subject, step->number, argument);
 }
 
@@ -179,10 +179,7 @@ void step_print(const struct step *step)
     printf("#   processor %u %s", step->processor, name[step->action]);
     if (step->action == ACTION_CALL)
         printf(" %u as %u", step->number, step->subject);
-    for (uint32_t i = 0; i < 6 && !step->mapping.table; i++)
+    for (uint32_t i = 0; i < 6; i++)
         printf(" %llx", (unsigned long long)step->argument[i]);
-    if (step->mapping.table)
-        printf(" address %llx table %u frame %u capability %u flags %x more %u", (unsigned long long)step->mapping.address, step->mapping.table,
-               step->mapping.frame, step->mapping.capability, step->mapping.flags, step->mapping.more);
     printf("\n");
 }

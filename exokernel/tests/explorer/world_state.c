@@ -144,8 +144,8 @@ static void hash_vcpu(const struct vcpu *vcpu)
     mix((uint64_t)vcpu->context << 32 | vcpu->wake);
     mix((uint64_t)vcpu->callee << 32 | vcpu->caller);
     mix(ahead(vcpu->timer));
-    mix((uint64_t)vcpu->status ^ vcpu->excess_ns << 8);
-    mix(vcpu->entry[0] ^ vcpu->entry[1] << 1 ^ vcpu->entry[2] << 2);
+    mix(vcpu->place.rax ^ vcpu->excess_ns << 8);
+    mix(vcpu->entry[0] ^ vcpu->entry[1] << 1 ^ vcpu->start.rip << 2);
 }
 
 static void hash_revocation(const struct revocation *revocation)
@@ -203,11 +203,15 @@ static void hash_frame(frame_name frame)
     }
 }
 
-static void hash_recent(const struct recent *recent)
+static void hash_recent(const struct processor *processor, uint32_t i)
 {
-    bool is_good = recent->environment && recent->generation == kernel.generation;
-    mix(is_good ? (uint64_t)recent->environment << 32 | recent->first << 8 | recent->slot : 0);
-    mix(is_good ? recent->value : 0);
+    const struct recent_gate *gate = &processor->gate[i];
+    const struct recent_target *target = &processor->target[i];
+    bool is_good = gate->caller && gate->generation == kernel.generation;
+    mix(is_good ? (uint64_t)gate->caller << 32 | gate->vcpu << 8 | gate->slot : 0);
+    mix(is_good ? gate->place.rax | gate->place.rdi << 32 : 0);
+    is_good = target->caller && target->generation == kernel.generation;
+    mix(is_good ? (uint64_t)target->caller << 32 | target->vcpu << 8 | target->slot : 0);
 }
 
 static void hash_processor(uint32_t number)
@@ -218,10 +222,8 @@ static void hash_processor(uint32_t number)
     mix((uint64_t)processor->slot << 32 | processor->passed << 16 | processor->ending << 8 | processor->idle << 4 | hardware->interrupt);
     mix(ahead(processor->slot_end));
     mix(processor->ending ? ahead(processor->grace) : 0);
-    for (uint32_t i = 0; i < RECENT_MAX; i++) {
-        hash_recent(&processor->gate[i]);
-        hash_recent(&processor->target[i]);
-    }
+    for (uint32_t i = 0; i < RECENT_MAX; i++)
+        hash_recent(processor, i);
     mix(ahead(hardware->timer));
     mix(machine.info[number].flushed >= machine.system.flush_epoch);
     mix((uint64_t)hardware->root << 32 | hardware->walked);

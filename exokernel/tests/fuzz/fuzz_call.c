@@ -4,64 +4,19 @@
  * watch the core; invariants are checked after every CHECK_EVERY-th step and at each input's end.
  */
 #include "../invariants.h"
+#include "../snapshot.h"
 #include "../world.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     FRAMES = 96, A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23, A_SLOT = 4, B_SLOT = 5,
     A_FIRST = 32, B_FIRST = 64, STEP_BYTES = 8, CHECK_EVERY = 16, CALLS_WANTED = 1000000,
 };
 
+_Static_assert((int)FRAMES <= (int)SNAPSHOT_FRAMES, "every input starts from the same state");
+
 static uint64_t calls, succeeded, checks;
-
-/* The state that every input starts from, for the frames that there are. */
-static struct {
-    struct kernel kernel;
-    struct machine_processor processor[PROCESSOR_LIMIT];
-    struct exo_system system;
-    struct exo_processor info[PROCESSOR_LIMIT];
-    struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
-    struct exo_frame frame[FRAMES];
-    union machine_words words[FRAMES];
-    struct capability_table capabilities[FRAMES];
-    struct environment environment[FRAMES];
-    struct exo_context context[FRAMES];
-    uint64_t time;
-} kept;
-
-static const struct {
-    void *copy, *original;
-    size_t size;
-} parts[] = {
-    {&kept.kernel, &kernel, sizeof kept.kernel},
-    {kept.processor, machine.processor, sizeof kept.processor},
-    {&kept.system, &machine.system, sizeof kept.system},
-    {kept.info, machine.info, sizeof kept.info},
-    {kept.slot, machine.slot, sizeof kept.slot},
-    {kept.frame, machine.frame, sizeof kept.frame},
-    {kept.words, machine.words, sizeof kept.words},
-    {kept.capabilities, machine.capabilities, sizeof kept.capabilities},
-    {kept.environment, machine.environment, sizeof kept.environment},
-    {kept.context, machine_contexts, sizeof kept.context},
-    {&kept.time, &machine.time, sizeof kept.time},
-};
-
-static void parts_keep(void)
-{
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        memcpy(parts[i].copy, parts[i].original, parts[i].size);
-}
-
-static void parts_restore(void)
-{
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        memcpy(parts[i].original, parts[i].copy, parts[i].size);
-    memset(machine_notes, 0, sizeof machine_notes);
-    machine.locked = machine.current = 0;
-    machine_log.console_length = 0;
-}
 
 static void verdict_print(void)
 {
@@ -72,15 +27,13 @@ static void verdict_print(void)
 static void world_make(void)
 {
     world_reset(FRAMES, 2);
-    world_environment(A_SLOT, A, A_CAPABILITIES);
-    world_environment(B_SLOT, B, B_CAPABILITIES);
-    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, A_SLOT, 1, RIGHTS_GIVEN, A_FIRST, 32));
+    world_actor(A_SLOT, A, A_CAPABILITIES, A_FIRST, 32);
+    world_actor(B_SLOT, B, B_CAPABILITIES, B_FIRST, 16);
     MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, A_SLOT, 2, RIGHTS_GIVEN, SLOTS_PER_PROCESSOR, SLOTS_PER_PROCESSOR));
     MUST(CALL(CAPABILITY_DERIVE, B_SLOT, A_SLOT, 3, RIGHTS_GIVEN, B, 1));
-    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, B_SLOT, 1, RIGHTS_GIVEN, B_FIRST, 16));
     world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
     world_run(A_SLOT, 0, 2, 1);
-    parts_keep();
+    snapshot_keep();
 }
 
 int LLVMFuzzerInitialize(int *count, char ***word)
@@ -119,9 +72,12 @@ static void call_take(uint32_t processor, uint32_t subject, uint32_t number, con
             .frame = (uint32_t)argument[3], .capability = (uint16_t)argument[4], .flags = bytes[5],
             .more = bytes[0] >> 3 & 1 ? bytes[0] >> 4 : 0,
         };
-        for (uint32_t i = 0; i < BIND_MAX; i++, mapping.address += EXO_FRAME_SIZE)
+        memcpy(argument, WORDS_OF(mapping), sizeof argument);
+        argument[3] = bytes[0] % 8 ? bytes[0] % 4 : value_of(bytes[0]);
+        for (uint32_t i = 0; i < MAPPINGS_MAX; i++) {
+            mapping.address += EXO_FRAME_SIZE;
             world_batch(processor, i, &mapping);
-        argument[0] = bytes[0] % 8 ? bytes[0] % 4 : argument[0];
+        }
     }
     calls++;
     succeeded += world_call(processor, subject, number, argument) >= 0;
@@ -159,7 +115,7 @@ static void state_check(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    parts_restore();
+    snapshot_restore();
     for (size_t i = 0; i + STEP_BYTES <= size; i += STEP_BYTES) {
         step_take(bytes + i);
         if (i / STEP_BYTES % CHECK_EVERY == CHECK_EVERY - 1)

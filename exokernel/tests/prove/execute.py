@@ -749,6 +749,11 @@ class Executor:
             part, offset = memory.at_offset(place, first, 1)
             step = Index(t.bits_of(offset, 64), self.module.layout.size(part.kind))
             return Place(part.region, part.path + (step,), source) if offset else part
+        beside = self.array_beside(place, source)
+        if beside and first != 0:
+            place, before = beside
+            index = t.binary("sub", t.sign_extend(indices[0], 64) if indices[0].size() < 64 else indices[0], t.number(before, 64))
+            place, first = memory.child(place, Index(index, place.kind.count)), 0
         if place.kind != source:
             place = memory.narrow(place, source)
         if first != 0:
@@ -765,6 +770,16 @@ class Executor:
             else:
                 place = memory.child(place, t.known(index))
         return place
+
+    def array_beside(self, place, kind):
+        """A struct is looked at as an array of what follows its head: (that array, how many its head is as large as)."""
+        if not isinstance(place.kind, ir.Struct) or place.kind == kind:
+            return None
+        layout = self.module.layout
+        for number, member in enumerate(layout.fields(place.kind)):
+            if isinstance(member, ir.Array) and member.of == kind:
+                return self.constants.child(place, number), layout.offset(place.kind, number) // layout.size(kind)
+        return None
 
     def bytes_of(self, place, index, kind):
         """The index-th of the bytes or words that an array in a shared page is looked at as."""

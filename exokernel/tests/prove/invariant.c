@@ -100,7 +100,8 @@ bool claim_kernel(void)
 /* Assumed, not shown: 2^62 capabilities and flushes are never reached; boot sets the trace rings up. */
 bool assumed_kernel(void)
 {
-    return arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 &&
+    return kernel.frame_count >= 1 && kernel.frame_count <= EXO_FRAME_LIMIT && kernel.processor_count <= PROCESSOR_LIMIT &&
+           arch_processor() < kernel.processor_count && kernel.next_id < 1ull << 62 && system_info()->flush_epoch < 1ull << 62 &&
            ghost_links < 1ull << 62;
 }
 
@@ -386,15 +387,14 @@ bool claim_environment(frame_name frame)
 
 bool assumed_caller(const struct caller *caller)
 {
-    return caller->processor < kernel.processor_count && kind_of(caller->environment) == EXO_FRAME_ENVIRONMENT &&
-           environment_page(caller->environment)->state == ENVIRONMENT_ALIVE &&
-           kind_of(caller->self) == EXO_FRAME_ENVIRONMENT && caller->vcpu / VCPUS_PER_ENVIRONMENT == caller->self &&
-           caller->environment && caller->self && kind_of(caller->context) == EXO_FRAME_CONTEXT &&
-           environment_page(caller->self)->vcpu[caller->vcpu % VCPUS_PER_ENVIRONMENT].context == caller->context;
+    return kind_of(caller->environment) == EXO_FRAME_ENVIRONMENT && caller->environment &&
+           environment_page(caller->environment)->state == ENVIRONMENT_ALIVE && kind_of(caller->self) == EXO_FRAME_ENVIRONMENT &&
+           caller->vcpu / VCPUS_PER_ENVIRONMENT == caller->self && caller->vcpu &&
+           kind_of(environment_page(caller->self)->vcpu[caller->vcpu % VCPUS_PER_ENVIRONMENT].context) == EXO_FRAME_CONTEXT;
 }
 
 /* And where the call begins it runs here. */
 bool assumed_entry(const struct caller *caller)
 {
-    return kernel.processor[caller->processor].running == caller->vcpu;
+    return kernel.processor[arch_processor()].running == caller->vcpu;
 }

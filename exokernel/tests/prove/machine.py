@@ -8,7 +8,7 @@ from memory import ANY, Entry, Index, Place, Version
 
 # Kind of a frame (EXO_FRAME_...): how its page is looked at. Context pages are shared: they hold anything at each look.
 VIEWS = {**dict.fromkeys(range(5, 9), "table_pages"), 9: "shadow_pages", 10: "environment_pages", 11: "capability_pages", 15: "trace_pages"}
-SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_entries",
+SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_idle", "arch_entries",
           "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit")
 USER_ROOT_ENTRIES = 256
 

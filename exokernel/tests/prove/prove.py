@@ -91,7 +91,7 @@ class Prover(Executor):
         if self.caller:
             for assumed in ("assumed_caller", "assumed_entry"):
                 state.assume(self.specified(state.memory, assumed, [self.caller]))
-            state.assume(z3.BitVec("processor", 32) == state.memory.load(state.memory.child(self.caller[0][1], 0), ir.Int(32)))
+        state.assume(self.specified(state.memory, "assumed_kernel", []))
         pre = self.contract("pre", self.root)
         if pre:
             state.assume(self.specified(state.memory, pre.name, self.arguments))
@@ -144,6 +144,8 @@ class Prover(Executor):
 
     @staticmethod
     def may_differ(now, before, key):
+        if isinstance(key.kind, ir.Pointer):
+            return False
         return now.version(key) is not before.version(key) or now.logs.get(key, ()) != before.logs.get(key, ())
 
     def finish(self, state):
@@ -182,8 +184,6 @@ class Prover(Executor):
                 continue
             if key.region.racy:
                 self.oblige(state, t.TRUE, t.TRUE if key in allowed.dirty else t.FALSE, f"{key} may change", "cut")
-                continue
-            if isinstance(key.kind, ir.Pointer):
                 continue
             where = tuple(z3.BitVec(f"any{i}_{width}", width) for i, width in enumerate(key.widths))
             self.oblige(state, t.negation(self.is_allowed(allowed, key, where)),

@@ -208,7 +208,7 @@ static void vcpus_may_wake(void)
     havoc(&vcpu->callee);
     havoc(&vcpu->caller);
     havoc(&vcpu->message);
-    havoc(&vcpu->status);
+    havoc(&vcpu->place.rax);
     contexts_may_change();
 }
 
@@ -279,7 +279,7 @@ static void vcpu_may_end_call(vcpu_name name)
     havoc(&vcpu->state);
     havoc(&vcpu->callee);
     havoc(&vcpu->message);
-    havoc(&vcpu->status);
+    havoc(&vcpu->place.rax);
 }
 
 bool pre_vcpu_expire(vcpu_name name)

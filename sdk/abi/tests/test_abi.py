@@ -140,6 +140,10 @@ class Manual(unittest.TestCase):
         for call in abi["call"]:
             self.assertIn(f"### {call['number']}. `{call['name']}(", manual)
             self.assertTrue(call["doc"].strip())
+            text = manual.split(f"### {call['number']}. `")[1].split("###")[0]
+            fails = re.search(r"^- Fails with (.*)\.$", text, re.MULTILINE)[1].split(", ")
+            self.assertLessEqual({*call.get("errors", []), "BAD_ARGUMENT"}, set(fails))
+            self.assertEqual("GONE" in fails, bool(call.get("locked")) or "GONE" in call.get("errors", []))
         for status in abi["status"]:
             self.assertIn(f"| {status['value']} | {status['name']} | {status['doc']} |", manual)
         for struct in abi["struct"]:

@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <exo/frames.h>
 #include <exo/space.h>
-#include <exo/start.h>
 
 /* Where the builder maps up to EXO_BATCH_MAX pages of a child at once. */
 #define EXO_WINDOW_ADDRESS 0x3fe00000ull

@@ -5,7 +5,6 @@
 #pragma once
 #include <stdbool.h>
 #include <exo/abi.h>
-#include <exo/start.h>
 
 /* Data in pages of their own, which a libOS that forks copies at once: upcalls must be able to run on them. */
 #define EXO_EAGER      __attribute__((section(".bss.eager")))

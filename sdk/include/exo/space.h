@@ -1,14 +1,24 @@
 /*
  * An address space that knows its own page tables: the first GiB of it. Missing TABLE1s are made from the frame
- * allocator. Calls go through the first entry of the batch of virtual processor 0, with events held back.
+ * allocator.
  */
 #pragma once
 #include <exo/abi.h>
 #include <exo/frames.h>
-#include <exo/start.h>
 
 #define EXO_SPACE_TABLES 512
 #define EXO_SPACE_LIMIT  (1ull << 30)
+
+/* The second and third word of a mapping, as space_bind, space_protect and space_unbind take them. */
+static inline uint64_t exo_mapping_entry(uint32_t table, uint32_t frame)
+{
+    return table | (uint64_t)frame << 32;
+}
+
+static inline uint64_t exo_mapping_way(uint16_t capability, uint16_t flags, uint32_t more)
+{
+    return capability | (uint64_t)flags << 16 | (uint64_t)more << 32;
+}
 
 struct exo_space {
     uint16_t subject; /* whose space it is; 0: the program's own */

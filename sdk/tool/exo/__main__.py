@@ -7,10 +7,9 @@ from .trouble import Trouble
 
 
 def positive(text):
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number from 1')
+    return int(text)
 
 
 def size(text):

@@ -17,6 +17,7 @@ STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
 def configure(build, tests, verbose):
     """Make the build folder, or switch its tests on; never off, so that two subcommands do not fight over it."""
     if not (build / "build.ninja").exists():
+        check_folder(build)
         command = ["meson", "setup", str(build), str(place.SOURCE), "--cross-file", str(place.CROSS_FILE),
                    f"-Dtests={'true' if tests else 'false'}"]
     elif tests and not option(build, "tests"):
@@ -28,6 +29,19 @@ def configure(build, tests, verbose):
     done = subprocess.run(command, capture_output=not verbose, text=True)
     if done.returncode:
         raise Trouble(*(done.stdout or "").splitlines()[-20:], "Meson could not configure the build (all of it above)")
+
+
+def check_folder(build):
+    """A new build folder, or what an interrupted first build left: never somebody's other files."""
+    mend = "name a new or empty folder with --build"
+    if build.exists() and not build.is_dir():
+        raise Trouble(f"{place.shown(build)} is no folder: {mend}")
+    if build.is_dir() and any(build.iterdir()) and not (build / "meson-private").is_dir():
+        raise Trouble(f"{place.shown(build)} is no build folder and holds other files: {mend}")
+    try:
+        build.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Trouble(f"{place.shown(build)}: {error.strerror}: {mend}") from None
 
 
 def option(build, name):

@@ -5,6 +5,8 @@ import sys
 from . import archive, elf, manifest, place
 from .trouble import Trouble
 
+GRUB_FOLDER = "/usr/lib/grub/i386-pc"  # the BIOS part; others would need more packages
+DISC_SECONDS = 60
 GRUB_MENU = """\
 serial --unit=0 --speed=115200
 terminal_output serial
@@ -52,10 +54,21 @@ def pack(build, system, target, warn=False):
     """Write the boot module of a manifest to `target`; with `warn`, say which programs the root will refuse."""
     contents, names = programs(build, system, warn)
     files = {"system": manifest.compiled(system, names).encode()} | contents
-    root = place.root(build).read_bytes()
+    module = archive.pad(place.root(build).read_bytes(), manifest.FRAME) + archive.archive(files)
+    check_room(system, len(module))
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(archive.pad(root, manifest.FRAME) + archive.archive(files))
+    target.write_bytes(module)
     return target
+
+
+def check_room(system, size):
+    """The machine must hold the programs beside what the environments may take."""
+    taken = sum(environment.memory for environment in system.environments)
+    most = manifest.available(system.machine["memory"])
+    if taken + size > most:
+        line = system.lines.of("machine", 0, "memory")
+        raise Trouble(f"{system.path}:{line}: the programs' {(size >> 20) + 1}M and the environments' {taken >> 20}M are more than "
+                      f"the {most >> 20}M that the machine has to give: give it more memory, or take less")
 
 
 def make_disc(build, module, target):
@@ -65,7 +78,11 @@ def make_disc(build, module, target):
     (boot / "kernel.elf").write_bytes(place.kernel(build).read_bytes())
     (boot / "system.img").write_bytes(module.read_bytes())
     (boot / "grub/grub.cfg").write_text(GRUB_MENU)
-    done = subprocess.run(["grub-mkrescue", "-o", str(target), str(boot.parent)], capture_output=True, text=True)
+    line = ["grub-mkrescue", "-d", GRUB_FOLDER, "-o", str(target), str(boot.parent)]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=DISC_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"grub-mkrescue made no disc within {DISC_SECONDS} s") from None
     if done.returncode:
         raise Trouble(*done.stderr.splitlines()[-5:], "grub-mkrescue could not make the disc")
     return target

@@ -16,11 +16,18 @@ FRAME = 4096
 PROCESSOR_LIMIT = 8
 SLOTS_PER_PROCESSOR = 64
 MEMORY_LEAST, MEMORY_MOST = 64 << 20, 16 << 30
-SIZE = re.compile(r"(\d+)([KMG])")
+ENVIRONMENT_LEAST = 128 << 10  # nothing starts in less
+TIMEOUT_MOST = 86400
+STATUS_MOST = 127  # QEMU's debug exit passes on seven bits
+SIZE = re.compile(r"([0-9]{1,9})([KMG])")
 UNIT = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 ARGUMENTS_MOST = 231  # bytes, by struct exo_start
 ENVIRONMENTS_MOST, RANGES_MOST, IMAGE_NAME_MOST = 24, 8, 63  # by sdk/root/root.h
 NAME = re.compile(r"[a-z0-9_-]{1,8}")
+ROOT_NAME = "root"  # stands before the root's own lines
+IMAGE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+MANIFEST_NAME = "system"  # what the manifest is called in the boot module
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RESTARTS = ("never", "always")
 MACHINES = ("q35", "microvm")
 REQUIRED = object()
@@ -63,6 +70,19 @@ TEST_KEYS = {
 }
 
 
+OPTIONS = {"processors": "--cpus", "memory": "--memory", "machine": "--machine", "timeout": "--timeout"}
+SYNTAX_MENDS = {
+    "Cannot overwrite": "give each key once, and write [[environment]] above each environment",
+    "Cannot declare": "write each table once; only [[environment]] may come again",
+    "Cannot mutate": "write each table once; only [[environment]] may come again",
+    "Invalid value": "write text in quotes, and numbers without",
+    "Invalid statement": "write KEY = VALUE, [TABLE] or [[environment]]",
+    "Unterminated string": "close the quotes",
+    "Expected newline": "write one KEY = VALUE a line",
+    "Expected '='": "write KEY = VALUE",
+}
+
+
 def is_slot_list(value):
     return isinstance(value, list) and all(
         isinstance(part, list) and len(part) == 3 and all(type(n) is int and n >= 0 for n in part) for part in value)
@@ -71,7 +91,7 @@ def is_slot_list(value):
 IS = {
     "whole number": lambda value: type(value) is int and value >= 0,
     "true or false": lambda value: type(value) is bool,
-    "text": lambda value: isinstance(value, str) and "\n" not in value,
+    "text": lambda value: isinstance(value, str) and not CONTROL.search(value),
     "size": lambda value: isinstance(value, str) and size_of(value) is not None,
     "table": lambda value: isinstance(value, dict),
     "list of tables": lambda value: isinstance(value, list) and all(isinstance(part, dict) for part in value),
@@ -80,7 +100,7 @@ IS = {
     "list of [processor, first, count]": is_slot_list,
 }
 EXAMPLE = {
-    "whole number": "1", "true or false": "true", "text": '"text"', "size": '"16M" (K, M or G, whole frames of 4K)',
+    "whole number": "1", "true or false": "true", "text": '"text", in one line and without control characters', "size": '"16M" (K, M or G, whole frames of 4K)',
     "list of texts": '["text"]', "list of whole numbers": "[1, 2]", "list of [processor, first, count]": "[[0, 16, 8]]",
     "table": "a [table]", "list of tables": "[[environment]] above its keys",
 }
@@ -105,21 +125,24 @@ class Lines:
 
     @classmethod
     def scan(cls, text):
-        lines, table, index, counts = cls(), "", 0, {}
+        lines, table, index, counts, quoted = cls(), "", 0, {}, False
         for number, line in enumerate(text.splitlines(), 1):
-            header = re.match(r"\s*\[(\[?)\s*([\w-]+)\s*\]", line)
-            key = re.match(r"\s*\"?([\w-]+)\"?\s*=", line)
-            if header:
+            header = re.match(r"\s*\[(\[?)\s*[\"']?([\w-]+)[\"']?\s*\]", line)
+            key = re.match(r"\s*(?:([\w-]+)\s*\.\s*)?[\"']?([\w-]+)[\"']?\s*=", line)
+            if not quoted and header:
                 table, index = header[2], counts.get(header[2], 0)
                 counts[table] = index + 1
                 lines.found.setdefault((table, index, None), number)
                 lines.found.setdefault(("", 0, table), number)
-            elif key:
-                lines.found.setdefault((table, index, key[1]), number)
+            elif not quoted and key:
+                lines.found.setdefault((key[1] or table, index, key[2]), number)
+            quoted ^= len(re.findall(r"\"{3}|'{3}", line)) % 2 == 1
         return lines
 
     def of(self, table, index=0, key=None):
-        return self.found.get((table, index, key)) or self.found.get((table, index, None)) or 1
+        """The key's line; else that of its table, be it in one line; else the first."""
+        places = ((table, index, key), (table, index, None), ("", 0, table))
+        return next((self.found[place] for place in places if place in self.found), 1)
 
 
 @dataclass
@@ -143,27 +166,33 @@ class Manifest:
     environments: list
     test: dict
     test_given: bool = False
+    given: dict = field(default_factory=dict)  # keys of [machine] that the command line set: the option
     problems: list = field(default_factory=list)
 
     def problem(self, where, text, mend):
-        """where: (table, index, key); the message is FILE:LINE: TEXT: MEND."""
-        self.problems.append((self.lines.of(*where), f"{text}: {mend}"))
+        """where: (table, index, key); the message is FILE:LINE: TEXT: MEND, or OPTION: TEXT: MEND."""
+        option = self.given.get(where[2]) if where[0] == "machine" else None
+        line = 0 if option else self.lines.of(*where)
+        self.problems.append((line, f"{option or f'{self.path}:{line}'}: {text}: {mend}"))
 
     def refuse_problems(self):
         if self.problems:
-            raise Trouble(*(f"{self.path}:{line}: {text}" for line, text in sorted(self.problems)))
+            raise Trouble(*(text for _, text in sorted(self.problems)))
 
 
 def read(path, processors=None, memory=None, machine=None, timeout=None):
     """The checked manifest; the arguments, from the command line, come before its [machine]."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise Trouble(f"{path}: {error.strerror}: name a system.toml, such as examples/mixed/system.toml") from None
-    except UnicodeDecodeError:
-        raise Trouble(f"{path}:1: is no text: save it as UTF-8") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Trouble(f"{path}:{line}: is no text in UTF-8: save it as UTF-8") from None
+    except RecursionError:
+        raise Trouble(f"{path}:1: is nested too deep: write lists of at most two levels") from None
     except tomllib.TOMLDecodeError as error:
         raise Trouble(syntax_problem(path, text, str(error))) from None
     manifest = Manifest(path, Lines.scan(text), {}, [], {})
@@ -176,15 +205,17 @@ def read(path, processors=None, memory=None, machine=None, timeout=None):
     manifest.refuse_problems()
     given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout}
     manifest.machine |= {key: value for key, value in given.items() if value is not None}
+    manifest.given = {key: OPTIONS[key] for key, value in given.items() if value is not None}
     check_whole(manifest, top["spec"])
     manifest.refuse_problems()
     return manifest
 
 
 def syntax_problem(path, text, message):
-    match = re.search(r" \(at line (\d+), column \d+\)", message)
-    line = int(match[1]) if match else len(text.splitlines())
-    return f"{path}:{line}: {message[:match.start()] if match else message}: mend the TOML"
+    match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", message)
+    line = int(match[1]) if match and match[1] else max(len(text.splitlines()), 1)
+    mend = next((mend for words, mend in SYNTAX_MENDS.items() if words in message), "mend the TOML")
+    return f"{path}:{line}: {message[:match.start()] if match else message}: {mend}"
 
 
 def checked(manifest, table, index, values, keys):
@@ -235,8 +266,8 @@ def check_machine(manifest):
         manifest.problem(("machine", 0, "memory"), f"{size_shown(machine['memory'])} of memory", "give 64M to 16G")
     if machine["machine"] not in MACHINES:
         manifest.problem(("machine", 0, "machine"), f'no machine "{machine["machine"]}"', "write q35 or microvm")
-    if machine["timeout"] < 1:
-        manifest.problem(("machine", 0, "timeout"), "no time to run", "give at least 1 second")
+    if not 1 <= machine["timeout"] <= TIMEOUT_MOST:
+        manifest.problem(("machine", 0, "timeout"), f"{machine['timeout']} seconds to run", f"give 1 to {TIMEOUT_MOST}")
 
 
 def check_names(manifest):
@@ -245,6 +276,8 @@ def check_names(manifest):
         where = ("environment", environment.index, "name")
         if not NAME.fullmatch(environment.name):
             manifest.problem(where, f'"{environment.name}" is no name', "use 1 to 8 of a-z 0-9 _ -")
+        if environment.name == ROOT_NAME:
+            manifest.problem(where, f'"{ROOT_NAME}" is the name of who starts the system', "choose another")
         if environment.name in first:
             line = manifest.lines.of("environment", first[environment.name], "name")
             manifest.problem(where, f'the name "{environment.name}" is taken on line {line}', "choose another")
@@ -256,10 +289,13 @@ def check_environment(manifest, environment):
         manifest.problem(("environment", environment.index, key), f"{environment.name}: {text}", mend)
 
     names = [other.name for other in manifest.environments]
-    borrowed = any(other.lend == environment.name for other in manifest.environments)
+    borrowed = any(other.lend == environment.name and other.slots for other in manifest.environments)
+    image_name = Path(environment.image).name
     if not environment.slots and not borrowed:
         problem("slots", "owns no time slot and borrows none, so it never runs", "write slots = [[0, 16, 8]]")
-    if environment.kept > environment.memory:
+    if environment.memory < ENVIRONMENT_LEAST:
+        problem("memory", f"{size_shown(environment.memory)} of memory", f"give at least {size_shown(ENVIRONMENT_LEAST)}")
+    elif environment.kept > environment.memory:
         problem("kept", f"keeps {size_shown(environment.kept)} of {size_shown(environment.memory)}",
                 "keep at most its memory")
     if environment.give and environment.give > environment.memory - environment.kept:
@@ -267,7 +303,10 @@ def check_environment(manifest, environment):
                 "ask for less")
     if len(environment.slots) > RANGES_MOST:
         problem("slots", f"{len(environment.slots)} ranges of slots", f"give at most {RANGES_MOST}")
-    if len(Path(environment.image).name) > IMAGE_NAME_MOST - 3:
+    if environment.image and not IMAGE_NAME.fullmatch(image_name) or image_name == MANIFEST_NAME:
+        problem("image", f'the program\'s file name is "{image_name}"',
+                f'use letters, digits, ".", "_", "+" and "-", and not "{MANIFEST_NAME}"')
+    if len(image_name) > IMAGE_NAME_MOST - 3:
         problem("image", "the program's file name is too long", f"use at most {IMAGE_NAME_MOST - 3} characters")
     if len(environment.arguments.encode()) > ARGUMENTS_MOST:
         problem("arguments", f"{len(environment.arguments.encode())} bytes of arguments",
@@ -291,7 +330,7 @@ def check_slots(manifest):
                 manifest.problem(where, f"{text} are on processor {processor} of {processors} (counted from 0)",
                                  "choose a lower one, or give the machine more processors")
             if not 0 < count <= SLOTS_PER_PROCESSOR - first:
-                manifest.problem(where, f"{text} are not within positions 0 to 63", "choose first + count up to 64")
+                manifest.problem(where, f"{text} are not within positions 0 to 63", "choose a count from 1, and first + count up to 64")
                 continue
             claim_slots(manifest, owner, environment, range(first, first + count), processor)
     if all((0, position) in owner for position in range(SLOTS_PER_PROCESSOR)):
@@ -320,6 +359,8 @@ def available(memory):
 
 def check_memory(manifest):
     total, most = 0, available(manifest.machine["memory"])
+    if manifest.machine["memory"] < MEMORY_LEAST:
+        return
     for environment in manifest.environments:
         total += environment.memory
         if total > most:
@@ -333,6 +374,8 @@ def check_memory(manifest):
 def check_test(manifest):
     test = manifest.test
     for key, known in (("machines", MACHINES + ("iso",)), ("processors", range(1, PROCESSOR_LIMIT + 1))):
+        if not test[key]:
+            manifest.problem(("test", 0, key), f'"{key}" is empty', "name at least one, or remove it")
         for value in test[key]:
             if value not in known:
                 manifest.problem(("test", 0, key), f"cannot run with {value}",
@@ -344,8 +387,10 @@ def check_test(manifest):
             except re.error as error:
                 manifest.problem(("test", 0, key), f'"{pattern}" is no regular expression ({error})', "mend it")
     for size in test["memory"]:
-        if size_of(size) is None:
-            manifest.problem(("test", 0, "memory"), f'"{size}" is no size', 'write it like "64M"')
+        if not MEMORY_LEAST <= (size_of(size) or 0) <= MEMORY_MOST:
+            manifest.problem(("test", 0, "memory"), f'"{size}" is no size of a machine', "give 64M to 16G")
+    if test["status"] > STATUS_MOST:
+        manifest.problem(("test", 0, "status"), f"exit status {test['status']}", f"expect 0 to {STATUS_MOST}")
 
 
 def compiled(manifest, image_names):

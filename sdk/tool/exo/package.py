@@ -24,17 +24,16 @@ PROBES = {
     "libclang-rt-14-dev": ("file", "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a"),
     "python3-llvmlite": ("module", "llvmlite"),
     "python3-z3": ("module", "z3"),
-    "grub-pc-bin": ("file", "/usr/lib/grub/i386-pc"),
+    "grub-pc-bin": ("file", "/usr/lib/grub/i386-pc/multiboot2.mod"),
     "grub-common": ("command", "grub-mkrescue"),
     "xorriso": ("command", "xorriso"),
-    "mtools": ("command", "mformat"),
     "gdb": ("command", "gdb"),
 }
 
 BUILD = ("gcc", "libc6-dev", "meson", "ninja-build")
 RUN = BUILD + ("qemu-system-x86",)
 TEST = RUN + ("pkg-config", "check", "libsubunit-dev", "clang", "llvm", "libclang-rt-14-dev", "python3-llvmlite",
-              "python3-z3", "grub-pc-bin", "grub-common", "xorriso", "mtools")
+              "python3-z3", "grub-pc-bin", "grub-common", "xorriso")
 DEBUG = RUN + ("gdb",)
 ALL = tuple(PROBES)
 

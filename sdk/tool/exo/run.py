@@ -8,9 +8,9 @@ from . import image, machine, manifest, package, place
 
 def prepared(args):
     """(build folder, manifest, packed module) of the system named on the command line."""
-    build = builder.build_all(args)
     memory = manifest.size_of(args.memory) if args.memory else None
     system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout)
+    build = builder.build_all(args)
     name = Path(args.system).resolve().parent.name
     module = image.pack(build, system, build / "systems" / f"{name}.img", warn=True)
     return build, system, module

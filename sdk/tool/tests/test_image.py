@@ -101,6 +101,16 @@ slots = [[0, 1, 1]]
         self.assertIn(b"name=a image=a.elf", data)
         self.assertIn(b"name=b image=1-a.elf", data)
 
+    def test_programs_that_fill_the_machine_are_refused(self):
+        (self.folder / "a.elf").write_bytes(program())
+        (self.folder / "other/a.elf").write_bytes(bytes(2 << 20))
+        self.folder.joinpath("system.toml").write_text(
+            self.MANIFEST.replace("spec = 1", 'spec = 1\n[machine]\nmemory = "64M"').replace(
+                'name = "a"', 'name = "a"\nmemory = "40M"'))
+        with self.assertRaises(Trouble) as caught:
+            image.pack(self.folder, manifest.read(self.folder / "system.toml"), self.folder / "system.img")
+        self.assertRegex(str(caught.exception), r"system\.toml:3: the programs' 3M and the environments' 56M are more than the 57M .*")
+
     def test_missing_program_names_line_and_mend(self):
         (self.folder / "a.elf").write_bytes(program())
         with self.assertRaises(Trouble) as caught:

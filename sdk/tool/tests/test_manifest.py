@@ -197,7 +197,88 @@ class Manifests(unittest.TestCase):
         self.assertEqual(len(caught.exception.lines), 2)
 
     def test_broken_toml(self):
-        self.refused("processors = 2", "processors = = 2", 5, "Invalid value", "mend the TOML")
+        self.refused("processors = 2", "processors = = 2", 5, "Invalid value", "write text in quotes")
+
+    def test_text_saved_with_a_byte_order_mark(self):
+        self.assertEqual(len(self.read("\ufeff" + GOOD).environments), 3)
+
+    def test_other_encoding_names_the_line(self):
+        self.path.write_bytes(GOOD.encode() + b"# caf\xe9\n")
+        with self.assertRaises(Trouble) as caught:
+            manifest.read(self.path)
+        self.assertEqual(str(caught.exception), f"{self.path}:27: is no text in UTF-8: save it as UTF-8")
+
+    def test_key_given_twice(self):
+        self.refused('kept = "512K"', 'kept = "512K"\nkept = "256K"', 13, "Cannot overwrite", "give each key once")
+
+    def test_table_given_twice(self):
+        self.refused("[machine]", "[machine]\n[machine]", 4, "twice", "only [[environment]] may come again")
+
+    def test_environment_in_single_brackets(self):
+        self.refused("[[environment]]\nname = \"unix\"", "[environment]\nname = \"unix\"", 16, "write [[environment]]")
+
+    def test_text_that_does_not_end(self):
+        self.refused('name = "db"', 'name = "db', 24, "mend the TOML")
+
+    def test_tables_in_one_line_have_that_line(self):
+        table = GOOD[GOOD.index("[machine]"):GOOD.index("[[env")]
+        self.refused(table, 'machine = {memory = "128M", procesors = 2}\n', 3, "procesors", 'write "processors"')
+
+    def test_keys_in_single_quotes_have_their_line(self):
+        self.refused('kept = "512K"', "'kepd' = '512K'", 12, 'unknown key "kepd"')
+
+    def test_keys_within_text_are_none(self):
+        self.refused('"one two=2"\nmemory = "16M"\nkept', '"""\\\nkepd = 3"""\nmemory = "16M"\nkepd', 13, 'write "kept"')
+
+    def test_lists_nested_without_end(self):
+        self.refused("spec = 1", "spec = " + "[" * 3000 + "]" * 3000, 1, "nested too deep")
+
+    def test_name_of_the_root(self):
+        self.refused('name = "db"', 'name = "root"', 24, "who starts the system", "choose another")
+
+    def test_control_characters(self):
+        for text in (r"a\u0000b", r"a\rb", r"\u001b[2J"):
+            self.refused('"one two=2"', f'"{text}"', 10, '"arguments" is no text')
+
+    def test_program_names_that_the_module_cannot_hold(self):
+        for name in ("my db.elf", "a=b", "TRAILER!!!", "dé.elf", "system"):
+            self.refused("libos-db/db.elf", name, 25, f'file name is "{name}"', "use letters, digits")
+
+    def test_memory_in_which_nothing_starts(self):
+        for size in ("0K", "4K"):
+            self.refused('memory = "16M"', f'memory = "{size}"', 11, "of memory", "at least 128K")
+
+    def test_time_limits(self):
+        for seconds in (0, 10 ** 20):
+            self.refused("processors = 2", f"processors = 2\ntimeout = {seconds}", 6, "seconds to run", "give 1 to 86400")
+
+    def test_slots_of_no_length(self):
+        self.refused("[[0, 16, 4]]", "[[0, 16, 0]]", 19, "a count from 1")
+
+    def test_borrower_of_one_that_owns_nothing(self):
+        self.refused('slots = [[0, 16, 4]]\nrestart = "always"\nwait = false\n\n[[environment]]\nname = "db"\n'
+                     'image = "libos-db/db.elf"\nslots = [[0, 40, 8]]',
+                     'lend = "db"\n[[environment]]\nname = "db"\nimage = "a"', 20, "db: owns no time slot and borrows none")
+
+    def test_what_the_command_line_sets_is_named_by_its_option(self):
+        for given, words in (({"processors": 9}, "--cpus: 9 processors: give 1 to 8"),
+                             ({"memory": 1 << 20}, "--memory: 1M of memory: give 64M to 16G"),
+                             ({"timeout": 10 ** 9}, "--timeout: 1000000000 seconds to run")):
+            with self.assertRaises(Trouble) as caught:
+                self.read(GOOD, **given)
+            self.assertEqual(len(caught.exception.lines), 1)
+            self.assertIn(words, caught.exception.lines[0])
+
+    def test_bad_test_tables(self):
+        for key, words in (("machines = []", '"machines" is empty'), ("processors = []", '"processors" is empty'),
+                           ('memory = ["1M"]', "give 64M to 16G"), ("status = 128", "expect 0 to 127"),
+                           ("processors = [0]", "cannot run with 0")):
+            self.refused("[machine]", f"[test]\n{key}\n[machine]", 4, words)
+
+    def test_folder_instead_of_a_file(self):
+        with self.assertRaises(Trouble) as caught:
+            manifest.read(self.folder.name)
+        self.assertIn("Is a directory: name a system.toml", str(caught.exception))
 
     def test_missing_file(self):
         with self.assertRaises(Trouble) as caught:

@@ -1,13 +1,10 @@
 /* bool fault_run(act rdi, argument rsi): calls it; a fault on the way lands at fault_land with the stack of here. */
+#include <exo/kept.inc>
+
     .text
     .globl fault_run, fault_land
 fault_run:
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    kept_push
     movq %rsp, fault_stack
     subq $8, %rsp
     movq %rdi, %rax
@@ -20,12 +17,7 @@ fault_land:
     movl $1, %eax
 1:  movq $0, fault_stack
     cld
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    kept_pop
     ret
 
     .bss

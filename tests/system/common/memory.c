@@ -26,40 +26,25 @@ uint32_t memory_page(uint64_t address)
     return frame;
 }
 
-static int64_t batch_of_one(int64_t (*call)(uint16_t, uint32_t), struct exo_mapping mapping)
-{
-    bool blocked = exo_events_block();
-    EXO_CONTEXT->batch[0] = mapping;
-    int64_t result = call(0, 1);
-    exo_events_restore(blocked);
-    return result;
-}
-
 int64_t memory_bind(uint64_t address, uint32_t table, uint32_t frame, uint16_t capability, uint32_t flags)
 {
-    return batch_of_one(exo_space_bind, (struct exo_mapping){
-        .address = address, .table = table, .frame = frame, .capability = capability, .flags = (uint16_t)flags,
-    });
+    return exo_space_bind(0, address, exo_mapping_entry(table, frame), exo_mapping_way(capability, (uint16_t)flags, 0), 0);
 }
 
 int64_t memory_bind_many(uint64_t address, uint32_t table, uint32_t frame, uint32_t more, uint32_t flags)
 {
-    return batch_of_one(exo_space_bind, (struct exo_mapping){
-        .address = address, .table = table, .frame = frame, .capability = memory_frames.capability,
-        .flags = (uint16_t)flags, .more = more,
-    });
+    return exo_space_bind(0, address, exo_mapping_entry(table, frame),
+                          exo_mapping_way(memory_frames.capability, (uint16_t)flags, more), 0);
 }
 
 int64_t memory_protect(uint64_t address, uint32_t table, uint32_t flags)
 {
-    return batch_of_one(exo_space_protect,
-                        (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
+    return exo_space_protect(0, address, exo_mapping_entry(table, 0), exo_mapping_way(0, (uint16_t)flags, 0), 0);
 }
 
 int64_t memory_unbind(uint64_t address, uint32_t table, uint32_t flags)
 {
-    return batch_of_one(exo_space_unbind,
-                        (struct exo_mapping){ .address = address, .table = table, .flags = (uint16_t)flags });
+    return exo_space_unbind(0, address, exo_mapping_entry(table, 0), exo_mapping_way(0, (uint16_t)flags, 0), 0);
 }
 
 uint32_t memory_table(uint8_t level)

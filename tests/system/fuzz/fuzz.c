@@ -141,6 +141,8 @@ static bool generation_run(uint64_t seed)
     }
     for (uint32_t i = 0; i < EXO_CALL_COUNT; i++)
         granted_by_call[i] += SHARED->granted_by_call[i];
+    if (!check_equal("a status that the ABI does not list", SHARED->unlisted, EXO_OK))
+        fine = check_equal("by the call numbered", (int64_t)SHARED->unlisted_call, -1);
     for (uint32_t i = 0; i < PUPPETS; i++)
         fine &= check_equal("end of a copy", offspring_end(&puppet[i], time_of(i)->first, time_of(i)->count), EXO_OK);
     for (uint32_t i = 0; i < PUPPETS; i++)

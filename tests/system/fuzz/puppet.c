@@ -2,6 +2,7 @@
 #include <check.h>
 #include <memory.h>
 #include <exo/calls.h>
+#include <exo/errors.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -30,9 +31,9 @@ static const char *const arguments[EXO_CALL_COUNT] = {
     [EXO_CALL_FRAME_RECLAIM] = "sf",
     [EXO_CALL_TABLE_CREATE] = "sffn",
     [EXO_CALL_TABLE_FREE] = "t",
-    [EXO_CALL_SPACE_BIND] = "c",
-    [EXO_CALL_SPACE_PROTECT] = "c",
-    [EXO_CALL_SPACE_UNBIND] = "c",
+    [EXO_CALL_SPACE_BIND] = "ampn",
+    [EXO_CALL_SPACE_PROTECT] = "ampn",
+    [EXO_CALL_SPACE_UNBIND] = "ampn",
     [EXO_CALL_VCPU_CREATE] = "nsfa",
     [EXO_CALL_VCPU_ENTRY] = "nna",
     [EXO_CALL_VCPU_START] = "n",
@@ -121,6 +122,19 @@ static uint64_t draw_slot(void)
     return choice < 6 ? 1 + below(9) : FREE_SLOT + below(FREE_SLOTS);
 }
 
+/* The second and third word of a mapping: of a frame under a capability, or of neither. */
+static uint64_t draw_entry(void)
+{
+    return exo_mapping_entry((uint32_t)draw_table(), below(2) ? (uint32_t)draw_frame() : 0);
+}
+
+static uint64_t draw_way(void)
+{
+    uint16_t flags = (uint16_t)(below(8) ? below(4) ? 1 : below(7) : draw());
+
+    return exo_mapping_way(below(2) ? (uint16_t)draw_slot() : 0, flags, below(8) ? 0 : (uint32_t)(draw() >> below(64)));
+}
+
 static uint64_t argument_draw(char kind)
 {
     if (below(WILD_ODDS) == 0)
@@ -138,6 +152,8 @@ static uint64_t argument_draw(char kind)
     case 'n': return below(10);
     case 'r': return below(64);
     case 'a': return draw_address();
+    case 'm': return draw_entry();
+    case 'p': return draw_way();
     case 'd': return exo_time() + below(3000000);
     default: return draw();
     }
@@ -210,6 +226,30 @@ static int64_t attempt_make(const struct attempt *attempt)
     return result;
 }
 
+static bool is_listed(uint32_t call, int64_t status)
+{
+    if (call >= EXO_CALL_COUNT)
+        return status == EXO_BAD_CALL;
+    return status >= 0 || (status > -32 && exo_call_errors[call].statuses >> -status & 1);
+}
+
+/* Make it and count it; true if it was granted. */
+static bool attempt_count(uint32_t number, const struct attempt *attempt)
+{
+    uint32_t call = attempt->word & 0xffff;
+    int64_t status = attempt_make(attempt);
+
+    if (!is_listed(call, status)) {
+        SHARED->unlisted_call = call;
+        SHARED->unlisted = status;
+    }
+    if (status < 0)
+        return false;
+    SHARED->granted[number]++;
+    SHARED->granted_by_call[call]++;
+    return true;
+}
+
 /* These leave the processor and are called by the library, which knows how to come back. */
 static void time_spend(uint32_t call)
 {
@@ -254,11 +294,8 @@ void puppet_live(uint32_t number, uint64_t seed, uint16_t parent, uint16_t sibli
         uint32_t call = attempt.word & 0xffff;
         if (call >= EXO_CALL_SLICE_YIELD && call <= EXO_CALL_SLICE_SLEEP)
             time_spend(call);
-        else if (attempt_make(&attempt) >= 0) {
+        else if (attempt_count(number, &attempt))
             kept = attempt;
-            SHARED->granted[number]++;
-            SHARED->granted_by_call[call]++;
-        }
         SHARED->calls[number]++;
     }
     SHARED->done[number] = 1;

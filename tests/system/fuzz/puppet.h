@@ -10,6 +10,8 @@ struct puppet_shared {
     volatile uint64_t calls[PUPPETS], granted[PUPPETS], done[PUPPETS];
     volatile uint32_t others[32]; /* frames of others */
     volatile uint32_t granted_by_call[EXO_CALL_COUNT];
+    volatile uint64_t unlisted_call; /* one that failed with a status that the ABI does not list for it */
+    volatile int64_t unlisted;       /* the status, or 0 */
 };
 #define SHARED ((struct puppet_shared *)OFFSPRING_SHARED)
 

@@ -118,6 +118,12 @@ static int mode_unmap(void)
     return 0;
 }
 
+static int mode_edge(void)
+{
+    attack_edge((uint8_t)exo_argument("call", EXO_CALL_NULL));
+    return 0;
+}
+
 static int mode_attack(void)
 {
     fault_begin();
@@ -135,6 +141,7 @@ int main(void)
     } modes[] = {
         { "hog", mode_hog },   { "loop", mode_loop },   { "stuck", mode_stuck }, { "fault", mode_fault },
         { "bare", mode_bare }, { "crash", mode_crash }, { "keep", mode_keep },   { "unmap", mode_unmap },
+        { "edge", mode_edge },
     };
 
     memory_open();

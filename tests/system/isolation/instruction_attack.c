@@ -68,6 +68,18 @@ static bool a_call_from_the_last_bytes_of_user_space_faults_there(void)
     return fine & check_equal("jump behind the end", fault_at_execute(EXO_USER_LIMIT), true);
 }
 
+void attack_edge(uint8_t call)
+{
+    uint32_t frame = memory_page(ATTACK_ADDRESS), table = last_table();
+    uint8_t *page = (uint8_t *)ATTACK_ADDRESS;
+    const uint64_t alias = EXO_FRAME_SIZE * (EXO_TABLE_ENTRIES - 1); /* the table's last entry, by an address that may be named */
+    const uint8_t code[] = { 0xb8, call, 0x00, 0x78, 0x45, 0x0f, 0x05 }; /* mov $CALL_MAGIC | call, %eax; syscall */
+
+    memcpy(page + EXO_FRAME_SIZE - sizeof code, code, sizeof code);
+    check_must("bind", memory_bind(alias, table, frame, memory_frames.capability, EXO_MAP_READ | EXO_MAP_EXECUTE));
+    ((void (*)(uint64_t))(LAST_PAGE + 2 * EXO_FRAME_SIZE - sizeof code))(0);
+}
+
 static bool entry_points_beyond_user_space_are_refused(void)
 {
     const uint64_t places[] = {

@@ -248,7 +248,7 @@ static bool subjects_that_are_none_are_refused(void)
             continue;
         fine &= check_refused("frame_take", exo_frame_take((uint16_t)subject, 1, memory_frames.first, 1));
         fine &= check_refused("vcpu_stop", exo_vcpu_stop((uint16_t)subject, 0));
-        fine &= check_refused("space_bind", exo_space_bind((uint16_t)subject, 1));
+        fine &= check_refused("space_bind", exo_space_bind((uint16_t)subject, 0, 0, 0, 0));
     }
     return fine;
 }

@@ -18,13 +18,39 @@ static void (*volatile current)(void);
 static volatile uint64_t rounds;
 static void (*handler_of_others)(struct exo_upcall_frame *frame);
 
+enum alarm { ALARM_NONE, ALARM_ASKED, ALARM_SET };
+static struct {
+    volatile uint32_t state;
+    uint64_t deadline, time;
+    void (*act)(void);
+} alarm;
+
+static void pause_once(void)
+{
+    __asm__ volatile("pause" ::: "memory");
+}
+
+static bool is_on_peer(const struct exo_upcall_frame *frame)
+{
+    return (uint64_t)frame - (uint64_t)upcall_stack < STACK_SIZE;
+}
+
 /* Its faults are those of peer_write and peer_read. */
 static void peer_fault(struct exo_upcall_frame *frame)
 {
-    if ((uint64_t)frame - (uint64_t)upcall_stack < STACK_SIZE)
+    if (is_on_peer(frame))
         frame->rip = (uint64_t)peer_failed;
     else
         handler_of_others(frame);
+}
+
+static void peer_event(uint32_t events, struct exo_upcall_frame *frame)
+{
+    if (!is_on_peer(frame) || !(events & EXO_EVENT_TIMER) || alarm.state != ALARM_SET)
+        return;
+    alarm.time = exo_time();
+    alarm.act();
+    alarm.state = ALARM_NONE;
 }
 
 static void peer_live(void)
@@ -33,7 +59,13 @@ static void peer_live(void)
         current = wanted;
         if (current)
             current();
+        else
+            pause_once();
         rounds++;
+        if (alarm.state == ALARM_ASKED) {
+            alarm.state = ALARM_SET;
+            exo_timer_set(alarm.deadline);
+        }
     }
 }
 
@@ -46,6 +78,7 @@ void peer_start(void)
 
     handler_of_others = exo_exception_handler;
     exo_exception_handler = peer_fault;
+    exo_event_handler = peer_event;
     exo_threads[PEER] = (struct exo_thread){
         .stack = (uint64_t)upcall_stack + STACK_SIZE, .stack_size = STACK_SIZE,
         .begin = (uint64_t)peer_live, .main_stack = (uint64_t)main_stack + STACK_SIZE,
@@ -67,10 +100,32 @@ void peer_repeat(void (*act)(void))
 {
     wanted = act;
     while (current != act)
-        __asm__ volatile("pause");
+        pause_once();
+    peer_wait();
+}
+
+void peer_wait(void)
+{
     uint64_t before = rounds;
+
     while (rounds < before + 2)
-        __asm__ volatile("pause");
+        pause_once();
+}
+
+void peer_alarm(uint64_t deadline, void (*act)(void))
+{
+    alarm.deadline = deadline;
+    alarm.act = act;
+    alarm.state = ALARM_ASKED;
+    while (alarm.state == ALARM_ASKED)
+        pause_once();
+}
+
+uint64_t peer_alarm_time(void)
+{
+    while (alarm.state != ALARM_NONE)
+        pause_once();
+    return alarm.time;
 }
 
 uint64_t peer_rounds(void)

@@ -1,7 +1,7 @@
 /*
  * Processor time: slices begin and end by upcalls, and lie in the program's own slots; what is used beyond them is
  * repaid; sleep and timers are kept; a lent slot comes back at once. With `exact=1` time counts instructions, and all
- * figures are held to their bounds; otherwise only what a busy computer cannot spoil.
+ * figures are held to their bounds; otherwise only what a busy computer cannot spoil, and what must happen is waited for.
  */
 #include <check.h>
 #include <fault.h>
@@ -18,7 +18,6 @@ enum {
     ROUND_NS = EXO_SLOTS_PER_PROCESSOR * EXO_SLOT_NS,
     WATCH_ROUNDS = 2,
     EXACT_NS = 30000,      /* a switch, with its interrupt, in counted instructions */
-    LOOSE_NS = 100000000,   /* what the computer that emulates may take */
     OVERRUN_NS = 4 * EXO_GRACE_NS,
     OVERRUN_ROUNDS = 6,
     SLEEPS = 16,
@@ -54,9 +53,10 @@ static bool holds_if_exact(const char *what, bool holds)
     return !is_exact() || check_equal(what, holds, true);
 }
 
-static uint64_t bound_ns(void)
+/* The processor that all its slots are on. */
+static const volatile struct exo_processor *home(void)
 {
-    return is_exact() ? EXACT_NS : LOOSE_NS;
+    return exo_processor_info((uint32_t)exo_argument("processor", 0));
 }
 
 static bool slot_is_own(uint32_t slot)
@@ -67,10 +67,11 @@ static bool slot_is_own(uint32_t slot)
 /* The program's pieces of time in a round: runs of slots. */
 static uint32_t pieces(void)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, first = (uint32_t)exo_argument("processor", 0) * EXO_SLOTS_PER_PROCESSOR;
 
     for (uint32_t slot = 0; slot < EXO_SLOTS_PER_PROCESSOR; slot++)
-        count += slot_is_own(slot) && !slot_is_own((slot + EXO_SLOTS_PER_PROCESSOR - 1) % EXO_SLOTS_PER_PROCESSOR);
+        count += slot_is_own(first + slot) &&
+                 !slot_is_own(first + (slot + EXO_SLOTS_PER_PROCESSOR - 1) % EXO_SLOTS_PER_PROCESSOR);
     return count;
 }
 
@@ -84,7 +85,9 @@ static bool slices_start_and_end_by_upcalls(void)
 {
     uint64_t starts_before = starts, ends_before = ends;
 
-    rounds_pass(WATCH_ROUNDS);
+    do
+        rounds_pass(WATCH_ROUNDS);
+    while (!is_exact() && (starts == starts_before || ends == ends_before));
     uint64_t started = starts - starts_before, ended = ends - ends_before, due = WATCH_ROUNDS * pieces();
     exo_print("  %lu starts, %lu ends, %lu pieces of time", started, ended, due);
     bool fine = holds_if_exact("starts for ends", started <= ended + 1 && ended <= started + 1);
@@ -97,20 +100,20 @@ static bool nothing_of_it_runs_in_slots_of_others(void)
     uint64_t looks = 0, elsewhere = 0;
 
     for (uint64_t until = exo_time() + WATCH_ROUNDS * (uint64_t)ROUND_NS; exo_time() < until; looks++)
-        elsewhere += !slot_is_own(((const volatile struct exo_processor *)exo_processor_info(0))->slot);
-    bool fine = holds_if_exact("looks in slots of others", elsewhere == 0);
-    return fine & check_equal("looks, hardly any in slots of others", looks > 100 && elsewhere < looks / 8, true);
+        elsewhere += !slot_is_own(home()->slot);
+    exo_print("  %lu looks, %lu of them in slots of others", looks, elsewhere);
+    return check_equal("looks", looks > 0, true) & holds_if_exact("looks in slots of others", elsewhere == 0);
 }
 
 /* Each END is answered too late: the state is saved by force, the excess grows, and slots are forfeited until it is
  * paid. */
 static bool time_used_beyond_the_slice_is_repaid(void)
 {
-    const volatile uint64_t *owed = &EXO_CONTEXT->excess_ns, *forced = &exo_processor_info(0)->forced;
-    uint64_t most = 0, repaid = 0, before = *forced, last = *owed;
+    const volatile uint64_t *owed = &EXO_CONTEXT->excess_ns, *forced = &home()->forced;
+    uint64_t most = 0, repaid = 0, before = *forced, last = *owed, until = exo_time() + OVERRUN_ROUNDS * (uint64_t)ROUND_NS;
 
     overrun = true;
-    for (uint64_t until = exo_time() + OVERRUN_ROUNDS * (uint64_t)ROUND_NS; exo_time() < until;) {
+    while (exo_time() < until || (!is_exact() && (*forced == before || most <= EXO_GRACE_NS / 2))) {
         uint64_t excess = *owed;
         most = excess > most ? excess : most;
         if (excess < last)
@@ -145,7 +148,7 @@ static bool sleep_ends_at_its_deadline(void)
             least = now - deadline;
     }
     exo_print("  woken %lu ns after the deadline at best", least);
-    return check_equal("woken early", (int64_t)early, 0) & check_equal("woken in time", least < bound_ns(), true);
+    return check_equal("woken early", (int64_t)early, 0) & holds_if_exact("woken in time", least < EXACT_NS);
 }
 
 static bool the_timer_comes_while_the_program_runs(void)
@@ -156,7 +159,7 @@ static bool the_timer_comes_while_the_program_runs(void)
     for (uint32_t i = 0; i < SLEEPS; i++) {
         uint64_t before = timers, deadline = exo_time() + 200000;
         exo_timer_set(deadline);
-        while (timers == before && exo_time() < deadline + 4 * (uint64_t)ROUND_NS)
+        while (timers == before)
             __asm__ volatile("pause");
         fine &= check_equal("timers", (int64_t)(timers - before), 1);
         fine &= check_equal("not early", exo_time() >= deadline, true);
@@ -164,7 +167,7 @@ static bool the_timer_comes_while_the_program_runs(void)
     }
     exo_timer_set(EXO_NEVER);
     exo_print("  %lu ns after its time at best", least);
-    return fine & check_equal("in time", least < bound_ns(), true);
+    return fine & holds_if_exact("in time", least < EXACT_NS);
 }
 
 static struct offspring borrower;
@@ -197,7 +200,7 @@ static bool a_lent_slot_is_used_while_its_owner_sleeps(void)
     uint64_t before = SHARED->count;
 
     slots_lend(0);
-    for (uint32_t i = 0; i < SLEEPS && SHARED->count == before; i++)
+    for (uint32_t i = 0; SHARED->count == before && (i < SLEEPS || !is_exact()); i++)
         exo_sleep(exo_time() + 2 * (uint64_t)ROUND_NS, EXO_EVENT_TIMER, false);
     return check_equal("it ran", SHARED->count > before, true);
 }
@@ -223,7 +226,7 @@ static bool a_loan_is_recalled_at_once(void)
         least = late < least ? late : least;
     }
     exo_print("  back %lu ns after the timer at best", least);
-    return holds_if_exact("sleeps that it ran in", ran > 0) & check_equal("in time", least < bound_ns(), true);
+    return holds_if_exact("sleeps that it ran in", ran > 0) & holds_if_exact("in time", least < EXACT_NS);
 }
 
 static bool after_the_loan_the_other_stops(void)

@@ -135,7 +135,7 @@ static bool a_fault_that_stops_is_recorded(void)
         exo_vcpu_entry(0, 0, EXO_ENTRY_EXCEPTION, 0);
         *(volatile uint8_t *)WILD_ADDRESS = 1;
     }
-    bool fine = check_equal("its creator is told", offspring_wait(exo_time() + 2000000000, &number), OFFSPRING_FAULTED);
+    bool fine = check_equal("its creator is told", offspring_wait(exo_time() + 20000000000, &number), OFFSPRING_FAULTED);
     fine &= check_equal("recorded",
                         record_exists(EXO_TRACE_FAULT, faulty.child.frame * EXO_VCPUS_PER_ENVIRONMENT, FAULT_PAGE,
                                       WILD_ADDRESS),

@@ -11,6 +11,12 @@ static inline uint64_t machine_index(uint64_t index, uint64_t limit, const char 
     return 0;
 }
 
+/* Which entry of a table of this level (1 up) translates the address. */
+static inline uint32_t table_index(uint64_t address, uint32_t level)
+{
+    return address >> (12 + TABLE_INDEX_BITS * (level - 1)) & (TABLE_ENTRIES - 1);
+}
+
 static inline struct exo_frame *frame_at(frame_name frame)
 {
     return &machine.frame[machine_index(frame, kernel.frame_count, "frame_at: no such frame")];
@@ -34,6 +40,11 @@ static inline struct exo_system *system_info(void)
 static inline struct environment *environment_page(frame_name frame)
 {
     return &machine.environment[machine_index(frame, MACHINE_ENVIRONMENT_FRAMES, "no environment can be in this frame")];
+}
+
+static inline struct vcpu *vcpu_at(vcpu_name name)
+{
+    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
 }
 
 static inline struct capability_table *capability_page(frame_name frame)
@@ -68,8 +79,7 @@ static inline struct processor *processor_here(void)
 
 static inline struct vcpu *vcpu_here(void)
 {
-    vcpu_name name = machine.processor[machine.current].vcpu;
-    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+    return vcpu_at(machine.processor[machine.current].vcpu);
 }
 
 static inline struct exo_context *context_here(void)

@@ -1,23 +1,3 @@
-/* The sizes of the kernel's structures on this machine. The explorer has smaller ones. */
+/* The same sizes as on the machine that ships. The explorer has smaller ones. */
 #pragma once
-#include <exo/abi.h>
-enum {
-    TABLE_ENTRIES = EXO_TABLE_ENTRIES,
-    TABLE_INDEX_BITS = 9,
-    USER_ROOT_ENTRIES = EXO_TABLE_ENTRIES / 2, /* entries of a TABLE4 that environments write */
-    TABLE_LEVELS = 4,
-    CAPABILITIES_PER_TABLE = EXO_CAPABILITIES_PER_TABLE,
-    TABLES_PER_ENVIRONMENT = EXO_TABLES_PER_ENVIRONMENT,
-    VCPUS_PER_ENVIRONMENT = EXO_VCPUS_PER_ENVIRONMENT,
-    GATES_PER_ENVIRONMENT = EXO_GATES_PER_ENVIRONMENT,
-    REVOCATIONS_PER_ENVIRONMENT = EXO_REVOCATIONS_PER_ENVIRONMENT,
-    PROCESSOR_LIMIT = EXO_PROCESSOR_LIMIT,
-    SLOTS_PER_PROCESSOR = EXO_SLOTS_PER_PROCESSOR,
-    BATCH_MAX = EXO_BATCH_MAX,
-    BIND_MAX = EXO_BIND_MAX,
-    TAKE_MAX = EXO_TAKE_MAX,
-    RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
-    DEPTH_MAX = EXO_DEPTH_MAX,
-    SWEEP_MAX = 256, /* work of one step of a long operation: sweep.c says what costs how much */
-    LARGE_FRAMES = 512,
-};
+#include "../../x86_64/include/limits_of.h"

@@ -5,6 +5,7 @@
  * happen when a test says so.
  */
 #pragma once
+#include <setjmp.h>
 #include <state.h>
 #include <machine_size.h>
 
@@ -59,6 +60,7 @@ struct machine_note {
 
 struct machine_log {
     const char *broken; /* the first misuse of the contract by core, or NULL */
+    const char *panic;  /* what core panicked with, or NULL */
     uint32_t exited;
     uint32_t exit_code;
     uint64_t interrupts, page_flushes, flushes, switches, fpu_saves, cleared;
@@ -73,6 +75,7 @@ extern struct exo_context machine_contexts[MACHINE_FRAMES];
 extern struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 extern struct machine_log machine_log;
 extern const uint8_t *machine_module; /* the boot module's bytes */
+extern jmp_buf *machine_panicked;     /* where a panic goes on; NULL: it ends the program */
 
 /* An empty machine: frame 0 is the kernel's, all others are free; every processor is online. frames <= MACHINE_FRAMES. */
 void machine_reset(uint32_t frames, uint32_t processors);

@@ -44,6 +44,11 @@ static inline struct environment *environment_page(frame_name frame)
     return &environment_pages[frame];
 }
 
+static inline struct vcpu *vcpu_at(vcpu_name name)
+{
+    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+}
+
 static inline struct capability_table *capability_page(frame_name frame)
 {
     return &capability_pages[frame];
@@ -76,8 +81,7 @@ static inline struct processor *processor_here(void)
 
 static inline struct vcpu *vcpu_here(void)
 {
-    vcpu_name name = processor_here()->running;
-    return &environment_page(name / VCPUS_PER_ENVIRONMENT)->vcpu[name % VCPUS_PER_ENVIRONMENT];
+    return vcpu_at(processor_here()->running);
 }
 
 static inline struct exo_context *context_here(void)

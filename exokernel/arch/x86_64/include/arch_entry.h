@@ -74,14 +74,24 @@ struct entry_plan {
     uint64_t required, kept, set;
 };
 
+/* For these rights. Every set of them has its own constants: protecting a page is a hot path. */
+#define ENTRY_PLAN(write, execute)                                                                                     \
+    {                                                                                                                  \
+        .required = ENTRY_PRESENT | ((write) ? EXO_ENTRY_MAY_WRITE : 0) | ((execute) ? EXO_ENTRY_MAY_EXECUTE : 0),      \
+        .kept = ~(((write) ? 0 : ENTRY_WRITE) | ((execute) ? ENTRY_NO_EXECUTE : 0)),                                    \
+        .set = ((write) ? ENTRY_WRITE : 0) | ((execute) ? 0 : ENTRY_NO_EXECUTE),                                        \
+    }
+
 static inline struct entry_plan entry_plan(uint32_t flags, bool is_large)
 {
-    uint64_t set = (flags & EXO_MAP_WRITE ? ENTRY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? 0 : ENTRY_NO_EXECUTE);
-    uint64_t may = (flags & EXO_MAP_WRITE ? EXO_ENTRY_MAY_WRITE : 0) | (flags & EXO_MAP_EXECUTE ? EXO_ENTRY_MAY_EXECUTE : 0);
-    uint64_t cleared = ((ENTRY_WRITE | ENTRY_NO_EXECUTE) & ~set) | (flags & EXO_MAP_AGE ? ENTRY_ACCESSED : 0) |
-                       (flags & EXO_MAP_CLEAN ? ENTRY_DIRTY : 0);
+    static const struct entry_plan plans[4] = {ENTRY_PLAN(0, 0), ENTRY_PLAN(1, 0), ENTRY_PLAN(0, 1), ENTRY_PLAN(1, 1)};
+    struct entry_plan plan = plans[flags / EXO_MAP_WRITE % 4];
 
-    return (struct entry_plan){.required = ENTRY_PRESENT | (is_large ? ENTRY_LARGE : 0) | may, .kept = ~cleared, .set = set};
+    _Static_assert(EXO_MAP_WRITE == 2 && EXO_MAP_EXECUTE == 4, "two neighbouring bits");
+    _Static_assert(EXO_MAP_AGE << 1 == ENTRY_ACCESSED && EXO_MAP_CLEAN << 1 == ENTRY_DIRTY, "one shift for both");
+    plan.required |= is_large ? ENTRY_LARGE : 0;
+    plan.kept &= ~((uint64_t)(flags & (EXO_MAP_AGE | EXO_MAP_CLEAN)) << 1);
+    return plan;
 }
 
 /* Hardware may set the accessed and dirty bits at the same time, so the others change by atomic AND and OR. */

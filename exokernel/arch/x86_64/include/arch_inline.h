@@ -7,6 +7,9 @@
 #include <arch_entry.h>
 #include <arch_layout.h>
 
+/* Of this processor's struct cpu. */
+#define CPU_FIELD(type, offset) (*(type __seg_gs *)(offset))
+
 static inline struct exo_system *system_info(void)
 {
     return (struct exo_system *)TABLES_BASE;
@@ -24,7 +27,7 @@ static inline struct exo_slot *slot_at(uint32_t slot)
 
 static inline struct exo_frame *frame_at(frame_name frame)
 {
-    return (struct exo_frame *)(TABLES_BASE + (EXO_FRAMES_ADDRESS - EXO_SYSTEM_ADDRESS)) + frame;
+    return (struct exo_frame *)FRAMES_BASE + frame;
 }
 
 static inline void *direct_page(frame_name frame)
@@ -35,6 +38,15 @@ static inline void *direct_page(frame_name frame)
 static inline struct environment *environment_page(frame_name frame)
 {
     return direct_page(frame);
+}
+
+_Static_assert(sizeof(struct environment) == EXO_FRAME_SIZE && sizeof(struct vcpu) * VCPUS_PER_ENVIRONMENT == EXO_FRAME_SIZE / 2,
+               "the second half of an environment's page is its virtual processors");
+
+/* In units of their size, what names count in half of each page. */
+static inline struct vcpu *vcpu_at(vcpu_name name)
+{
+    return (struct vcpu *)DIRECT_BASE + name + (name & -VCPUS_PER_ENVIRONMENT) + VCPUS_PER_ENVIRONMENT;
 }
 
 static inline struct capability_table *capability_page(frame_name frame)
@@ -77,30 +89,22 @@ static inline uint64_t arch_clamp(uint64_t index, uint64_t limit)
 
 static inline uint32_t arch_processor(void)
 {
-    uint32_t number;
-    __asm__ volatile("movl %%gs:%c1, %0" : "=r"(number) : "i"(CPU_NUMBER));
-    return number;
+    return CPU_FIELD(uint32_t, CPU_NUMBER);
 }
 
 static inline struct vcpu *vcpu_here(void)
 {
-    struct vcpu *vcpu;
-    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(vcpu) : "i"(CPU_VCPU));
-    return vcpu;
+    return CPU_FIELD(struct vcpu *, CPU_VCPU);
 }
 
 static inline struct exo_context *context_here(void)
 {
-    struct exo_context *context;
-    __asm__ volatile("movq %%gs:%c1, %0" : "=r"(context) : "i"(CPU_CONTEXT));
-    return context;
+    return CPU_FIELD(struct exo_context *, CPU_CONTEXT);
 }
 
 static inline struct processor *processor_here(void)
 {
-    struct processor *processor;
-    __asm__("movq %%gs:%c1, %0" : "=r"(processor) : "i"(CPU_RUNNING));
-    return processor;
+    return CPU_FIELD(struct processor *, CPU_RUNNING);
 }
 
 /* One note for each of CHECK_COUNT id classes, in struct cpu. An id names one capability for ever. */
@@ -121,8 +125,6 @@ static inline void arch_check_note(uint64_t id, uint64_t generation)
 
 /* ---- switching: inline, because gates and directed yields are little else. The rest is in switch.c. */
 
-#define CPU_FIELD(type, offset) (*(type __seg_gs *)(offset))
-
 /* An XSAVE area in which every component is in its initial state; only MXCSR is read from it. */
 extern const struct switch_fpu {
     uint8_t before[24];
@@ -130,18 +132,18 @@ extern const struct switch_fpu {
     uint8_t after[804];
 } __attribute__((aligned(64))) switch_fpu;
 
-void switch_rootless(void);
+/* The kernel's own space: for nobody, or for somebody whose space is gone, and who faults there. */
+extern frame_name paging_root;
 
 /* The epoch is read before the load that passes it. What the last environment taught the branch predictor is forgotten. */
-static inline void switch_root(frame_name root)
+static inline void switch_root(struct exo_processor *info, frame_name root)
 {
-    struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
     uint64_t epoch = __atomic_load_n(&system_info()->flush_epoch, __ATOMIC_SEQ_CST);
 
     CPU_FIELD(frame_name, CPU_ROOT) = root;
     __asm__ volatile("movq %0, %%cr3" : : "r"((uint64_t)root << 12) : "memory");
     __atomic_store_n(&info->flushed, epoch, __ATOMIC_RELEASE);
-    if (__builtin_expect(CPU_FIELD(uint32_t, CPU_BARRIER), 0))
+    if (__builtin_expect(CPU_FIELD(uint8_t, CPU_BARRIER), 0))
         __asm__ volatile("wrmsr" : : "c"(0x49), "a"(1), "d"(0));
 }
 
@@ -152,24 +154,17 @@ static inline void switch_clear(void)
                      "movl $7, %%eax\n\txrstor64 %0" : : "m"(switch_fpu) : "rax", "rdx");
 }
 
-static inline void arch_switch(vcpu_name name)
+static inline void arch_switch(vcpu_name name, struct vcpu *vcpu)
 {
     struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
+    const struct environment *environment = (const void *)((uint64_t)vcpu & -(uint64_t)EXO_FRAME_SIZE);
+    frame_name root = environment->root;
 
     info->running = name;
     info->switches++;
-    if (!name) {
-        switch_rootless();
-        return;
-    }
-    struct environment *environment = environment_page(name / VCPUS_PER_ENVIRONMENT);
-    struct vcpu *vcpu = &environment->vcpu[name % VCPUS_PER_ENVIRONMENT];
-    frame_name root = environment->root;
+    if (root != CPU_FIELD(frame_name, CPU_ROOT))
+        switch_root(info, __builtin_expect_with_probability(root != 0, 1, 1.0) ? root : paging_root);
+    switch_clear();
     CPU_FIELD(struct vcpu *, CPU_VCPU) = vcpu;
     CPU_FIELD(struct exo_context *, CPU_CONTEXT) = context_page(vcpu->context);
-    if (!root)
-        switch_rootless();
-    else if (root != CPU_FIELD(frame_name, CPU_ROOT))
-        switch_root(root);
-    switch_clear();
 }

@@ -2,13 +2,16 @@
  * The kernel's half of every address space. Read by the assembler too: numbers only.
  *
  *   0xffff800000000000  PML4 256  direct map of all RAM (the kernel's code in it is read-only)
- *   0xfffffe8000000000  PML4 509  the machine's tables, writable, kernel only: the same layout as
  *   0xffffff0000000000  PML4 510  the machine's tables as every environment reads them (the ABI's addresses)
- *   0xffffffff80000000  PML4 511  the kernel's image, at its physical address; near the end the local APIC
+ *   0xffffffff80000000  PML4 511  the kernel's image, at its physical address
+ *   0xffffffffc0000000            the same tables, writable, where 32-bit displacements reach: frames, at most 256 MiB,
+ *   0xffffffffd0000000            and all others, at most 2 MiB
+ *   0xffffffffffc00000            the local APIC
  */
 #pragma once
 #define DIRECT_BASE 0xffff800000000000
-#define TABLES_BASE 0xfffffe8000000000
+#define FRAMES_BASE 0xffffffffc0000000
+#define TABLES_BASE 0xffffffffd0000000
 #define KERNEL_BASE 0xffffffff80000000
 #define APIC_ADDRESS 0xffffffffffc00000
 

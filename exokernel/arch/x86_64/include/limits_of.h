@@ -14,10 +14,10 @@ enum {
     PROCESSOR_LIMIT = EXO_PROCESSOR_LIMIT,
     SLOTS_PER_PROCESSOR = EXO_SLOTS_PER_PROCESSOR,
     BATCH_MAX = EXO_BATCH_MAX,
-    BIND_MAX = EXO_BIND_MAX,
+    MAPPINGS_MAX = EXO_MAPPINGS_MAX,
     TAKE_MAX = EXO_TAKE_MAX,
     RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = EXO_DEPTH_MAX,
-    SWEEP_MAX = 256, /* work of one step of a long operation: sweep.c says what costs how much */
+    SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
     LARGE_FRAMES = 512,
 };

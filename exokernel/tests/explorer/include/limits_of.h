@@ -14,10 +14,10 @@ enum {
     PROCESSOR_LIMIT = 2,
     SLOTS_PER_PROCESSOR = 2,
     BATCH_MAX = 2,
-    BIND_MAX = 2,
+    MAPPINGS_MAX = 2,
     TAKE_MAX = 2,
     RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
-    SWEEP_MAX = 24, /* two bindings, or some frames */
+    SWEEP_MAX = 600, /* a binding and some frames */
     LARGE_FRAMES = 2,
 };

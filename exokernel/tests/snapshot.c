@@ -1,0 +1,60 @@
+#include "snapshot.h"
+#include <arch.h>
+#include <string.h>
+
+static struct {
+    struct kernel kernel;
+    struct exo_system system;
+    struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    struct exo_frame frame[SNAPSHOT_FRAMES];
+    union machine_words words[SNAPSHOT_FRAMES];
+    struct capability_table capabilities[SNAPSHOT_FRAMES];
+    struct environment environment[SNAPSHOT_FRAMES];
+    struct exo_context context[SNAPSHOT_FRAMES];
+    struct machine_processor processor[PROCESSOR_LIMIT];
+    struct exo_processor info[PROCESSOR_LIMIT];
+    uint64_t time;
+} kept;
+
+static const struct part {
+    void *copy, *original;
+    size_t size;
+    bool may_change; /* by a call that fails */
+} parts[] = {
+    {&kept.kernel, &kernel, sizeof kept.kernel, false},
+    {&kept.system, &machine.system, sizeof kept.system, false},
+    {kept.slot, machine.slot, sizeof kept.slot, false},
+    {kept.frame, machine.frame, sizeof kept.frame, false},
+    {kept.words, machine.words, sizeof kept.words, false},
+    {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},
+    {kept.environment, machine.environment, sizeof kept.environment, false},
+    {kept.context, machine_contexts, sizeof kept.context, false},
+    {kept.processor, machine.processor, sizeof kept.processor, true},
+    {kept.info, machine.info, sizeof kept.info, true},
+    {&kept.time, &machine.time, sizeof kept.time, true},
+};
+
+enum { PARTS = sizeof parts / sizeof *parts };
+
+void snapshot_keep(void)
+{
+    for (const struct part *part = parts; part < parts + PARTS; part++)
+        memcpy(part->copy, part->original, part->size);
+}
+
+bool snapshot_is_present(void)
+{
+    for (const struct part *part = parts; part < parts + PARTS; part++)
+        if (!part->may_change && memcmp(part->copy, part->original, part->size))
+            return false;
+    return true;
+}
+
+void snapshot_restore(void)
+{
+    for (const struct part *part = parts; part < parts + PARTS; part++)
+        memcpy(part->original, part->copy, part->size);
+    memset(machine_notes, 0, sizeof machine_notes);
+    machine.locked = machine.current = 0;
+    machine_log.console_length = 0;
+}
