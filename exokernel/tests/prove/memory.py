@@ -318,7 +318,7 @@ class Memory:
         """A scalar's worth of bytes at an offset in the part, whatever stands there."""
         size = self.layout.size(kind)
         if part.region.racy:
-            return self.unknown(kind, place.region.name)
+            return self.unknown(kind, part.region.name)
         if isinstance(part.kind, ir.Pointer) or isinstance(kind, ir.Pointer):
             return self.read_scalar(part) if part.kind == kind else []
         pieces, at = [], offset

@@ -329,6 +329,22 @@ void modifies_vcpu_post(vcpu_name name)
     contexts_may_change();
 }
 
+bool pre_vcpu_halt(vcpu_name name)
+{
+    return vcpu_is_named(name);
+}
+
+void modifies_vcpu_halt(vcpu_name name)
+{
+    vcpu_may_end_call(name);
+    havoc(&vcpu_at(name)->stop);
+}
+
+bool post_vcpu_halt(vcpu_name name, bool result)
+{
+    return !result || (vcpu_at(name)->state == EXO_VCPU_OFF && (!vcpu_at(name)->context || lives_on_none(PROCESSOR_LIMIT, name)));
+}
+
 bool pre_vcpu_stop_now(vcpu_name name)
 {
     return vcpu_is_named(name);
@@ -432,6 +448,7 @@ void modifies_slice_next(uint32_t processor, uint64_t now, struct exo_registers 
     havoc(&slot_at(self->slot)->turns);
     havoc(&vcpu->state);
     havoc(&vcpu->resume);
+    havoc(&vcpu->place.rax);
     contexts_may_change();
 }
 
@@ -459,13 +476,15 @@ static bool context_is_sound(vcpu_name name)
 
 bool pre_slice_enter(vcpu_name name)
 {
-    return kernel.frame_count <= EXO_FRAME_LIMIT && vcpu_is_created(name) && context_is_sound(name);
+    return kernel.frame_count <= EXO_FRAME_LIMIT && kernel.processor_count <= PROCESSOR_LIMIT && vcpu_is_created(name) &&
+           context_is_sound(name) && kernel.processor[arch_processor()].running == name;
 }
 
 void modifies_slice_enter(vcpu_name name, struct exo_registers *registers)
 {
     havoc(registers);
     havoc(&vcpu_at(name)->resume);
+    havoc(&vcpu_at(name)->place.rax);
     contexts_may_change();
 }
 
