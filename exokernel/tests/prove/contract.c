@@ -8,6 +8,10 @@
 #include <capability.h>
 #include <flush.h>
 #include <space.h>
+#include <sweep.h>
+
+bool assumed_caller(const struct caller *caller);
+extern uint64_t ghost_of_binding[EXO_FRAME_LIMIT][TABLE_ENTRIES], ghost_links;
 
 void havoc(const volatile void *place);
 uint32_t any_name(void);
@@ -269,19 +273,19 @@ bool post_space_clear_entry(binding_name binding, frame_name any_frame)
     return table_page(binding / TABLE_ENTRIES)[binding % TABLE_ENTRIES] == 0 && links_are_kept(any_frame);
 }
 
-bool pre_sweep_unbind(frame_name frame, uint32_t *budget)
+bool pre_sweep_unbind(frame_name frame, struct budget *budget)
 {
     return frame < kernel.frame_count;
 }
 
-void modifies_sweep_unbind(frame_name frame, uint32_t *budget)
+void modifies_sweep_unbind(frame_name frame, struct budget *budget)
 {
     any_binding_may_go();
     havoc(&system_info()->flush_epoch);
     havoc(budget);
 }
 
-bool post_sweep_unbind(frame_name frame, uint32_t *budget, bool result, frame_name any_frame)
+bool post_sweep_unbind(frame_name frame, struct budget *budget, bool result, frame_name any_frame)
 {
     return (!result || !frame_at(frame)->bindings) && links_are_kept(any_frame);
 }
@@ -289,4 +293,220 @@ bool post_sweep_unbind(frame_name frame, uint32_t *budget, bool result, frame_na
 bool loop_sweep_unbind(frame_name any_frame)
 {
     return links_are_kept(any_frame);
+}
+
+/* ---- batches */
+
+struct found {
+    const struct capability *by;
+    uint64_t stamp;
+    uint32_t slot;
+    uint32_t walks;
+};
+
+static bool found_is_good(const struct caller *caller, const struct found *found)
+{
+    capability_name name = name_in(caller->environment, found->slot);
+
+    return !found->by || (name && name_exists(name) && found->by == capability_at(name));
+}
+
+static void any_binding_may_come(void)
+{
+    havoc(&table_page(any_name())[any_name()]);
+    havoc(&shadow_page(any_name())[any_name()]);
+    havoc(&frame_at(any_name())->bindings);
+    havoc(&frame_at(any_name())->progress);
+    havoc(&ghost_of_binding[any_name()][any_name()]);
+    havoc(&ghost_links);
+}
+
+static bool run_is_named(const struct caller *caller, frame_name table, uint32_t level)
+{
+    return assumed_caller(caller) && level && level == level_of(table);
+}
+
+static bool run_is_done(exo_result result, uint64_t pages)
+{
+    return result < 0 || (result > 0 && result <= (exo_result)pages);
+}
+
+bool pre_run_bind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level, struct found *found)
+{
+    return run_is_named(caller, table, level) && found_is_good(caller, found);
+}
+
+void modifies_run_bind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                       struct found *found)
+{
+    any_binding_may_come();
+    havoc(found);
+}
+
+bool post_run_bind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                   struct found *found, exo_result result)
+{
+    return run_is_done(result, mapping->more + 1ull) && found_is_good(caller, found);
+}
+
+bool same_run_bind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                   struct found *found, exo_result result)
+{
+    return result < 0;
+}
+
+bool loop_run_bind(const struct caller *caller, const struct exo_mapping *mapping, struct found *found, uint32_t i)
+{
+    return i <= mapping->more + 1 && found_is_good(caller, found);
+}
+
+bool same_loop_run_bind(uint32_t i)
+{
+    return i == 0;
+}
+
+bool pre_run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level)
+{
+    return run_is_named(caller, table, level);
+}
+
+void modifies_run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level)
+{
+    any_binding_may_go();
+    havoc(&system_info()->flush_epoch);
+}
+
+bool post_run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                     struct found *found, exo_result result)
+{
+    return run_is_done(result, mapping->more + 1ull);
+}
+
+bool same_run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                     struct found *found, exo_result result)
+{
+    return result < 0;
+}
+
+bool loop_run_unbind(const struct exo_mapping *mapping, uint32_t done)
+{
+    return done <= mapping->more + 1;
+}
+
+bool same_loop_run_unbind(uint32_t done)
+{
+    return done == 0;
+}
+
+bool pre_run_protect(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level)
+{
+    return run_is_named(caller, table, level);
+}
+
+void modifies_run_protect(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level)
+{
+    havoc(&table_page(any_name())[any_name()]);
+    havoc(&system_info()->flush_epoch);
+}
+
+bool post_run_protect(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                      struct found *found, exo_result result)
+{
+    return run_is_done(result, mapping->more + 1ull);
+}
+
+bool same_run_protect(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                      struct found *found, exo_result result)
+{
+    return result < 0;
+}
+
+bool loop_run_protect(const struct exo_mapping *mapping, uint32_t done)
+{
+    return done <= mapping->more + 1;
+}
+
+bool same_loop_run_protect(uint32_t done)
+{
+    return done == 0;
+}
+
+bool pre_batch_bind(const struct caller *caller)
+{
+    return assumed_caller(caller);
+}
+
+void modifies_batch_bind(const struct caller *caller)
+{
+    any_binding_may_come();
+}
+
+bool same_batch_bind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further,
+                     exo_result result)
+{
+    return result < 0;
+}
+
+bool loop_batch_bind(const struct caller *caller, uint32_t i, uint32_t done, uint64_t further, const struct found *found)
+{
+    return i <= further && further <= MAPPINGS_MAX && done < BATCH_MAX && found_is_good(caller, found);
+}
+
+bool same_loop_batch_bind(uint32_t done)
+{
+    return done == 0;
+}
+
+bool pre_batch_protect(const struct caller *caller)
+{
+    return assumed_caller(caller);
+}
+
+void modifies_batch_protect(const struct caller *caller)
+{
+    havoc(&table_page(any_name())[any_name()]);
+    havoc(&system_info()->flush_epoch);
+}
+
+bool same_batch_protect(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further,
+                        exo_result result)
+{
+    return result < 0;
+}
+
+bool loop_batch_protect(uint32_t i, uint32_t done, uint64_t further)
+{
+    return i <= further && further <= MAPPINGS_MAX && done < BATCH_MAX;
+}
+
+bool same_loop_batch_protect(uint32_t done)
+{
+    return done == 0;
+}
+
+bool pre_batch_unbind(const struct caller *caller)
+{
+    return assumed_caller(caller);
+}
+
+void modifies_batch_unbind(const struct caller *caller)
+{
+    any_binding_may_go();
+    havoc(&system_info()->flush_epoch);
+}
+
+bool same_batch_unbind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further,
+                       exo_result result)
+{
+    return result < 0;
+}
+
+bool loop_batch_unbind(uint32_t i, uint32_t done, uint64_t further)
+{
+    return i <= further && further <= MAPPINGS_MAX && done < BATCH_MAX;
+}
+
+bool same_loop_batch_unbind(uint32_t done)
+{
+    return done == 0;
 }

@@ -3,6 +3,7 @@ if-then-elses. A routine with a contract (contract.c) is not entered: what it ma
 assumed. A loop is cut: its invariant is shown where it is entered and after a round, and assumed for any round.
 What has to be shown is collected as goals."""
 import itertools
+import re
 from dataclasses import dataclass
 
 import z3
@@ -476,9 +477,11 @@ class Executor:
 
     @staticmethod
     def register(frame, name):
-        for candidate in (f"{name}.0", name, name.replace("_addr", ".addr.0")):
-            if candidate in frame.values:
-                return frame.values[candidate]
+        plain = re.escape(name.replace("_addr", ".addr"))
+        for pattern in (rf"{plain}(\.i)*\.0", rf"{plain}(\.i)*"):
+            found = [register for register in frame.values if re.fullmatch(pattern, register)]
+            if found:
+                return frame.values[found[-1]]
         raise ir.IrError(f"{frame.routine.name} has no register {name}: {', '.join(frame.values)}")
 
     def enter_loop(self, state, frame, header, phis):
@@ -492,7 +495,7 @@ class Executor:
         self.any_round(state, frame, phis)
         same = self.loop_says(state, frame, f"same_{label}")
         for key in keys:
-            state.memory.forget(key, t.FALSE if key.region.local or same is None else same)
+            self.forget(state, key, t.FALSE if key.region.local or same is None else same)
         if changes:
             self.begin_epoch(state)
         self.loop_assumed(state, frame, label)
@@ -505,6 +508,19 @@ class Executor:
                     raise ir.IrError(f"pointer carried by a loop of {frame.routine.name}")
                 continue
             frame.values[phi.name] = state.memory.unknown(phi.type, phi.name)
+
+    def forget(self, state, key, unless=t.FALSE):
+        """The field holds anything; a local pointer to a capability, any."""
+        if not isinstance(key.kind, ir.Pointer):
+            state.memory.forget(key, unless)
+            return
+        table = self.module.variables["capability_pages"].type
+        if key.kind.to != ir.Struct("struct.capability") or not key.region.local:
+            raise ir.IrError(f"a pointer that a loop changes: {key}")
+        place = Place(self.global_region("capability_pages"), (), table)
+        for step in (state.memory.unknown(ir.Int(32), "frame"), 1, state.memory.unknown(ir.Int(32), "position")):
+            place = state.memory.child(place, step)
+        state.memory.write_scalar_key(key, [(state.memory.unknown(ir.Int(1), "some"), place)])
 
     def loop_keys(self, state, header, phis):
         """The fields that a round writes, by running it dry until nothing new is found."""
@@ -523,7 +539,7 @@ class Executor:
         frame, depth = state.frames[-1], len(state.frames)
         self.any_round(state, frame, phis)
         for key in keys:
-            state.memory.forget(key)
+            self.forget(state, key)
         body = frame.flow.loops[header]
         frame.block, frame.at = header, 0
         self.explore(state, depth - 1, lambda branch, label: len(branch.frames) == depth and (label == header or label not in body))
@@ -554,6 +570,9 @@ class Executor:
         """Of modifies_ functions: the place may change."""
         for condition, place in pointer:
             for _, scalar in state.memory.scalars(place, whole=True):
+                if isinstance(scalar.kind, ir.Pointer):
+                    self.forget(state, state.memory.place_key(scalar)[0])
+                    continue
                 self.havoc_scalar(state, scalar, t.conjunction([condition, guard, t.negation(self.same)]))
 
     def havoc_scalar(self, state, scalar, condition):

@@ -37,7 +37,7 @@ static uint64_t *rank_of(binding_name binding)
     return &ghost_of_binding[binding / TABLE_ENTRIES][binding % TABLE_ENTRIES];
 }
 
-void ghost_binding_link(binding_name binding, struct exo_frame *info)
+void ghost_binding_link(binding_name binding, struct shadow_entry *shadow, struct exo_frame *info)
 {
     *rank_of(binding) = ++ghost_links;
 }

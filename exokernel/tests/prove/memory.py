@@ -202,6 +202,10 @@ class Memory:
         key, where = self.place_key(place)
         self.append(key, Entry(where, condition, value))
 
+    def write_scalar_key(self, key, value):
+        """Of a field without indices."""
+        self.append(key, Entry((), t.TRUE, value))
+
     def version(self, key):
         found = self.versions.get(key)
         if found is None:

@@ -88,7 +88,7 @@ class Prover(Executor):
             self.arguments.append(self.argument(kind, argument))
         self.leans = not self.contract("anywhere", self.root)
         state.epochs = (Epoch(state.memory.fork(), bare=not self.leans),)
-        if self.caller:
+        if self.caller and self.is_handler:
             for assumed in ("assumed_caller", "assumed_entry"):
                 state.assume(self.specified(state.memory, assumed, [self.caller]))
         state.assume(self.specified(state.memory, "assumed_kernel", []))
