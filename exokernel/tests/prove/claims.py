@@ -17,9 +17,9 @@ CLAIMS = {
     "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
     "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
-ASSUMED = {"assumed_kernel": (), "assumed_trace": ("processor", "frame")}       # of every state
+ASSUMED = {"assumed_kernel": (), "assumed_ring": ("processor",), "assumed_trace": ("processor", "frame")}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
-VCPUS = 7     # field numbers of struct environment
+VCPUS = 8     # field numbers of struct environment: before the virtual processors it is padded
 ENVIRONMENT_PARTS = {4: "tables", 6: "gate", VCPUS: "vcpu"}
 
 

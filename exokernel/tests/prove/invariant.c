@@ -390,6 +390,11 @@ bool assumed_caller(const struct caller *caller)
     return kind_of(caller->environment) == EXO_FRAME_ENVIRONMENT && caller->environment &&
            environment_page(caller->environment)->state == ENVIRONMENT_ALIVE && kind_of(caller->self) == EXO_FRAME_ENVIRONMENT &&
            caller->vcpu / VCPUS_PER_ENVIRONMENT == caller->self && caller->vcpu &&
-           kernel.processor[arch_processor()].running == caller->vcpu &&
            kind_of(environment_page(caller->self)->vcpu[caller->vcpu % VCPUS_PER_ENVIRONMENT].context) == EXO_FRAME_CONTEXT;
+}
+
+/* And where the call begins it runs here. */
+bool assumed_entry(const struct caller *caller)
+{
+    return kernel.processor[arch_processor()].running == caller->vcpu;
 }

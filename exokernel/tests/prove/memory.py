@@ -221,7 +221,7 @@ class Memory:
 
     def read_scalar(self, place):
         if place.region.racy:
-            return self.unknown(place.kind, "shared")
+            return self.unknown(place.kind, place.region.name)
         return self.read_key(*self.place_key(place))
 
     def read_key(self, key, where):
@@ -266,7 +266,7 @@ class Memory:
             place = self.narrow(place, kind)
             return tuple(self.load(part, part.kind) for _, part in self.children(place))
         if place.region.racy:
-            return self.unknown(kind, "shared")
+            return self.unknown(kind, place.region.name)
         size = self.layout.size(kind)
         part, offset = self.at_offset(place, 0, size)
         if self.layout.size(part.kind) == size and isinstance(part.kind, (ir.Int, ir.Pointer)):
@@ -322,7 +322,7 @@ class Memory:
         """A scalar's worth of bytes at an offset in the part, whatever stands there."""
         size = self.layout.size(kind)
         if part.region.racy:
-            return self.unknown(kind, "shared")
+            return self.unknown(kind, part.region.name)
         if isinstance(part.kind, ir.Pointer) or isinstance(kind, ir.Pointer):
             return self.read_scalar(part) if part.kind == kind else []
         pieces, at = [], offset

@@ -142,6 +142,12 @@ static frame_name ring_of(uint32_t processor)
 }
 
 /* Assumed, not shown: boot sets the rings up, and nobody gives their frames back. */
+bool assumed_ring(uint32_t processor)
+{
+    return !system_info()->trace_frame || processor >= kernel.processor_count ||
+           (ring_of(processor) < kernel.frame_count && system_info()->trace_frames <= kernel.frame_count - ring_of(processor));
+}
+
 bool assumed_trace(uint32_t processor, frame_name frame)
 {
     return !system_info()->trace_frame || processor >= kernel.processor_count ||
@@ -323,6 +329,22 @@ void modifies_vcpu_post(vcpu_name name)
     contexts_may_change();
 }
 
+bool pre_vcpu_halt(vcpu_name name)
+{
+    return vcpu_is_named(name);
+}
+
+void modifies_vcpu_halt(vcpu_name name)
+{
+    vcpu_may_end_call(name);
+    havoc(&vcpu_at(name)->stop);
+}
+
+bool post_vcpu_halt(vcpu_name name, bool result)
+{
+    return !result || (vcpu_at(name)->state == EXO_VCPU_OFF && (!vcpu_at(name)->context || lives_on_none(PROCESSOR_LIMIT, name)));
+}
+
 bool pre_vcpu_stop_now(vcpu_name name)
 {
     return vcpu_is_named(name);
@@ -360,6 +382,50 @@ bool post_vcpu_stop_now(vcpu_name name, bool result)
 
 /* ---- contracts: who runs */
 
+void anywhere_slice_charge(void)
+{
+}
+
+bool pre_slice_charge(uint32_t processor)
+{
+    return kernel.processor_count <= PROCESSOR_LIMIT && kernel.frame_count <= EXO_FRAME_LIMIT &&
+           processor < kernel.processor_count && is_none_or_named(kernel.processor[processor].payer);
+}
+
+void modifies_slice_charge(uint32_t processor)
+{
+    havoc(&kernel.processor[processor].ending);
+    if (kernel.processor[processor].payer)
+        havoc(&vcpu_at(kernel.processor[processor].payer)->excess_ns);
+}
+
+bool pre_slice_advance(uint32_t processor)
+{
+    return processor < kernel.processor_count;
+}
+
+void modifies_slice_advance(uint32_t processor)
+{
+    struct processor *self = &kernel.processor[processor];
+
+    havoc(&self->slot_end);
+    havoc(&self->passed);
+    havoc(&self->slot);
+    havoc(&processor_info(processor)->slot);
+    havoc(&processor_info(processor)->slot_end);
+    havoc(&environment_page(any_name())->vcpu[any_name()].excess_ns);
+}
+
+bool pre_slice_expire(uint32_t processor)
+{
+    return processor < kernel.processor_count;
+}
+
+void modifies_slice_expire(uint32_t processor)
+{
+    vcpus_may_wake();
+}
+
 bool pre_slice_next(uint32_t processor)
 {
     return processor == arch_processor() && processor < kernel.processor_count && !kernel.processor[processor].running;
@@ -382,6 +448,7 @@ void modifies_slice_next(uint32_t processor, uint64_t now, struct exo_registers 
     havoc(&slot_at(self->slot)->turns);
     havoc(&vcpu->state);
     havoc(&vcpu->resume);
+    havoc(&vcpu->place.rax);
     contexts_may_change();
 }
 
@@ -409,13 +476,15 @@ static bool context_is_sound(vcpu_name name)
 
 bool pre_slice_enter(vcpu_name name)
 {
-    return kernel.frame_count <= EXO_FRAME_LIMIT && vcpu_is_created(name) && context_is_sound(name);
+    return kernel.frame_count <= EXO_FRAME_LIMIT && kernel.processor_count <= PROCESSOR_LIMIT && vcpu_is_created(name) &&
+           context_is_sound(name) && kernel.processor[arch_processor()].running == name;
 }
 
 void modifies_slice_enter(vcpu_name name, struct exo_registers *registers)
 {
     havoc(registers);
     havoc(&vcpu_at(name)->resume);
+    havoc(&vcpu_at(name)->place.rax);
     contexts_may_change();
 }
 
@@ -434,4 +503,16 @@ bool post_slice_pick(uint32_t processor, vcpu_name *ret_payer, vcpu_name result)
     return is_none_or_named(*ret_payer) &&
            (!result || (vcpu_is_created(*ret_payer) && vcpu_is_created(result) &&
                         (vcpu_at(result)->state == EXO_VCPU_READY || kernel.processor[processor].running == result)));
+}
+
+/* ---- contracts: the console */
+
+bool loop_line_take(uint32_t taken, uint32_t length)
+{
+    return taken < length && length <= 256;
+}
+
+bool loop_label_write(uint32_t i, uint32_t length)
+{
+    return length <= i && i <= 8;
 }
