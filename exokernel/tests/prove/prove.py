@@ -221,6 +221,8 @@ def prove_routine(module, name, properties):
             continue
         counts[goal.kind] = counts.get(goal.kind, 0) + 1
         begun = time.process_time()
+        if os.environ.get("TRACE"):
+            print("#  try", goal.what, flush=True)
         attempt = Attempt(prover.claims, goal)
         answer = attempt.prove()
         if DUMP and goal.what.startswith(DUMP):
