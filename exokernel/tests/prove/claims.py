@@ -38,8 +38,7 @@ def names_in(key, where):
         yield "capability", (t.concatenation([t.cut(wide[0], 24), where[1] + 1]),)
     elif region == "environment_pages" and len(where) >= 2 and fields[1] in ENVIRONMENT_PARTS:
         yield ENVIRONMENT_PARTS[fields[1]], (wide[0], wide[1])
-        if fields[1] == VCPUS:
-            yield "position", (wide[1],)
+        yield "position" if fields[1] == VCPUS else "index", (wide[1],)
     elif region == "slot_table":
         yield "slot", (wide[0],)
     elif where and region in ("kernel", "processor_table"):
