@@ -36,18 +36,29 @@ static bool name_is_live(capability_name name, uint64_t id)
            capability_at(name)->state == CAPABILITY_LIVE && capability_at(name)->id == id;
 }
 
+/* What it was derived from is live too, if it is not the root's own. */
+static bool source_is_live(capability_name name)
+{
+    return !capability_at(name)->source || name_is_live(capability_at(name)->source, capability_at(name)->source_id);
+}
+
 void anywhere_capability_walk(void)
 {
 }
 
 bool post_capability_walk(capability_name name, uint64_t id, uint64_t stamp, enum reach result)
 {
-    return result <= REACH_STAMP && (result == REACH_NOTHING || name_is_live(name, id));
+    return result <= REACH_STAMP && (result == REACH_NOTHING || (name_is_live(name, id) && source_is_live(name)));
 }
 
 bool loop_capability_walk(capability_name name, uint64_t id, capability_name name_addr, uint64_t id_addr, uint32_t depth)
 {
-    return depth ? name_is_live(name, id) : name == name_addr && id == id_addr;
+    const struct capability *capability = capability_at(name);
+
+    if (depth == 0)
+        return name == name_addr && id == id_addr;
+    return name_is_live(name, id) && capability->source &&
+           (depth == 1 ? capability->source == name_addr && capability->source_id == id_addr : source_is_live(name));
 }
 
 static capability_name name_in(frame_name environment, uint32_t slot)
@@ -82,7 +93,7 @@ bool post_capability_use(frame_name environment, uint32_t slot, uint32_t kind, u
 
     if (result != EXO_OK)
         return is_refusal(result);
-    return name && name_is_live(name, ret_copy->id) && ret_copy->kind == kind && !(rights & ~ret_copy->rights) &&
+    return name && name_is_live(name, ret_copy->id) && source_is_live(name) && ret_copy->kind == kind && !(rights & ~ret_copy->rights) &&
            ret_copy->state == CAPABILITY_LIVE && capability->kind == kind && ret_copy->rights == capability->rights &&
            ret_copy->first == capability->first && ret_copy->count == capability->count && ret_copy->depth == capability->depth &&
            ret_copy->source == capability->source && ret_copy->source_id == capability->source_id;
@@ -105,7 +116,7 @@ bool post_capability_check(frame_name environment, uint32_t slot, uint32_t kind,
 
     if (result != EXO_OK)
         return is_refusal(result);
-    return held && name_is_live(held, capability->id) && capability->kind == kind && capability_covers(capability, name) &&
+    return held && name_is_live(held, capability->id) && source_is_live(held) && capability->kind == kind && capability_covers(capability, name) &&
            !(rights & ~capability->rights);
 }
 
