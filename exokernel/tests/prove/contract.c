@@ -152,7 +152,7 @@ bool pre_capability_slot_is_free(frame_name environment, uint32_t slot)
 
 bool post_capability_slot_is_free(frame_name environment, uint32_t slot, exo_result result)
 {
-    return result == EXO_OK ? name_exists(name_in(environment, slot)) : is_refusal(result);
+    return result == EXO_OK || result == EXO_TAKEN ? name_exists(name_in(environment, slot)) : is_refusal(result);
 }
 
 /* ---- flushing */
