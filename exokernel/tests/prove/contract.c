@@ -11,6 +11,7 @@
 #include <sweep.h>
 
 bool assumed_caller(const struct caller *caller);
+bool assumed_entry(const struct caller *caller);
 extern uint64_t ghost_of_binding[EXO_FRAME_LIMIT][TABLE_ENTRIES], ghost_links;
 
 void havoc(const volatile void *place);
@@ -446,7 +447,7 @@ bool same_loop_run_protect(uint32_t done)
 
 bool pre_batch_bind(const struct caller *caller)
 {
-    return assumed_caller(caller);
+    return assumed_caller(caller) && assumed_entry(caller);
 }
 
 void modifies_batch_bind(const struct caller *caller)
@@ -472,7 +473,7 @@ bool same_loop_batch_bind(uint32_t done)
 
 bool pre_batch_protect(const struct caller *caller)
 {
-    return assumed_caller(caller);
+    return assumed_caller(caller) && assumed_entry(caller);
 }
 
 void modifies_batch_protect(const struct caller *caller)
@@ -499,7 +500,7 @@ bool same_loop_batch_protect(uint32_t done)
 
 bool pre_batch_unbind(const struct caller *caller)
 {
-    return assumed_caller(caller);
+    return assumed_caller(caller) && assumed_entry(caller);
 }
 
 void modifies_batch_unbind(const struct caller *caller)
