@@ -36,10 +36,12 @@ static bool name_is_live(capability_name name, uint64_t id)
            capability_at(name)->state == CAPABILITY_LIVE && capability_at(name)->id == id;
 }
 
-/* What it was derived from is live too, if it is not the root's own. */
-static bool source_is_live(capability_name name)
+/* And what it was derived from is live too. */
+static bool name_is_derived(capability_name name, uint64_t id)
 {
-    return !capability_at(name)->source || name_is_live(capability_at(name)->source, capability_at(name)->source_id);
+    const struct capability *capability = capability_at(name);
+
+    return name_is_live(name, id) && (!capability->source || name_is_live(capability->source, capability->source_id));
 }
 
 void anywhere_capability_walk(void)
@@ -48,7 +50,7 @@ void anywhere_capability_walk(void)
 
 bool post_capability_walk(capability_name name, uint64_t id, uint64_t stamp, enum reach result)
 {
-    return result <= REACH_STAMP && (result == REACH_NOTHING || (name_is_live(name, id) && source_is_live(name)));
+    return result <= REACH_STAMP && (result == REACH_NOTHING || name_is_derived(name, id));
 }
 
 bool loop_capability_walk(capability_name name, uint64_t id, capability_name name_addr, uint64_t id_addr, uint32_t depth)
@@ -58,7 +60,7 @@ bool loop_capability_walk(capability_name name, uint64_t id, capability_name nam
     if (depth == 0)
         return name == name_addr && id == id_addr;
     return name_is_live(name, id) && capability->source &&
-           (depth == 1 ? capability->source == name_addr && capability->source_id == id_addr : source_is_live(name));
+           (depth == 1 ? capability->source == name_addr && capability->source_id == id_addr : name_is_derived(name, id));
 }
 
 static capability_name name_in(frame_name environment, uint32_t slot)
@@ -93,7 +95,7 @@ bool post_capability_use(frame_name environment, uint32_t slot, uint32_t kind, u
 
     if (result != EXO_OK)
         return is_refusal(result);
-    return name && name_is_live(name, ret_copy->id) && source_is_live(name) && ret_copy->kind == kind && !(rights & ~ret_copy->rights) &&
+    return name && name_is_derived(name, ret_copy->id) && ret_copy->kind == kind && !(rights & ~ret_copy->rights) &&
            ret_copy->state == CAPABILITY_LIVE && capability->kind == kind && ret_copy->rights == capability->rights &&
            ret_copy->first == capability->first && ret_copy->count == capability->count && ret_copy->depth == capability->depth &&
            ret_copy->source == capability->source && ret_copy->source_id == capability->source_id;
@@ -116,7 +118,7 @@ bool post_capability_check(frame_name environment, uint32_t slot, uint32_t kind,
 
     if (result != EXO_OK)
         return is_refusal(result);
-    return held && name_is_live(held, capability->id) && source_is_live(held) && capability->kind == kind && capability_covers(capability, name) &&
+    return held && name_is_derived(held, capability->id) && capability->kind == kind && capability_covers(capability, name) &&
            !(rights & ~capability->rights);
 }
 
@@ -150,7 +152,8 @@ bool pre_capability_slot_is_free(frame_name environment, uint32_t slot)
 
 bool post_capability_slot_is_free(frame_name environment, uint32_t slot, exo_result result)
 {
-    return result == EXO_OK ? name_exists(name_in(environment, slot)) : is_refusal(result);
+    return (result == EXO_OK || (result == EXO_TAKEN && is_refusal(result)) ? name_exists(name_in(environment, slot)) : is_refusal(result)) &&
+           result <= 0;
 }
 
 /* ---- flushing */
@@ -520,4 +523,59 @@ bool loop_batch_unbind(uint32_t i, uint32_t done, uint64_t further)
 bool same_loop_batch_unbind(uint32_t done)
 {
     return done == 0;
+}
+
+/* ---- revocation */
+
+bool post_link_below(capability_name claim, uint64_t stamp, capability_name above, uint64_t above_id, capability_name result)
+{
+    return !result || (name_is_live(result, capability_at(result)->id) && capability_at(result)->source == above);
+}
+
+void anywhere_link_below(void)
+{
+}
+
+bool pre_revoke_may_force(frame_name environment, uint32_t slot)
+{
+    return kind_of(environment) == EXO_FRAME_ENVIRONMENT && name_exists(name_in(environment, slot));
+}
+
+void modifies_revoke_may_force(frame_name environment, uint32_t slot, capability_name claim, uint64_t stamp, bool is_under_way,
+                               capability_name *ret_victim)
+{
+    havoc(ret_victim);
+}
+
+bool post_revoke_may_force(frame_name environment, uint32_t slot, capability_name claim, uint64_t stamp, bool is_under_way,
+                           capability_name *ret_victim, exo_result result)
+{
+    if (result != EXO_OK)
+        return is_refusal(result);
+    return name_is_live(*ret_victim, capability_at(*ret_victim)->id) &&
+           capability_at(*ret_victim)->source == name_in(environment, slot);
+}
+
+static void revocation_may_end(void)
+{
+    havoc(&environment_page(any_name())->revocation[any_name()]);
+    havoc(context_page(any_name()));
+}
+
+bool pre_revocation_count_down(capability_name victim)
+{
+    return name_exists(victim) && name_exists(capability_at(victim)->source);
+}
+
+void modifies_revocation_count_down(capability_name victim)
+{
+    revocation_may_end();
+}
+
+bool loop_frames_give_up(const struct caller *caller, uint32_t slot, bool to_source, uint32_t given, uint32_t count)
+{
+    capability_name name = name_in(caller->environment, slot);
+
+    return given <= count && count <= BATCH_MAX &&
+           (given == 0 || (name_exists(name) && (!to_source || name_exists(capability_at(name)->source))));
 }
