@@ -3,6 +3,7 @@
  * invariant.c and contract.c are. Names go in order: a processor's and a slot's number, an environment and an index.
  */
 #include <arch.h>
+#include <capability.h>
 #include <slice.h>
 #include <slot.h>
 #include <vcpu.h>
@@ -116,6 +117,25 @@ bool claim_call(frame_name environment, uint32_t index)
 static bool is_none_or_named(vcpu_name name)
 {
     return !name || vcpu_is_named(name);
+}
+
+/* ---- gates */
+
+/* Under what an environment is owned is the capability of its creation: so what its gates are derived from is for itself. */
+bool claim_creation(frame_name environment)
+{
+    const struct exo_frame *info = frame_at(environment);
+    frame_name table = info->capability / CAPABILITIES_PER_TABLE;
+
+    if (!is_environment(environment))
+        return true;
+    if (info->stamp >= kernel.next_id)
+        return false;
+    if (table >= kernel.frame_count || info->capability % CAPABILITIES_PER_TABLE == 0 || frame_at(table)->kind != EXO_FRAME_CAPABILITIES)
+        return true;
+    const struct capability *capability = capability_at(info->capability);
+    return capability->state != CAPABILITY_LIVE || capability->id != info->stamp ||
+           (capability->kind == EXO_KIND_ENVIRONMENT && capability->first == environment);
 }
 
 /* ---- contracts: the trace */
