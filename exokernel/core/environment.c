@@ -86,11 +86,11 @@ void environment_kill(frame_name frame)
 
     if (environment->state == ENVIRONMENT_DYING)
         return;
-    environment->state = ENVIRONMENT_DYING;
-    environment->reaped = 0;
     for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++)
         if (environment->tables[i])
             capability_page(environment->tables[i])->header.live = 0;
+    environment->state = ENVIRONMENT_DYING;
+    environment->reaped = 0;
     for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
         vcpu_halt(frame * VCPUS_PER_ENVIRONMENT + i);
     capability_end(info->capability, info->stamp);

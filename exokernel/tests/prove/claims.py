@@ -14,7 +14,7 @@ CLAIMS = {
     "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
     "claim_creation": ("frame",), "claim_processor": ("processor",), "claim_slot": ("slot",), "claim_vcpu": ("vcpu",), "claim_call": ("vcpu",),
     "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
-    "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame", "index"),
+    "claim_derivation": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame",),
     "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
 ASSUMED = {"assumed_kernel": (), "assumed_ring": ("processor",), "assumed_trace": ("processor", "frame")}       # of every state
@@ -38,8 +38,7 @@ def names_in(key, where):
         yield "capability", (t.concatenation([t.cut(wide[0], 24), where[1] + 1]),)
     elif region == "environment_pages" and len(where) >= 2 and fields[1] in ENVIRONMENT_PARTS:
         yield ENVIRONMENT_PARTS[fields[1]], (wide[0], wide[1])
-        if fields[1] == VCPUS:
-            yield "position", (wide[1],)
+        yield "position" if fields[1] == VCPUS else "index", (wide[1],)
     elif region == "slot_table":
         yield "slot", (wide[0],)
     elif where and region in ("kernel", "processor_table"):

@@ -152,8 +152,7 @@ bool pre_capability_slot_is_free(frame_name environment, uint32_t slot)
 
 bool post_capability_slot_is_free(frame_name environment, uint32_t slot, exo_result result)
 {
-    return (result == EXO_OK || (result == EXO_TAKEN && is_refusal(result)) ? name_exists(name_in(environment, slot)) : is_refusal(result)) &&
-           result <= 0;
+    return result == EXO_OK || result == EXO_TAKEN ? name_exists(name_in(environment, slot)) : is_refusal(result);
 }
 
 /* ---- flushing */
@@ -578,4 +577,49 @@ bool loop_frames_give_up(const struct caller *caller, uint32_t slot, bool to_sou
 
     return given <= count && count <= BATCH_MAX &&
            (given == 0 || (name_exists(name) && (!to_source || name_exists(capability_at(name)->source))));
+}
+
+/* ---- the end of environments */
+
+bool pre_environment_kill(frame_name frame)
+{
+    return kind_of(frame) == EXO_FRAME_ENVIRONMENT;
+}
+
+static void any_call_may_end(void)
+{
+    struct vcpu *vcpu = &environment_page(any_name())->vcpu[any_name()];
+
+    havoc(&vcpu->state);
+    havoc(&vcpu->callee);
+    havoc(&vcpu->caller);
+    havoc(&vcpu->message);
+    havoc(&vcpu->place.rax);
+    havoc(&vcpu->stop);
+}
+
+void modifies_environment_kill(frame_name frame)
+{
+    havoc(&environment_page(frame)->state);
+    havoc(&environment_page(frame)->reaped);
+    havoc(&capability_page(any_name())->header.live);
+    havoc(&capability_page(any_name())->slot[any_name()]);
+    any_call_may_end();
+    havoc(&kernel.generation);
+    havoc(&system_info()->flush_epoch);
+    havoc(&kernel.processor[arch_processor()].traced);
+    havoc(&trace_page(any_name())[any_name()]);
+}
+
+bool post_environment_kill(frame_name frame)
+{
+    return environment_page(frame)->state == ENVIRONMENT_DYING;
+}
+
+/* The tables before this one are invalid. */
+bool loop_environment_kill(frame_name frame, uint32_t i, uint32_t any_index)
+{
+    frame_name table = environment_page(frame)->tables[any_index % TABLES_PER_ENVIRONMENT];
+
+    return i <= TABLES_PER_ENVIRONMENT && (any_index >= i || !table || !capability_page(table)->header.live);
 }

@@ -10,6 +10,7 @@ import z3
 
 import ir
 import term as t
+from claims import anything
 from flow import Flow
 from memory import Index, Memory, Place, Region, Version
 
@@ -460,7 +461,7 @@ class Executor:
     def loop_shown(self, state, frame, label, when):
         routine = self.module.routines.get(label)
         if routine:
-            names = {a: t.extend(z3.BitVec(a, kind.bits - 9), kind.bits) for kind, a in routine.arguments if a.startswith("any_")}
+            names = {a: anything(a.split("_")[1], "")[0] for _, a in routine.arguments if a.startswith("any_")}
             self.oblige(state, t.TRUE, self.loop_says(state, frame, label, names), f"{label} {when}", "cut")
 
     def loop_assumed(self, state, frame, label):
@@ -491,6 +492,7 @@ class Executor:
         changes = [key for key in keys if not key.region.local]
         if changes:
             self.establish(state, f"{label} when entered")
+            self.show_caller(state, f"{label} when entered")
         before = state.memory.fork()
         self.any_round(state, frame, phis)
         same = self.loop_says(state, frame, f"same_{label}")
@@ -498,6 +500,7 @@ class Executor:
             self.forget(state, key, t.FALSE if key.region.local or same is None else same)
         if changes:
             self.begin_epoch(state)
+            self.assume_caller(state)
         self.loop_assumed(state, frame, label)
         frame.loops[header] = Round(label, before, changes)
 
@@ -550,6 +553,7 @@ class Executor:
         self.loop_shown(state, frame, running.label, "after a round")
         if running.keys:
             self.establish(state, f"{running.label} after a round")
+            self.show_caller(state, f"{running.label} after a round")
         same = self.loop_says(state, frame, f"same_{running.label}")
         if same is not None:
             self.unchanged(state, running.before, same, f"in a round of {running.label}")
@@ -560,6 +564,12 @@ class Executor:
         pass
 
     def unchanged(self, state, before, condition, what):
+        pass
+
+    def show_caller(self, state, what):
+        pass
+
+    def assume_caller(self, state):
         pass
 
     def begin_epoch(self, state):

@@ -273,12 +273,13 @@ bool claim_large(frame_name frame)
 }
 
 /* What the first one's progress counts are its parts. */
-bool claim_large_part(frame_name first, uint32_t offset)
+bool claim_large_part(frame_name frame)
 {
-    if (kind_of(first) != EXO_FRAME_LARGE || first % LARGE_FRAMES || offset == 0 || offset >= LARGE_FRAMES ||
-        offset > frame_at(first)->progress)
+    frame_name first = frame & ~(frame_name)OFFSET_MASK;
+
+    if (kind_of(first) != EXO_FRAME_LARGE || frame == first || frame - first > frame_at(first)->progress)
         return true;
-    return kind_of(first + offset) == EXO_FRAME_LARGE_PART;
+    return kind_of(frame) == EXO_FRAME_LARGE_PART;
 }
 
 /* ---- capabilities */

@@ -122,12 +122,13 @@ class Prover(Executor):
                 names = [part for number, sort in enumerate(sorts) for part in claims.anything(sort, number)]
                 holds = self.specified(state.memory, name, names)
                 self.oblige(state, condition, holds, f"{name} {what}", kind)
-        if self.caller and kind == "cut" and self.is_handler:
-            self.oblige(state, condition, self.specified(state.memory, "assumed_caller", [self.caller]),
-                        f"assumed_caller {what}", kind)
 
-    def begin_epoch(self, state):
-        super().begin_epoch(state)
+    def show_caller(self, state, what):
+        """At the head of a handler's loop the caller is what it was."""
+        if self.caller and self.is_handler:
+            self.oblige(state, t.TRUE, self.specified(state.memory, "assumed_caller", [self.caller]), f"assumed_caller {what}", "cut")
+
+    def assume_caller(self, state):
         if self.caller and self.is_handler:
             state.assume(self.specified(state.memory, "assumed_caller", [self.caller]))
 
@@ -221,6 +222,8 @@ def prove_routine(module, name, properties):
             continue
         counts[goal.kind] = counts.get(goal.kind, 0) + 1
         begun = time.process_time()
+        if os.environ.get("TRACE"):
+            print("#  try", goal.what, flush=True)
         attempt = Attempt(prover.claims, goal)
         answer = attempt.prove()
         if DUMP and goal.what.startswith(DUMP):

@@ -9,7 +9,7 @@ from claims import ASSUMED, CLAIMS, named, names_in
 from memory import BY_NAME, Memory, define
 
 RLIMIT = 200_000_000
-TIMEOUT_MS = 120_000
+TIMEOUT_MS = 60_000
 FACTS_AT_ONCE = 20
 ROUNDS_MAX = 60
 GENERATIONS = 3
