@@ -206,7 +206,7 @@ static bool covers_all(const struct capability *by, frame_name frame, uint32_t k
     return capability_covers(by, frame) && (kind != EXO_FRAME_LARGE || capability_covers(by, frame + LARGE_FRAMES - 1));
 }
 
-/* OK, or why not; AGAIN: this call has done enough. */
+/* OK, or why not; AGAIN: this call has done enough, which cannot be at its first page. */
 static exo_result found_fill(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
                              const struct exo_frame *info, struct found *found)
 {
