@@ -323,9 +323,10 @@ static ALWAYS_INLINE exo_result run_bind(const struct caller *caller, const stru
     if (mapping->flags & EXO_MAP_LARGE && mapping->more)
         return EXO_BAD_ARGUMENT;
     for (uint32_t i = 0; i < run.count; i++) {
-        result = frame_bind(caller, mapping, &run, i, found);
+        result = found->work ? frame_bind(caller, mapping, &run, i, found) : EXO_AGAIN;
         if (result < 0)
             return i ? i : result;
+        found->work--;
     }
     return run.count;
 }
@@ -360,6 +361,7 @@ static ALWAYS_INLINE exo_result run_unbind(const struct caller *caller, const st
     if (done == 0)
         return EXO_WRONG_KIND;
     run_forget(mapping, &run, done);
+    found->work -= done;
     return done;
 }
 
@@ -382,6 +384,7 @@ static ALWAYS_INLINE exo_result run_protect(const struct caller *caller, const s
         return entry_is_present(*run.entry) && (run.level == 1 || entry_flags(*run.entry) & EXO_MAP_LARGE) ? EXO_NO_RIGHT :
                                                                                                           EXO_WRONG_KIND;
     run_forget(mapping, &run, done);
+    found->work -= done;
     return done;
 }
 
@@ -421,7 +424,6 @@ static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct
         if (result < 0)
             return done ? done : result;
         done += result;
-        found.work -= result;
         if (i == further || result <= mapping.more || done == BATCH_MAX || found.work <= WORK_MAPPING)
             return done;
         mapping = mapping_read(i);
