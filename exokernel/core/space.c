@@ -193,10 +193,19 @@ struct found {
     const struct capability *by; /* NULL: nothing was looked up */
     uint64_t stamp;
     uint32_t slot;
-    uint32_t walks; /* how many more may be looked up */
+    uint32_t left; /* instructions that the call may still take */
 };
 
-enum { WALKS_MAX = 12 };
+/* What the parts of a batch cost at most, in instructions, capabilities at their deepest. */
+enum { BATCH_COST = 4500, COST_MAPPING = 130, COST_BIND = 168, COST_LOOK_UP = 320, COST_UNBIND = 68 };
+
+static ALWAYS_INLINE bool found_spend(struct found *found, uint32_t cost)
+{
+    if (found->left < cost)
+        return false;
+    found->left -= cost;
+    return true;
+}
 
 /* All of what stands in a frame of this kind. */
 static bool covers_all(const struct capability *by, frame_name frame, uint32_t kind)
@@ -204,13 +213,12 @@ static bool covers_all(const struct capability *by, frame_name frame, uint32_t k
     return capability_covers(by, frame) && (kind != EXO_FRAME_LARGE || capability_covers(by, frame + LARGE_FRAMES - 1));
 }
 
-/* OK, or why not; AGAIN: this batch has looked up enough. */
+/* OK, or why not; AGAIN: this batch has cost enough. */
 static exo_result found_fill(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
                              const struct exo_frame *info, struct found *found)
 {
-    if (found->walks == 0)
+    if (!found_spend(found, COST_LOOK_UP))
         return EXO_AGAIN;
-    found->walks--;
     capability_name name = capability_lookup(caller->environment, mapping->capability);
     const struct capability *by = capability_live(name);
     if (!by || by->kind != kind_of_claim(info) || !covers_all(by, frame, info->kind))
@@ -220,7 +228,7 @@ static exo_result found_fill(const struct caller *caller, const struct exo_mappi
         return EXO_BAD_CAPABILITY;
     if (info->stamp && reach != REACH_STAMP)
         return EXO_NO_RIGHT;
-    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .walks = found->walks};
+    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .left = found->left};
     return EXO_OK;
 }
 
@@ -292,6 +300,8 @@ static exo_result frame_bind(const struct caller *caller, const struct exo_mappi
 
     if (entry_is_present(run->entry[i]))
         return EXO_TAKEN;
+    if (!found_spend(found, COST_BIND))
+        return EXO_AGAIN;
     exo_result result = may_bind_frame(caller, mapping, frame, run->level, found);
     if (result < 0)
         return result;
@@ -345,13 +355,12 @@ static ALWAYS_INLINE exo_result run_unbind(const struct caller *caller, const st
     struct run run;
     uint32_t done = 0;
 
-    (void)found;
     exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
     if (mapping->flags & ~EXO_MAP_LAZY || mapping->frame || mapping->capability)
         return EXO_BAD_ARGUMENT;
-    for (; done < run.count && entry_is_present(run.entry[done]); done++)
+    for (; done < run.count && entry_is_present(run.entry[done]) && found_spend(found, COST_UNBIND); done++)
         space_clear_entry(run.first + done);
     if (done == 0)
         return EXO_WRONG_KIND;
@@ -395,16 +404,16 @@ static ALWAYS_INLINE exo_result mapping_change(const struct caller *caller, cons
 
 exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping)
 {
-    struct found found = {.walks = WALKS_MAX};
+    struct found found = {.left = BATCH_COST};
 
     return mapping_change(caller, mapping, &found, run_bind);
 }
 
-/* One mapping after the other, until one cannot be done whole or the budget of pages is used up. */
+/* One mapping after the other, until one cannot be done whole or the call has done or cost enough. */
 static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct exo_mapping mapping, uint64_t further,
                                              run_change *change)
 {
-    struct found found = {.walks = WALKS_MAX};
+    struct found found = {.left = BATCH_COST};
     uint32_t done = 0;
 
     if (further > MAPPINGS_MAX)
@@ -414,7 +423,7 @@ static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct
         if (result < 0)
             return done ? done : result;
         done += result;
-        if (i == further || result <= mapping.more || done == BATCH_MAX)
+        if (i == further || result <= mapping.more || done == BATCH_MAX || !found_spend(&found, COST_MAPPING))
             return done;
         mapping = mapping_read(i);
     }
@@ -446,7 +455,7 @@ static ALWAYS_INLINE exo_result page_or_batch(const struct caller *caller, uint6
 {
     struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
     frame_name table = frame_clamped(mapping.table);
-    struct found found = {.walks = WALKS_MAX};
+    struct found found = {.left = BATCH_COST};
 
     if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1)
         return change(caller, &mapping, table, 1, &found);
