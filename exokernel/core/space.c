@@ -122,28 +122,36 @@ static inline struct exo_mapping mapping_read(uint32_t i)
     return mapping_of(words[0], words[1], words[2]);
 }
 
-/* The justification that was looked up last: neighbours mostly have the same. And what the call may still do. */
+/* The justification that was looked up last: neighbours mostly have the same. */
 struct found {
     const struct capability *by; /* NULL: nothing was looked up */
     uint64_t stamp;              /* that it was found to justify */
     uint32_t slot;
-    uint32_t work;
+    uint32_t left; /* instructions that the call may still take */
 };
 
-/* In pages, of some 60 instructions each: what looking at one more mapping and up one more chain of capabilities takes. */
-enum { WORK_MAPPING = 2, WORK_WALK = 8, WORK_MAX = BATCH_MAX + 2 * WORK_WALK };
+/* What the parts of a call cost at most, in instructions, capabilities at their deepest. */
+enum { CALL_COST = 4500, COST_MAPPING = 130, COST_BIND = 68, COST_LOOK_UP = 420, COST_UNBIND = 68 };
+
+static ALWAYS_INLINE bool found_spend(struct found *found, uint32_t cost)
+{
+    if (found->left < cost)
+        return false;
+    found->left -= cost;
+    return true;
+}
 
 /* The entries in a row, of one of the environment's own tables, that a mapping names. */
 struct run {
     uint64_t *entry;
     struct shadow_entry *shadow;
     binding_name first;
-    uint32_t count; /* of those that this call may do */
+    uint32_t count;
     uint32_t level;
 };
 
 static ALWAYS_INLINE exo_result run_find(const struct caller *caller, const struct exo_mapping *mapping, frame_name name,
-                                         uint32_t level, const struct found *found, struct run *ret_run)
+                                         uint32_t level, struct run *ret_run)
 {
     const struct exo_frame *table = frame_at(name);
 
@@ -157,8 +165,7 @@ static ALWAYS_INLINE exo_result run_find(const struct caller *caller, const stru
         return EXO_BAD_ARGUMENT;
     *ret_run = (struct run){
         .entry = &table_page(name)[index], .shadow = &shadow_page(table->link)[index],
-        .first = name * TABLE_ENTRIES + index, .level = level,
-        .count = mapping->more < found->work ? mapping->more + 1 : found->work,
+        .first = name * TABLE_ENTRIES + index, .count = mapping->more + 1, .level = level,
     };
     return EXO_OK;
 }
@@ -210,9 +217,8 @@ static bool covers_all(const struct capability *by, frame_name frame, uint32_t k
 static exo_result found_fill(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
                              const struct exo_frame *info, struct found *found)
 {
-    if (found->work < WORK_WALK)
+    if (!found_spend(found, COST_LOOK_UP))
         return EXO_AGAIN;
-    found->work -= WORK_WALK;
     capability_name name = capability_lookup(caller->environment, mapping->capability);
     const struct capability *by = capability_live(name);
     if (!by || by->kind != kind_of_claim(info) || !covers_all(by, frame, info->kind))
@@ -222,7 +228,7 @@ static exo_result found_fill(const struct caller *caller, const struct exo_mappi
         return EXO_BAD_CAPABILITY;
     if (info->stamp && reach != REACH_STAMP)
         return EXO_NO_RIGHT;
-    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .work = found->work};
+    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .left = found->left};
     return EXO_OK;
 }
 
@@ -295,6 +301,8 @@ static ALWAYS_INLINE exo_result frame_bind(const struct caller *caller, const st
 
     if (entry_is_present(run->entry[i]))
         return EXO_TAKEN;
+    if (!found_spend(found, COST_BIND))
+        return EXO_AGAIN;
     if (run->level > 1 || !found->by || found->slot != mapping->capability || !is_plain(mapping, frame, found->by, found->stamp)) {
         exo_result result = may_bind_frame(caller, mapping, frame, run->level, found);
         if (result < 0)
@@ -313,7 +321,7 @@ static ALWAYS_INLINE exo_result run_bind(const struct caller *caller, const stru
 {
     struct run run;
 
-    exo_result result = run_find(caller, mapping, table, level, found, &run);
+    exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
     if (!flags_are_sound(mapping->flags, EXO_MAP_LARGE))
@@ -323,10 +331,9 @@ static ALWAYS_INLINE exo_result run_bind(const struct caller *caller, const stru
     if (mapping->flags & EXO_MAP_LARGE && mapping->more)
         return EXO_BAD_ARGUMENT;
     for (uint32_t i = 0; i < run.count; i++) {
-        result = found->work ? frame_bind(caller, mapping, &run, i, found) : EXO_AGAIN;
+        result = frame_bind(caller, mapping, &run, i, found);
         if (result < 0)
             return i ? i : result;
-        found->work--;
     }
     return run.count;
 }
@@ -351,17 +358,16 @@ static ALWAYS_INLINE exo_result run_unbind(const struct caller *caller, const st
     struct run run;
     uint32_t done = 0;
 
-    exo_result result = run_find(caller, mapping, table, level, found, &run);
+    exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
     if (mapping->flags & ~EXO_MAP_LAZY || mapping->frame || mapping->capability)
         return EXO_BAD_ARGUMENT;
-    for (; done < run.count && entry_is_present(run.entry[done]); done++)
+    for (; done < run.count && entry_is_present(run.entry[done]) && found_spend(found, COST_UNBIND); done++)
         space_clear_entry(run.first + done);
     if (done == 0)
         return EXO_WRONG_KIND;
     run_forget(mapping, &run, done);
-    found->work -= done;
     return done;
 }
 
@@ -371,7 +377,8 @@ static ALWAYS_INLINE exo_result run_protect(const struct caller *caller, const s
     struct run run;
     uint32_t done = 0;
 
-    exo_result result = run_find(caller, mapping, table, level, found, &run);
+    (void)found;
+    exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
     if (!flags_are_sound(mapping->flags, EXO_MAP_AGE | EXO_MAP_CLEAN | EXO_MAP_LAZY) || mapping->frame ||
@@ -384,7 +391,6 @@ static ALWAYS_INLINE exo_result run_protect(const struct caller *caller, const s
         return entry_is_present(*run.entry) && (run.level == 1 || entry_flags(*run.entry) & EXO_MAP_LARGE) ? EXO_NO_RIGHT :
                                                                                                           EXO_WRONG_KIND;
     run_forget(mapping, &run, done);
-    found->work -= done;
     return done;
 }
 
@@ -401,16 +407,16 @@ static ALWAYS_INLINE exo_result mapping_change(const struct caller *caller, cons
 
 exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping)
 {
-    struct found found = {.work = WORK_MAX};
+    struct found found = {.left = CALL_COST};
 
     return mapping_change(caller, mapping, &found, run_bind);
 }
 
-/* One mapping after the other, until one cannot be done whole or enough is done. */
+/* One mapping after the other, until one cannot be done whole or the call has done or cost enough. */
 static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct exo_mapping mapping, uint64_t further,
                                              run_change *change)
 {
-    struct found found = {.work = WORK_MAX};
+    struct found found = {.left = CALL_COST};
     uint32_t done = 0;
 
     if (further > MAPPINGS_MAX)
@@ -418,13 +424,12 @@ static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct
     for (uint32_t i = 0;; i++) {
         exo_result result = EXO_BAD_ARGUMENT;
 
-        found.work -= WORK_MAPPING;
         if (mapping.more < BATCH_MAX - done)
             result = mapping_change(caller, &mapping, &found, change);
         if (result < 0)
             return done ? done : result;
         done += result;
-        if (i == further || result <= mapping.more || done == BATCH_MAX || found.work <= WORK_MAPPING)
+        if (i == further || result <= mapping.more || done == BATCH_MAX || !found_spend(&found, COST_MAPPING))
             return done;
         mapping = mapping_read(i);
     }
@@ -456,7 +461,7 @@ static ALWAYS_INLINE exo_result page_or_batch(const struct caller *caller, uint6
 {
     struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
     frame_name table = frame_clamped(mapping.table);
-    struct found found = {.work = WORK_MAX};
+    struct found found = {.left = CALL_COST};
 
     if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1)
         return change(caller, &mapping, table, 1, &found);
@@ -473,11 +478,10 @@ exo_result call_space_bind(const struct caller *caller, uint64_t address, uint64
 {
     struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
     frame_name table = frame_clamped(mapping.table);
-    const struct found found = {.work = WORK_MAX};
     struct run run;
 
     if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1 &&
-        run_find(caller, &mapping, table, 1, &found, &run) == EXO_OK && flags_are_sound(mapping.flags, 0) && !entry_is_present(*run.entry)) {
+        run_find(caller, &mapping, table, 1, &run) == EXO_OK && flags_are_sound(mapping.flags, 0) && !entry_is_present(*run.entry)) {
         frame_name frame = frame_clamped(mapping.frame);
         const struct capability *by = capability_of(caller->environment, mapping.capability);
         if (page_is_plain(&mapping, frame, by)) {
