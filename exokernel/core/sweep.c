@@ -418,7 +418,7 @@ exo_result sweep_continue(capability_name name, struct budget *budget)
     exo_result result = range_sweep(name, budget);
     if (result != EXO_OK)
         return result;
-    if (!flush_is_over(capability->id))
+    if (!budget_spend(budget, COST_END) || !flush_is_over(capability->id))
         return EXO_AGAIN;
     *capability = (struct capability){0};
     return EXO_OK;

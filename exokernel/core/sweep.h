@@ -15,7 +15,8 @@ enum {
     COST_UNDO = 90,     /* a frame's use, beside what follows */
     COST_CLEAR = 90,    /* a binding */
     COST_BINDING = 400, /* is it still justified? If not, it is cleared */
-    COST_PART = 20,     /* a part of a 2 MiB frame */
+    COST_END = 150,     /* a capability whose range is swept: has every processor flushed? */
+    COST_PART = 24,     /* a part of a 2 MiB frame */
     COST_STOP = 900,    /* a virtual processor */
     COST_KILL = 1700,   /* an environment */
     COST_LOANS = 1700,  /* a processor's slots */
