@@ -419,6 +419,25 @@ void modifies_slice_charge(uint32_t processor)
         havoc(&vcpu_at(kernel.processor[processor].payer)->excess_ns);
 }
 
+static uint32_t old_ending(uint32_t processor)
+{
+    return kernel.processor[processor].ending;
+}
+
+static uint64_t old_excess(vcpu_name name)
+{
+    return vcpu_at(name)->excess_ns;
+}
+
+/* What was used past the boundary is the payer's debt. */
+bool post_slice_charge(uint32_t processor, uint64_t now)
+{
+    const struct processor *self = &kernel.processor[processor];
+
+    return !self->payer || !old_ending(processor) ||
+           vcpu_at(self->payer)->excess_ns == old_excess(self->payer) + now - (self->slot_end - EXO_SLOT_NS);
+}
+
 bool pre_slice_advance(uint32_t processor)
 {
     return processor < kernel.processor_count;
