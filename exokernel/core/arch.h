@@ -11,7 +11,7 @@
  *   struct exo_slot         *slot_at(uint32_t slot)       slot < processor_count * SLOTS_PER_PROCESSOR
  *   struct exo_processor    *processor_info(uint32_t)
  *   struct exo_system       *system_info(void)
- *   struct vcpu             *vcpu_at(vcpu_name)            in its environment's page
+ *   struct vcpu             *vcpu_at(vcpu_name)           in its environment's page
  *   struct environment      *environment_page(frame_name) the frame's kind must agree:
  *   struct capability_table *capability_page(frame_name)  every use is checked against it
  *   uint64_t                *table_page(frame_name)       by the prover

@@ -6,7 +6,7 @@
 #include <capability.h>
 #include <dispatch.h>
 
-enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256 };
+enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, TAKE_MOST = 128 /* of them in one call */ };
 
 static struct {
     uint64_t label; /* of the line that is being written */
@@ -43,16 +43,22 @@ static void line_write(uint64_t label, const char *text, uint32_t length)
     console.in_line = text[length - 1] != '\n';
 }
 
-/* What may be printed of one line: nothing that moves the cursor, so that no text can hide the label. */
-static uint32_t line_take(const volatile void *source, uint32_t length, char text[CONSOLE_WRITE_MAX])
+/* Nothing that moves the cursor, so that no text can hide the label. */
+static inline bool is_harmless(char character)
 {
-    uint32_t taken = 0;
+    return ((uint8_t)character >= ' ' && character != 0x7f) || character == '\n' || character == '\t';
+}
+
+/* What may be printed of one line. */
+static uint32_t line_take(const volatile char *source, uint32_t length, char text[TAKE_MOST])
+{
+    uint32_t most = length < TAKE_MOST ? length : TAKE_MOST, taken = 0;
+    char character;
 
     do {
-        char character = ((const volatile char *)source)[taken];
-        bool is_harmless = (uint8_t)character >= ' ' || character == '\n' || character == '\t';
-        text[taken++] = is_harmless && character != 0x7f ? character : '?';
-    } while (taken < length && text[taken - 1] != '\n');
+        character = source[taken];
+        text[taken++] = is_harmless(character) ? character : '?';
+    } while (taken < most && character != '\n');
     return taken;
 }
 
@@ -67,8 +73,8 @@ exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32
         return EXO_BAD_ARGUMENT;
 
     uint64_t label = capability.first | (uint64_t)capability.count << 32;
-    char text[CONSOLE_WRITE_MAX];
-    uint32_t taken = line_take(context_here()->batch, length, text);
+    char text[TAKE_MOST];
+    uint32_t taken = line_take((const volatile char *)context_here()->batch, length, text);
     line_write(label, text, taken);
     return taken;
 }

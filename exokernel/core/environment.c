@@ -159,7 +159,7 @@ static exo_result slots_reap(struct environment *environment, frame_name frame, 
         uint32_t position = environment->reaped % CAPABILITIES_PER_TABLE;
         frame_name table = environment->tables[environment->reaped / CAPABILITIES_PER_TABLE];
 
-        if (!budget_spend(budget, COST_LOOK))
+        if (!budget_spend(budget, COST_SLOT))
             return EXO_AGAIN;
         uint32_t empty = table ? empty_count(table, position, budget) : CAPABILITIES_PER_TABLE - position;
         if (empty == 0) {
@@ -193,7 +193,7 @@ static bool tables_reap(struct environment *environment, struct budget *budget)
 
         if (!table)
             continue;
-        if (!budget_spend(budget, COST_LOOK) || !sweep_unbind(table, budget))
+        if (!budget_spend(budget, COST_SLOT) || !sweep_unbind(table, budget))
             return false;
         environment->tables[i] = 0;
         frame_release_used(table);

@@ -67,15 +67,6 @@ void frame_release_used(frame_name frame)
     frame_at(frame)->link = flush_begin();
 }
 
-static exo_result frame_take_one(const struct caller *caller, uint32_t slot, frame_name frame)
-{
-    exo_result result = frame_may_be_taken(caller->environment, slot, 0, frame);
-
-    if (result == EXO_OK)
-        frame_claim(caller->environment, slot, frame, EXO_FRAME_DATA);
-    return result;
-}
-
 /* A capability under which the caller gives frames up. */
 struct holding {
     capability_name name;
@@ -108,16 +99,30 @@ static void frame_pass_to(frame_name frame, capability_name name, uint64_t id)
     info->kind = EXO_FRAME_DIRTY;
 }
 
+/* May it be taken under this capability because its neighbour before it may? */
+static bool frame_is_alike(const struct capability *capability, frame_name frame, const struct exo_frame *before)
+{
+    const struct exo_frame *info = frame_named(frame);
+
+    return info && info->kind == before->kind && info->owner == before->owner && info->stamp == before->stamp &&
+           capability_covers(capability, frame) && flush_is_over(info->link);
+}
+
 exo_result call_frame_take(const struct caller *caller, uint16_t capability, uint32_t frame, uint32_t count)
 {
+    uint32_t taken = 0;
+
     if (count == 0 || count > TAKE_MAX)
         return EXO_BAD_ARGUMENT;
-    for (uint32_t i = 0; i < count; i++) {
-        exo_result result = frame_take_one(caller, capability, frame + i);
-        if (result < 0)
-            return i ? i : result;
-    }
-    return count;
+    exo_result result = frame_may_be_taken(caller->environment, capability, 0, frame);
+    if (result < 0)
+        return result;
+    const struct capability *held = capability_at(capability_lookup(caller->environment, capability));
+    const struct exo_frame first = *frame_named(frame);
+    do
+        frame_claim(caller->environment, capability, frame + taken++, EXO_FRAME_DATA);
+    while (taken < count && frame_is_alike(held, frame + taken, &first));
+    return taken;
 }
 
 /* Give up frames in a row, to nobody or to whom they came from; says how many. */

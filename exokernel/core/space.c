@@ -122,6 +122,25 @@ static inline struct exo_mapping mapping_read(uint32_t i)
     return mapping_of(words[0], words[1], words[2]);
 }
 
+/* The justification that was looked up last: neighbours mostly have the same. */
+struct found {
+    const struct capability *by; /* NULL: nothing was looked up */
+    uint64_t stamp;              /* that it was found to justify */
+    uint32_t slot;
+    uint32_t left; /* instructions that the call may still take */
+};
+
+/* What the parts of a call cost at most, in instructions, capabilities at their deepest. */
+enum { CALL_COST = 4000, COST_MAPPING = 130, COST_BIND = 100, COST_LOOK_UP = 420, COST_UNBIND = 68 };
+
+static ALWAYS_INLINE bool found_spend(struct found *found, uint32_t cost)
+{
+    if (found->left < cost)
+        return false;
+    found->left -= cost;
+    return true;
+}
+
 /* The entries in a row, of one of the environment's own tables, that a mapping names. */
 struct run {
     uint64_t *entry;
@@ -188,29 +207,18 @@ static uint32_t flags_of_kind(uint32_t kind, uint32_t level)
     }
 }
 
-/* The justification that was looked up last: neighbours mostly have the same. It holds for frames of this stamp. */
-struct found {
-    const struct capability *by; /* NULL: nothing was looked up */
-    uint64_t stamp;
-    uint32_t slot;
-    uint32_t walks; /* how many more may be looked up */
-};
-
-enum { WALKS_MAX = 12 };
-
 /* All of what stands in a frame of this kind. */
 static bool covers_all(const struct capability *by, frame_name frame, uint32_t kind)
 {
     return capability_covers(by, frame) && (kind != EXO_FRAME_LARGE || capability_covers(by, frame + LARGE_FRAMES - 1));
 }
 
-/* OK, or why not; AGAIN: this batch has looked up enough. */
+/* OK, or why not; AGAIN: this call has done enough, which cannot be at its first page. */
 static exo_result found_fill(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame,
                              const struct exo_frame *info, struct found *found)
 {
-    if (found->walks == 0)
+    if (!found_spend(found, COST_LOOK_UP))
         return EXO_AGAIN;
-    found->walks--;
     capability_name name = capability_lookup(caller->environment, mapping->capability);
     const struct capability *by = capability_live(name);
     if (!by || by->kind != kind_of_claim(info) || !covers_all(by, frame, info->kind))
@@ -220,14 +228,17 @@ static exo_result found_fill(const struct caller *caller, const struct exo_mappi
         return EXO_BAD_CAPABILITY;
     if (info->stamp && reach != REACH_STAMP)
         return EXO_NO_RIGHT;
-    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .walks = found->walks};
+    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .left = found->left};
     return EXO_OK;
 }
 
-static bool found_serves(const struct found *found, const struct exo_mapping *mapping, frame_name frame, const struct exo_frame *info)
+/* A page of data that a capability justifies as it did the last frame of this stamp, in a TABLE1. */
+static ALWAYS_INLINE bool is_plain(const struct exo_mapping *mapping, frame_name frame, const struct capability *by, uint64_t stamp)
 {
-    return found->by && found->by->kind == kind_of_claim(info) && found->stamp == info->stamp &&
-           found->slot == mapping->capability && covers_all(found->by, frame, info->kind);
+    const struct exo_frame *info = frame_at(frame);
+
+    return info->kind == EXO_FRAME_DATA && !info->closing && info->stamp == stamp && by->kind == EXO_KIND_FRAMES &&
+           frame - by->first < by->count && !(mapping->flags & ~(by->rights & MAP_RIGHTS));
 }
 
 static exo_result may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame, uint32_t level,
@@ -248,11 +259,9 @@ static exo_result may_bind_frame(const struct caller *caller, const struct exo_m
         return EXO_NO_RIGHT;
     if (table_level(info) && info->progress >= TABLE_BINDINGS_MAX)
         return EXO_TAKEN;
-    if (!found_serves(found, mapping, frame, info)) {
-        exo_result result = found_fill(caller, mapping, frame, info, found);
-        if (result < 0)
-            return result;
-    }
+    exo_result result = found_fill(caller, mapping, frame, info, found);
+    if (result < 0)
+        return result;
     return mapping->flags & MAP_RIGHTS & ~found->by->rights ? EXO_NO_RIGHT : EXO_OK;
 }
 
@@ -285,16 +294,20 @@ static ALWAYS_INLINE void entry_write(const struct exo_mapping *mapping, const s
     binding_link(run->first + i, &run->shadow[i], frame_at(frame));
 }
 
-static exo_result frame_bind(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run, uint32_t i,
-                             struct found *found)
+static ALWAYS_INLINE exo_result frame_bind(const struct caller *caller, const struct exo_mapping *mapping, const struct run *run,
+                                           uint32_t i, struct found *found)
 {
     frame_name frame = frame_clamped(mapping->frame + i);
 
     if (entry_is_present(run->entry[i]))
         return EXO_TAKEN;
-    exo_result result = may_bind_frame(caller, mapping, frame, run->level, found);
-    if (result < 0)
-        return result;
+    if (!found_spend(found, COST_BIND))
+        return EXO_AGAIN;
+    if (run->level > 1 || !found->by || found->slot != mapping->capability || !is_plain(mapping, frame, found->by, found->stamp)) {
+        exo_result result = may_bind_frame(caller, mapping, frame, run->level, found);
+        if (result < 0)
+            return result;
+    }
     entry_write(mapping, run, i, frame, flags_of_kind(frame_at(frame)->kind, run->level) & found->by->rights & MAP_RIGHTS);
     return EXO_OK;
 }
@@ -345,13 +358,12 @@ static ALWAYS_INLINE exo_result run_unbind(const struct caller *caller, const st
     struct run run;
     uint32_t done = 0;
 
-    (void)found;
     exo_result result = run_find(caller, mapping, table, level, &run);
     if (result < 0)
         return result;
     if (mapping->flags & ~EXO_MAP_LAZY || mapping->frame || mapping->capability)
         return EXO_BAD_ARGUMENT;
-    for (; done < run.count && entry_is_present(run.entry[done]); done++)
+    for (; done < run.count && entry_is_present(run.entry[done]) && found_spend(found, COST_UNBIND); done++)
         space_clear_entry(run.first + done);
     if (done == 0)
         return EXO_WRONG_KIND;
@@ -395,26 +407,29 @@ static ALWAYS_INLINE exo_result mapping_change(const struct caller *caller, cons
 
 exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping)
 {
-    struct found found = {.walks = WALKS_MAX};
+    struct found found = {.left = CALL_COST};
 
     return mapping_change(caller, mapping, &found, run_bind);
 }
 
-/* One mapping after the other, until one cannot be done whole or the budget of pages is used up. */
+/* One mapping after the other, until one cannot be done whole or the call has done or cost enough. */
 static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct exo_mapping mapping, uint64_t further,
                                              run_change *change)
 {
-    struct found found = {.walks = WALKS_MAX};
+    struct found found = {.left = CALL_COST};
     uint32_t done = 0;
 
     if (further > MAPPINGS_MAX)
         return EXO_BAD_ARGUMENT;
     for (uint32_t i = 0;; i++) {
-        exo_result result = mapping.more < BATCH_MAX - done ? mapping_change(caller, &mapping, &found, change) : EXO_BAD_ARGUMENT;
+        exo_result result = EXO_BAD_ARGUMENT;
+
+        if (mapping.more < BATCH_MAX - done)
+            result = mapping_change(caller, &mapping, &found, change);
         if (result < 0)
             return done ? done : result;
         done += result;
-        if (i == further || result <= mapping.more || done == BATCH_MAX)
+        if (i == further || result <= mapping.more || done == BATCH_MAX || !found_spend(&found, COST_MAPPING))
             return done;
         mapping = mapping_read(i);
     }
@@ -446,21 +461,17 @@ static ALWAYS_INLINE exo_result page_or_batch(const struct caller *caller, uint6
 {
     struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
     frame_name table = frame_clamped(mapping.table);
-    struct found found = {.walks = WALKS_MAX};
+    struct found found = {.left = CALL_COST};
 
     if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1)
         return change(caller, &mapping, table, 1, &found);
     return batch(caller, address, entry, way, further);
 }
 
-/* Is this a page of data whose justification owns it and was checked lately? What is not so common goes the long way. */
+/* Is this a page of data that the capability itself owns, and was it checked lately? What is not so common goes the long way. */
 static ALWAYS_INLINE bool page_is_plain(const struct exo_mapping *mapping, frame_name frame, const struct capability *by)
 {
-    const struct exo_frame *info = frame_at(frame);
-
-    return info->kind == EXO_FRAME_DATA && !info->closing && by && by->kind == EXO_KIND_FRAMES && by->state == CAPABILITY_LIVE &&
-           frame - by->first < by->count && !(mapping->flags & ~by->rights) && by->id == info->stamp &&
-           arch_check_is_noted(by->id);
+    return by && by->state == CAPABILITY_LIVE && is_plain(mapping, frame, by, by->id) && arch_check_is_noted(by->id);
 }
 
 exo_result call_space_bind(const struct caller *caller, uint64_t address, uint64_t entry, uint64_t way, uint64_t further)

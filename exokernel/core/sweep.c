@@ -59,25 +59,36 @@ bool sweep_stop(frame_name environment, struct budget *budget)
     return stopped;
 }
 
+/* How many empty entries stand in a row, of so many. */
+static uint32_t empty_count(const uint64_t *start, uint32_t count, struct budget *budget)
+{
+    const uint64_t *entry = start;
+
+    if (entry_is_present(*entry))
+        return 0;
+    uint32_t most = budget_count(budget, COST_SKIP, count);
+    while (entry < start + most && !entry_is_present(*entry))
+        entry++;
+    budget_spend(budget, (entry - start) * COST_SKIP);
+    return entry - start;
+}
+
 /* Clear the entries from the frame's progress up to end. */
 static bool table_clear(frame_name frame, uint32_t end, struct budget *budget)
 {
     struct exo_frame *info = frame_at(frame);
 
     while (info->progress < end) {
-        const uint64_t *start = table_page(frame) + info->progress, *entry = start;
-        uint32_t most = budget_count(budget, COST_SKIP, end - info->progress);
+        uint32_t done = empty_count(table_page(frame) + info->progress, end - info->progress, budget);
 
-        while (entry < start + most && !entry_is_present(*entry))
-            entry++;
-        budget_spend(budget, (entry - start) * COST_SKIP);
-        budget->is_used |= entry > start;
-        info->progress += entry - start;
-        if (info->progress == end)
-            return true;
-        if (entry == start + most || !budget_spend(budget, COST_CLEAR))
-            return false;
-        binding_clear(frame * TABLE_ENTRIES + info->progress, budget);
+        if (done == 0) {
+            if (!budget_spend(budget, COST_CLEAR))
+                return false;
+            binding_clear(frame * TABLE_ENTRIES + info->progress, budget);
+            done = 1;
+        }
+        info->progress += done;
+        budget->is_used = true;
     }
     return true;
 }
@@ -312,9 +323,9 @@ static exo_result frame_sweep(frame_name frame, capability_name name, struct cla
 {
     const struct exo_frame *info = frame_named(frame);
 
-    if (!info || !info->capability)
+    if (!info)
         return EXO_OK;
-    if (!claim_look(last, info->capability, info->stamp, budget))
+    if (!budget_spend(budget, COST_FRAME) || !claim_look(last, info->capability, info->stamp, budget))
         return EXO_AGAIN;
     if (last->is_live)
         return bindings_sweep(frame, name, budget) ? EXO_OK : EXO_AGAIN;
@@ -339,6 +350,8 @@ static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *b
 {
     const struct exo_slot *info = slot_at(slot);
 
+    if (!budget_spend(budget, COST_SLOT))
+        return EXO_AGAIN;
     if (!info->capability)
         return EXO_OK;
     if (!claim_look(last, info->capability, info->stamp, budget))
@@ -348,19 +361,19 @@ static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *b
     return EXO_OK;
 }
 
-/* Frames that nobody owns, at the beginning of what is left. */
-static void unowned_skip(capability_name name, struct budget *budget)
+/* How many frames that nobody owns stand in a row at the beginning of what is left. */
+static uint32_t unowned_count(const struct capability *capability, struct budget *budget)
 {
-    const struct capability *capability = capability_at(name);
-    uint32_t left = capability->first < kernel.frame_count ? kernel.frame_count - capability->first : 0;
-    uint32_t most = budget_count(budget, COST_SKIP, left < capability->count ? left : capability->count);
     const struct exo_frame *start = frame_at(capability->first), *info = start;
 
+    if (capability->first >= kernel.frame_count || start->capability)
+        return 0;
+    uint32_t left = kernel.frame_count - capability->first;
+    uint32_t most = budget_count(budget, COST_SKIP, left < capability->count ? left : capability->count);
     while (info < start + most && !info->capability)
         info++;
     budget_spend(budget, (info - start) * COST_SKIP);
-    if (info > start)
-        capability_advance(name, info - start, budget);
+    return info - start;
 }
 
 void sweep_begin(capability_name name)
@@ -380,20 +393,20 @@ void sweep_begin(capability_name name)
 static exo_result range_sweep(capability_name name, struct budget *budget)
 {
     const struct capability *capability = capability_at(name);
+    bool is_of_slots = capability->kind == EXO_KIND_SLOTS;
     struct claim last = {0};
 
     while (capability->count > 0) {
-        bool is_slot = capability->kind == EXO_KIND_SLOTS;
+        uint32_t done = is_of_slots ? 0 : unowned_count(capability, budget);
 
-        if (!budget_spend(budget, COST_LOOK))
-            return EXO_AGAIN;
-        exo_result result = is_slot ? slot_sweep(capability->first, &last, budget) :
-                            frame_sweep(capability->first, name, &last, budget);
-        if (result != EXO_OK)
-            return result;
-        capability_advance(name, 1, budget);
-        if (!is_slot)
-            unowned_skip(name, budget);
+        if (done == 0) {
+            exo_result result = is_of_slots ? slot_sweep(capability->first, &last, budget) :
+                                frame_sweep(capability->first, name, &last, budget);
+            if (result != EXO_OK)
+                return result;
+            done = 1;
+        }
+        capability_advance(name, done, budget);
     }
     return EXO_OK;
 }
@@ -405,7 +418,7 @@ exo_result sweep_continue(capability_name name, struct budget *budget)
     exo_result result = range_sweep(name, budget);
     if (result != EXO_OK)
         return result;
-    if (!flush_is_over(capability->id))
+    if (!budget_spend(budget, COST_END) || !flush_is_over(capability->id))
         return EXO_AGAIN;
     *capability = (struct capability){0};
     return EXO_OK;

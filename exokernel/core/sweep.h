@@ -9,12 +9,14 @@
 /* What the pieces cost at most, in instructions: capabilities at their deepest, eight processors. */
 enum {
     COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table, an empty entry of a page table */
-    COST_LOOK = 60,     /* any other frame or slot */
+    COST_SLOT = 90,     /* any other slot, also a time slot */
+    COST_FRAME = 120,   /* any other frame */
     COST_CLAIM = 260,   /* a claim unlike the last one */
     COST_UNDO = 90,     /* a frame's use, beside what follows */
     COST_CLEAR = 90,    /* a binding */
     COST_BINDING = 400, /* is it still justified? If not, it is cleared */
-    COST_PART = 20,     /* a part of a 2 MiB frame */
+    COST_END = 150,     /* a capability whose range is swept: has every processor flushed? */
+    COST_PART = 24,     /* a part of a 2 MiB frame */
     COST_STOP = 900,    /* a virtual processor */
     COST_KILL = 1700,   /* an environment */
     COST_LOANS = 1700,  /* a processor's slots */

@@ -437,7 +437,7 @@ static const char *check_vcpu(frame_name environment, uint32_t index)
     REQUIRE(!vcpu->context || frame_at(vcpu->context)->owner == environment, "a virtual processor with another's context page");
     REQUIRE(vcpu->state == EXO_VCPU_OFF || vcpu->context, "a virtual processor without a context page is not off");
     REQUIRE(vcpu->depth <= DEPTH_MAX, "a gate call that is too deep");
-    REQUIRE(!vcpu->place.rdi && (!vcpu->place.rax || (vcpu->state == EXO_VCPU_READY && vcpu->resume == RESUME_CALLER)),
+    REQUIRE(!vcpu->place.rdi && (!vcpu->place.rax || (vcpu->resume == RESUME_CALLER && (vcpu->state == EXO_VCPU_READY || vcpu->stop))),
             "the result of a gate call is left over");
     return NULL;
 }

@@ -1,7 +1,6 @@
 #include "unit.h"
 #include <call.h>
 #include <dispatch.h>
-#include <string.h>
 
 static exo_result enter(uint64_t word, uint64_t a0, uint64_t a1, uint64_t a2)
 {
@@ -110,68 +109,9 @@ START_TEST(lock_is_held_for_locked_calls_only_and_given_back)
 }
 END_TEST
 
-START_TEST(text_is_written_with_its_label)
-{
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a' | 'b' << 8, 0));
-    memcpy(context_page(ROOT_CONTEXT)->batch, "hello\nrest\n", 11);
-    GIVES(CALL(CONSOLE_WRITE, 10, 11), 6);
-    ck_assert_str_eq(machine_log.console, "ab| hello\n");
-}
-END_TEST
-
-START_TEST(text_cannot_hide_its_label)
-{
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
-    memcpy(context_page(ROOT_CONTEXT)->batch, "\rroot| \033[2K", 11);
-    GIVES(CALL(CONSOLE_WRITE, 10, 11), 11);
-    ck_assert_str_eq(machine_log.console, "a| ?root| ?[2K");
-}
-END_TEST
-
-START_TEST(lines_of_two_writers_do_not_mix)
-{
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 11, EXO_RIGHT_WRITE, 'b', 0));
-    memcpy(context_page(ROOT_CONTEXT)->batch, "xyz", 3);
-    GIVES(CALL(CONSOLE_WRITE, 10, 3), 3);
-    GIVES(CALL(CONSOLE_WRITE, 11, 3), 3);
-    ck_assert_str_eq(machine_log.console, "a| xyz\nb| xyz");
-}
-END_TEST
-
-START_TEST(console_checks_its_arguments)
-{
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 11, EXO_RIGHT_WRITE, 0, 0));
-    IS(CALL(CONSOLE_WRITE, ROOT_FRAMES, 3), BAD_CAPABILITY);
-    IS(CALL(CONSOLE_WRITE, 10, 3), NO_RIGHT);
-    IS(CALL(CONSOLE_WRITE, 11, 0), BAD_ARGUMENT);
-    IS(CALL(CONSOLE_WRITE, 11, 257), BAD_ARGUMENT);
-    IS(CALL(CONSOLE_READ, 100), BAD_CAPABILITY);
-    IS(CALL(CONSOLE_READ, 11), NO_RIGHT);
-    IS(CALL(CONSOLE_READ, 10), AGAIN);
-    machine_log.input = "k";
-    GIVES(CALL(CONSOLE_READ, 10), 'k');
-}
-END_TEST
-
-START_TEST(machine_ends_for_who_may_end_it)
-{
-    MUST(CALL(CAPABILITY_DERIVE, MACHINE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
-    IS(CALL(MACHINE_EXIT, ROOT_FRAMES, 3), BAD_CAPABILITY);
-    IS(CALL(MACHINE_EXIT, 10, 3), NO_RIGHT);
-    ck_assert_uint_eq(machine_log.exited, 0);
-    CALL(MACHINE_EXIT, MACHINE_SLOT, 3);
-    ck_assert_uint_eq(machine_log.exited, 1);
-    ck_assert_uint_eq(machine_log.exit_code, 3);
-}
-END_TEST
-
 UNIT_SUITE(call, unit_setup, null_call_does_nothing, unknown_numbers_are_refused,
            stray_bits_of_the_call_word_are_refused, subject_is_refused_where_there_is_none,
            subject_beyond_16_bits_is_refused_in_every_call, stray_bits_of_arguments_are_refused,
            every_narrow_argument_is_checked_in_every_call, subject_is_checked_in_every_call,
            who_is_being_destroyed_makes_no_call_that_changes_what_others_see, subject_needs_control,
-           lock_is_held_for_locked_calls_only_and_given_back, text_is_written_with_its_label,
-           text_cannot_hide_its_label, lines_of_two_writers_do_not_mix, console_checks_its_arguments,
-           machine_ends_for_who_may_end_it)
+           lock_is_held_for_locked_calls_only_and_given_back)

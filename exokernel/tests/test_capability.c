@@ -158,10 +158,55 @@ START_TEST(new_capability_in_an_old_slot_is_another)
 }
 END_TEST
 
+START_TEST(capability_below_a_withdrawn_one_justifies_nothing)
+{
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 10, EXO_RIGHT_READ | EXO_RIGHT_TAKE, FREE_FRAME, 4));
+    MUST(CALL(CAPABILITY_DERIVE, 10, 0, 11, EXO_RIGHT_READ | EXO_RIGHT_TAKE, FREE_FRAME, 4));
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 12, EXO_RIGHT_READ, 0, 0));
+    MUST(CALL(CAPABILITY_DERIVE, 12, 0, 13, EXO_RIGHT_READ, 0, 0));
+    IS(CALL(CAPABILITY_WITHDRAW, 0, ROOT, 10), AGAIN);
+    IS(CALL(CAPABILITY_WITHDRAW, 0, ROOT, 12), AGAIN);
+    IS(CALL(FRAME_TAKE, 11, FREE_FRAME, 1), BAD_CAPABILITY);
+    IS(CALL(CONSOLE_READ, 13), BAD_CAPABILITY);
+}
+END_TEST
+
+START_TEST(slot_of_a_dead_capability_that_owns_nothing_is_used_again)
+{
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 10, EXO_RIGHT_READ | EXO_RIGHT_TAKE, FREE_FRAME, 4));
+    MUST(CALL(CAPABILITY_DERIVE, 10, 0, 11, EXO_RIGHT_READ, FREE_FRAME, 4));
+    MUST(CALL(CAPABILITY_DERIVE, 10, 0, 12, EXO_RIGHT_READ | EXO_RIGHT_TAKE, FREE_FRAME, 4));
+    IS(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 11, EXO_RIGHT_READ, 30, 1), TAKEN);
+    IS(CALL(CAPABILITY_WITHDRAW, 0, ROOT, 10), AGAIN);
+    IS(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 11, EXO_RIGHT_READ, 30, 1), OK);
+    IS(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 12, EXO_RIGHT_READ, 30, 1), TAKEN);
+    IS(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 10, EXO_RIGHT_READ, 30, 1), TAKEN);
+}
+END_TEST
+
+START_TEST(environment_is_not_withdrawn_from_above_unasked)
+{
+    IS(CALL(CAPABILITY_WITHDRAW, ROOT_FRAMES, ROOT, A_SLOT), KEPT);
+    MUST(CALL(CAPABILITY_DERIVE, A_SLOT, B_SLOT, 2, EXO_RIGHT_READ, A, 1));
+    IS(CALL(CAPABILITY_WITHDRAW, A_SLOT, B, 2), AGAIN);
+}
+END_TEST
+
+START_TEST(nothing_is_withdrawn_from_the_dying)
+{
+    IS(CALL(ENVIRONMENT_DESTROY, A_SLOT), OK);
+    IS(CALL(CAPABILITY_WITHDRAW, ROOT_FRAMES, A, 1), BAD_NAME);
+    IS(CALL(REVOKE, ROOT_FRAMES, A, 1, 1, 0), BAD_NAME);
+}
+END_TEST
+
 UNIT_SUITE(capability, unit_setup, derived_capability_names_part_with_fewer_rights,
            more_rights_than_the_source_are_refused, unknown_rights_are_refused, range_beyond_the_source_is_refused,
            taken_slot_is_refused, slot_that_does_not_exist_is_refused, empty_slot_is_no_capability,
            grant_needs_grant_on_both, derivation_ends_at_the_greatest_depth, environment_capability_keeps_its_name,
            label_is_set_once, withdrawn_capability_takes_its_descendants_along,
            only_what_derives_from_ones_own_is_withdrawn, owning_capability_is_not_withdrawn_unasked,
-           dropped_capability_frees_what_was_owned_under_it, new_capability_in_an_old_slot_is_another)
+           dropped_capability_frees_what_was_owned_under_it, new_capability_in_an_old_slot_is_another,
+           capability_below_a_withdrawn_one_justifies_nothing,
+           slot_of_a_dead_capability_that_owns_nothing_is_used_again,
+           environment_is_not_withdrawn_from_above_unasked, nothing_is_withdrawn_from_the_dying)

@@ -157,9 +157,43 @@ START_TEST(new_environment_in_an_old_frame_is_another)
 }
 END_TEST
 
+START_TEST(only_the_owner_extends)
+{
+    MUST(CALL(CAPABILITY_DERIVE, B_SLOT, A_SLOT, 3, RIGHTS_GIVEN, B, 1));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, A_SLOT, 2, RIGHTS_GIVEN, SLOTS_PER_PROCESSOR, SLOTS_PER_PROCESSOR));
+    world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
+    world_run(A_SLOT, 0, 2, 1);
+    IS(CALL_ON(1, ENVIRONMENT_EXTEND, 3, 1, A_FIRST + 4, 1), NO_RIGHT);
+    IS(CALL_ON(1, ENVIRONMENT_EXTEND, 0, 1, A_FIRST + 4, 1), OK);
+    ck_assert_uint_eq(capability_page(A_FIRST + 4)->header.environment, A);
+}
+END_TEST
+
+START_TEST(end_of_the_root_is_the_end_of_the_machine)
+{
+    IS(CALL(ENVIRONMENT_DESTROY, ROOT_SELF), OK);
+    ck_assert_uint_eq(machine_log.exited, 1);
+    ck_assert_uint_eq(machine_log.exit_code, 1);
+    ck_assert_str_eq(machine_log.console, "exo: the root environment was destroyed\n");
+}
+END_TEST
+
+START_TEST(what_the_dead_derived_for_themselves_goes_with_its_source)
+{
+    MUST(CALL_FOR(A_SLOT, CAPABILITY_DERIVE, 1, 0, 2, RIGHTS_GIVEN, A_FIRST, 4));
+    MUST(CALL_FOR(A_SLOT, CAPABILITY_DERIVE, 2, 0, 3, RIGHTS_GIVEN, A_FIRST, 2));
+    GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 3, A_FIRST, 2), 2);
+    IS(CALL(ENVIRONMENT_DESTROY, A_SLOT), OK);
+    IS(reap(A), OK);
+    ck_assert_uint_eq(frame_at(A_FIRST)->kind, EXO_FRAME_FREE);
+    ck_assert_uint_eq(frame_at(A_FIRST + 1)->kind, EXO_FRAME_FREE);
+}
+END_TEST
+
 UNIT_SUITE(environment, unit_setup, created_environment_has_nothing, create_checks_its_arguments,
            create_at_the_greatest_depth_is_refused, extended_environment_has_more_slots,
            extend_checks_its_arguments, destroy_needs_its_right, destroyed_environment_is_nobodys_subject,
            reaped_environment_leaves_only_free_frames, what_the_dead_granted_is_broken,
            children_are_reaped_before_their_parents, reap_checks_its_argument,
-           new_environment_in_an_old_frame_is_another)
+           new_environment_in_an_old_frame_is_another, only_the_owner_extends,
+           end_of_the_root_is_the_end_of_the_machine, what_the_dead_derived_for_themselves_goes_with_its_source)

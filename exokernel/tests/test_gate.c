@@ -431,6 +431,21 @@ START_TEST(gate_of_an_environment_at_the_greatest_depth_is_refused)
 }
 END_TEST
 
+START_TEST(reply_goes_the_long_way_when_the_clients_timer_comes_first)
+{
+    CALL(TIMER_SET, 5000);
+    place_set();
+    CALL(GATE_CALL, ANN_GATE);
+    kernel.processor[0].armed = EXO_NEVER;
+    CALL(GATE_REPLY, 0, 11);
+    ck_assert_uint_eq(running_on(0), root);
+    ck_assert_uint_eq(world_registers[0].rip, 0x401000);
+    ck_assert_uint_eq(world_registers[0].rsi, 11);
+    ck_assert_uint_eq(kernel.processor[0].armed, 5000);
+    ck_assert_uint_eq(state_of(ann), EXO_VCPU_WAITING);
+}
+END_TEST
+
 UNIT_SUITE(gate, gates_make, gate_of_an_environment_at_the_greatest_depth_is_refused,
            call_enters_the_gate_with_badge_and_message, reply_returns_to_the_callers_place,
            call_needs_a_gate_capability_with_the_right, server_that_does_not_wait_is_busy,
@@ -444,4 +459,5 @@ UNIT_SUITE(gate, gates_make, gate_of_an_environment_at_the_greatest_depth_is_ref
            send_needs_a_gate_capability_with_the_right, call_after_a_withdrawal_forgets_what_was_checked,
            checked_slot_of_one_environment_opens_nothing_for_another, timer_of_a_gates_server_is_kept,
            replaced_gate_ends_its_capabilities, gate_of_a_dead_environment_is_closed,
-           gate_is_refused_with_a_bad_index_address_or_slot)
+           gate_is_refused_with_a_bad_index_address_or_slot,
+           reply_goes_the_long_way_when_the_clients_timer_comes_first)

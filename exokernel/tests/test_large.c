@@ -83,5 +83,48 @@ START_TEST(another_part_in_use_stops_the_joining)
 }
 END_TEST
 
+START_TEST(frames_of_another_are_neither_joined_nor_split)
+{
+    setup();
+    world_actor(20, 10, 11, FIRST, LARGE_FRAMES);
+    IS(CALL_FOR(20, LARGE_CREATE, 1, FIRST), NO_RIGHT);
+    IS(repeat(EXO_CALL_LARGE_CREATE, ROOT_FRAMES, FIRST), OK);
+    IS(CALL_FOR(20, LARGE_FREE, FIRST), NO_RIGHT);
+}
+END_TEST
+
+START_TEST(what_is_in_other_use_is_not_joined)
+{
+    setup();
+    GIVES(CALL(FRAME_FREE, ROOT_FRAMES, FIRST, 2), 2);
+    IS(CALL(LARGE_CREATE, ROOT_FRAMES, FIRST), NO_RIGHT);
+    world_interrupt(1); /* which passes the epoch from which on the two are free */
+    MUST(CALL(TABLE_CREATE, ROOT_FRAMES, FIRST, FIRST + 1, 1));
+    IS(CALL(LARGE_CREATE, ROOT_FRAMES, FIRST), WRONG_KIND);
+}
+END_TEST
+
+START_TEST(binding_of_it_ends_with_its_capability)
+{
+    setup();
+    IS(repeat(EXO_CALL_LARGE_CREATE, ROOT_FRAMES, FIRST), OK);
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 10, EXO_RIGHT_READ, FIRST, LARGE_FRAMES));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 11, EXO_RIGHT_READ, FIRST, LARGE_FRAMES));
+    MUST(CALL(TABLE_CREATE, ROOT_FRAMES, TABLE2, TABLE2 + 1, 2));
+    GIVES(BIND(0, .table = TABLE2, .frame = FIRST, .capability = 10, .flags = READ | EXO_MAP_LARGE), 1);
+    GIVES(BIND(0, .address = 1 << 21, .table = TABLE2, .frame = FIRST, .capability = 11, .flags = READ | EXO_MAP_LARGE), 1);
+    IS(BIND(0, .address = 2 << 21, .table = TABLE2, .frame = FIRST, .capability = 11, .flags = READ | EXO_MAP_LARGE, .more = 1),
+       BAD_ARGUMENT);
+    exo_result result = EXO_AGAIN;
+    for (uint32_t i = 0; i < 100 && result == EXO_AGAIN; i++, world_interrupt(1))
+        result = CALL(CAPABILITY_WITHDRAW, 0, ROOT, 10);
+    IS(result, OK);
+    ck_assert(!entry_is_present(table_page(TABLE2)[0]));
+    ck_assert(entry_is_present(table_page(TABLE2)[1]));
+}
+END_TEST
+
 UNIT_SUITE(large, unit_setup, joined_frames_are_bound_as_one, part_of_it_is_no_reason_to_bind_all_of_it,
-           create_and_free_check_their_arguments, another_part_in_use_stops_the_joining)
+           create_and_free_check_their_arguments, another_part_in_use_stops_the_joining,
+           frames_of_another_are_neither_joined_nor_split, what_is_in_other_use_is_not_joined,
+           binding_of_it_ends_with_its_capability)

@@ -93,6 +93,30 @@ START_TEST(repossession_vector_wraps)
 }
 END_TEST
 
+START_TEST(as_many_revocations_as_there_are_are_under_way)
+{
+    for (uint32_t i = 0; i <= REVOCATIONS_PER_ENVIRONMENT; i++)
+        MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, A_SLOT, 10 + i, RIGHTS_GIVEN, FREE_FRAME, 4));
+    for (uint32_t i = 0; i < REVOCATIONS_PER_ENVIRONMENT; i++)
+        IS(CALL(REVOKE, ROOT_FRAMES, A, 10 + i, 1, 0), OK);
+    IS(CALL(REVOKE, ROOT_FRAMES, A, 10 + REVOCATIONS_PER_ENVIRONMENT, 1, 0), BUSY);
+    IS(CALL(REVOKE, ROOT_FRAMES, A, 10, 0, 0), OK);
+    IS(CALL(REVOKE, ROOT_FRAMES, A, 10 + REVOCATIONS_PER_ENVIRONMENT, 1, 0), OK);
+}
+END_TEST
+
+START_TEST(revocation_of_what_has_ended_makes_room)
+{
+    for (uint32_t i = 0; i <= REVOCATIONS_PER_ENVIRONMENT; i++)
+        MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, A_SLOT, 10 + i, RIGHTS_GIVEN, FREE_FRAME, 4));
+    for (uint32_t i = 0; i < REVOCATIONS_PER_ENVIRONMENT; i++)
+        IS(CALL(REVOKE, ROOT_FRAMES, A, 10 + i, 1, 0), OK);
+    IS(CALL_FOR(A_SLOT, CAPABILITY_WITHDRAW, 0, A, 10), AGAIN);
+    IS(CALL(REVOKE, ROOT_FRAMES, A, 10 + REVOCATIONS_PER_ENVIRONMENT, 1, 0), OK);
+}
+END_TEST
+
 UNIT_SUITE(revoke, unit_setup, request_becomes_an_imperative, imperative_is_not_repeated, answer_is_counted,
            revocation_is_ended_by_its_asker, revoke_checks_its_arguments, force_ends_when_enough_was_taken,
-           repossession_vector_wraps)
+           repossession_vector_wraps, as_many_revocations_as_there_are_are_under_way,
+           revocation_of_what_has_ended_makes_room)

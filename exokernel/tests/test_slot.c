@@ -158,10 +158,20 @@ START_TEST(reaped_environment_borrows_and_owns_nothing)
 }
 END_TEST
 
+START_TEST(own_slot_is_changed_under_its_own_capability_only)
+{
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, 0, 40, RIGHTS_GIVEN, SOME, 2));
+    MUST(CALL(CAPABILITY_DERIVE, ROOT_SLOTS, 0, 41, RIGHTS_GIVEN, SOME, 2));
+    MUST(CALL(SLOT_TAKE, 40, SOME, 0));
+    IS(CALL(SLOT_TAKE, 41, SOME, 0), NO_RIGHT);
+    IS(CALL(SLOT_TAKE, 40, SOME, 0), OK);
+}
+END_TEST
+
 UNIT_SUITE(slot, scene_setup, taken_slot_is_refused_to_another, owner_changes_who_runs_in_its_slot,
            slot_beyond_the_machine_has_no_name, taking_needs_a_slots_capability_with_the_right,
            only_the_owner_frees_and_lends, part_of_the_owners_capability_is_no_ownership,
            slot_is_freed_under_its_own_capability_only, loan_needs_the_right_to_run_the_borrower,
            slot_is_reclaimed_only_after_revocation_and_deadline, freed_slot_answers_the_revocation,
            slot_of_another_line_is_not_reclaimed, slot_under_a_dead_claim_may_be_taken,
-           reaped_environment_borrows_and_owns_nothing)
+           reaped_environment_borrows_and_owns_nothing, own_slot_is_changed_under_its_own_capability_only)

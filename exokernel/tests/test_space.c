@@ -1,5 +1,5 @@
 #include "unit.h"
-#include <string.h>
+#include <space.h>
 
 enum { TABLE = 24, TABLE2 = 26, TABLE3 = 28, PAGE = FREE_FRAME, OTHER = FREE_FRAME + 1, ADDRESS = 0x3000 };
 
@@ -305,6 +305,37 @@ START_TEST(root_table_of_a_space_is_set_and_checked)
 }
 END_TEST
 
+START_TEST(batch_with_many_justifications_ends_early_and_goes_on)
+{
+    enum { PAGES = 14 };
+    setup();
+    for (uint32_t i = 0; i < PAGES; i++)
+        MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 20 + i, EXO_RIGHT_READ, PAGE, 1));
+    for (uint32_t done = 0, calls = 0; done < PAGES; calls++) {
+        for (uint32_t i = done + 1; i < PAGES; i++)
+            world_batch(0, i - done - 1, &(struct exo_mapping){
+                .address = i << 12, .table = TABLE, .frame = PAGE, .capability = 20 + i, .flags = READ,
+            });
+        uint64_t entry = TABLE | (uint64_t)PAGE << 32, way = (20 + done) | (uint64_t)READ << 16;
+        exo_result bound = CALL(SPACE_BIND, done << 12, entry, way, PAGES - done - 1);
+        ck_assert_int_gt(bound, 0);
+        ck_assert(calls || bound < PAGES);
+        done += bound;
+    }
+    ck_assert(entry_is_present(unit_entry(TABLE, (PAGES - 1) << 12, 1)));
+}
+END_TEST
+
+START_TEST(tables_are_bound_in_a_few_places_at_most)
+{
+    setup();
+    for (uint64_t i = frame_at(TABLE)->progress; i < TABLE_BINDINGS_MAX; i++)
+        GIVES(BIND(0, .address = i << 21, .table = TABLE2, .frame = TABLE, .flags = READ), 1);
+    IS(BIND(0, .address = 100 << 21, .table = TABLE2, .frame = TABLE, .flags = READ), TAKEN);
+    IS(BIND(0, .address = 0, .table = TABLE, .frame = TABLE, .capability = ROOT_FRAMES, .flags = READ), TAKEN);
+}
+END_TEST
+
 UNIT_SUITE(space, unit_setup, bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become,
            batch_stops_at_the_first_that_cannot_be, one_entry_means_a_run_of_pages, run_ends_with_its_table,
            batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame,
@@ -313,4 +344,5 @@ UNIT_SUITE(space, unit_setup, bound_frame_is_used_through_the_hardware, entry_re
            protection_changes_within_what_was_allowed, protect_and_unbind_check_their_arguments,
            accessed_and_dirty_are_cleared_by_request, unbound_address_faults_here_at_once,
            lazy_unbind_leaves_the_flush_to_the_caller, any_of_many_bindings_is_unlinked,
-           withdrawal_breaks_the_bindings_it_justified, root_table_of_a_space_is_set_and_checked)
+           withdrawal_breaks_the_bindings_it_justified, root_table_of_a_space_is_set_and_checked,
+           batch_with_many_justifications_ends_early_and_goes_on, tables_are_bound_in_a_few_places_at_most)

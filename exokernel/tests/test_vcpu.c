@@ -214,6 +214,16 @@ START_TEST(destroyed_environment_runs_nowhere)
 }
 END_TEST
 
+START_TEST(every_entry_is_set_where_the_machine_looks_for_it)
+{
+    IS(CALL(VCPU_ENTRY, 0, EXO_ENTRY_EXCEPTION, 0x401000), OK);
+    IS(CALL(VCPU_ENTRY, 0, EXO_ENTRY_FOREIGN, 0x402000), OK);
+    ck_assert_uint_eq(vcpu_at(root)->entry[EXO_ENTRY_EXCEPTION], 0x401000);
+    ck_assert_uint_eq(vcpu_at(root)->entry[EXO_ENTRY_FOREIGN], 0x402000);
+    IS(CALL(VCPU_ENTRY, 0, EXO_ENTRY_EXCEPTION, EXO_USER_LIMIT), BAD_ARGUMENT);
+}
+END_TEST
+
 UNIT_SUITE(vcpu, scene_setup, created_virtual_processor_knows_its_page, creation_is_refused_with_bad_arguments,
            frame_just_freed_is_no_context_page_before_the_flush, entry_is_refused_with_a_bad_name_or_address,
            second_start_is_busy, start_needs_an_event_entry_and_a_space,
@@ -222,4 +232,5 @@ UNIT_SUITE(vcpu, scene_setup, created_virtual_processor_knows_its_page, creation
            who_stops_itself_is_gone_after_the_call, fault_without_a_handler_stops_and_tells_the_creator,
            fault_in_a_handler_leaves_the_first_one_readable, faulted_virtual_processor_starts_again,
            fault_of_the_root_leaves_its_processor_idle, event_to_one_that_does_not_exist_is_lost,
-           reclaimed_page_of_one_never_started_leaves_nothing_to_start, destroyed_environment_runs_nowhere)
+           reclaimed_page_of_one_never_started_leaves_nothing_to_start, destroyed_environment_runs_nowhere,
+           every_entry_is_set_where_the_machine_looks_for_it)

@@ -6,8 +6,10 @@
 
 /* Files with suites; `error` looks at what the others provoked. */
 #define SUITES(suite)                                                                                                  \
-    suite(boot) suite(call) suite(capability) suite(environment) suite(frame) suite(gate) suite(large) suite(revoke) suite(slice)  \
-    suite(slot) suite(space) suite(table) suite(vcpu) suite(error)
+    suite(boot) suite(call) suite(capability) suite(console) suite(environment) suite(flush) suite(frame)              \
+    suite(gate) suite(large) suite(revoke) suite(slice) suite(slot) suite(space) suite(sweep) suite(table)             \
+    suite(trace) suite(vcpu)                                                                                           \
+    suite(error)
 
 exo_result unit_call(uint32_t processor, uint32_t subject, uint32_t number, const uint64_t argument[6])
 {

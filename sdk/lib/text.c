@@ -206,8 +206,12 @@ void exo_print(const char *format, ...)
     va_end(list);
     line[length++] = '\n';
     bool blocked = exo_events_block();
-    memcpy(EXO_CONTEXT->batch, line, length);
-    exo_console_write(exo_console ? exo_console : exo_start_slot(EXO_KIND_CONSOLE, 0), (uint32_t)length);
+    uint16_t slot = exo_console ? exo_console : exo_start_slot(EXO_KIND_CONSOLE, 0);
+    int64_t written = 1;
+    for (size_t done = 0; done < length && written > 0; done += (size_t)written) {
+        memcpy(EXO_CONTEXT->batch, line + done, length - done);
+        written = exo_console_write(slot, (uint32_t)(length - done));
+    }
     exo_events_restore(blocked);
 }
 

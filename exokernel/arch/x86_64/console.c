@@ -6,11 +6,18 @@
 
 enum { COM1 = 0x3f8, LINE_STATUS = COM1 + 5, CAN_SEND = 0x20, HAS_BYTE = 0x01, DEBUG_EXIT = 0xf4 };
 enum { SEND_TRIES = 100000 }; /* a port without a device must not stop the kernel */
+enum { FIFO_SIZE = 16 };
 
-static void console_put(char byte)
+static uint32_t console_room; /* bytes that the FIFO takes for sure */
+
+static inline void console_put(char byte)
 {
-    for (uint32_t tries = 0; tries < SEND_TRIES && !(inb(LINE_STATUS) & CAN_SEND); tries++)
-        pause();
+    if (console_room == 0) {
+        for (uint32_t tries = 0; tries < SEND_TRIES && !(inb(LINE_STATUS) & CAN_SEND); tries++)
+            pause();
+        console_room = FIFO_SIZE;
+    }
+    console_room--;
     outb(COM1, byte);
 }
 

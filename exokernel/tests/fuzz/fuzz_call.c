@@ -8,6 +8,7 @@
 #include "../world.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     FRAMES = 96, A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23, A_SLOT = 4, B_SLOT = 5,

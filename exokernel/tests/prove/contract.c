@@ -51,15 +51,16 @@ void anywhere_capability_walk(void)
 
 bool post_capability_walk(capability_name name, uint64_t id, uint64_t stamp, enum reach result)
 {
-    return result <= REACH_STAMP && (result == REACH_NOTHING || name_is_derived(name, id));
+    return result <= REACH_STAMP && (result == REACH_NOTHING || name_is_derived(name, id)) &&
+           (result != REACH_STAMP || id == stamp || capability_at(name)->source);
 }
 
-bool loop_capability_walk(capability_name name, uint64_t id, capability_name name_addr, uint64_t id_addr, uint32_t depth)
+bool loop_capability_walk(capability_name name, uint64_t id, capability_name name_addr, uint64_t id_addr, uint32_t depth, uint8_t found)
 {
     const struct capability *capability = capability_at(name);
 
     if (depth == 0)
-        return name == name_addr && id == id_addr;
+        return name == name_addr && id == id_addr && !found;
     return name_is_live(name, id) && capability->source &&
            (depth == 1 ? capability->source == name_addr && capability->source_id == id_addr : name_is_derived(name, id));
 }
@@ -120,7 +121,7 @@ bool post_capability_check(frame_name environment, uint32_t slot, uint32_t kind,
     if (result != EXO_OK)
         return is_refusal(result);
     return held && name_is_derived(held, capability->id) && capability->kind == kind && capability_covers(capability, name) &&
-           !(rights & ~capability->rights);
+           !(rights & ~capability->rights) && (!stamp || capability->id == stamp || capability->source);
 }
 
 void modifies_capability_environment(frame_name environment, uint32_t slot, uint32_t rights, frame_name *ret_environment)
@@ -172,9 +173,27 @@ bool same_flush_is_over(uint64_t epoch, bool result)
     return result;
 }
 
-bool loop_flush_is_over(uint32_t p)
+static bool has_passed(uint32_t processor, uint64_t epoch)
 {
-    return p <= PROCESSOR_LIMIT && p <= kernel.processor_count;
+    return processor >= kernel.processor_count || processor == arch_processor() || processor_info(processor)->flushed >= epoch;
+}
+
+/* All other processors below this one have. */
+static bool all_have_passed(uint32_t end, uint64_t epoch)
+{
+    return (end <= 0 || has_passed(0, epoch)) && (end <= 1 || has_passed(1, epoch)) && (end <= 2 || has_passed(2, epoch)) &&
+           (end <= 3 || has_passed(3, epoch)) && (end <= 4 || has_passed(4, epoch)) && (end <= 5 || has_passed(5, epoch)) &&
+           (end <= 6 || has_passed(6, epoch)) && (end <= 7 || has_passed(7, epoch));
+}
+
+bool post_flush_is_over(uint64_t epoch, bool result)
+{
+    return !result || all_have_passed(PROCESSOR_LIMIT, epoch);
+}
+
+bool loop_flush_is_over(uint64_t epoch, uint32_t p, bool over)
+{
+    return p <= PROCESSOR_LIMIT && p <= kernel.processor_count && (!over || all_have_passed(p, epoch));
 }
 
 bool same_loop_flush_is_over(bool over)
@@ -552,7 +571,7 @@ bool post_revoke_may_force(frame_name environment, uint32_t slot, capability_nam
 {
     if (result != EXO_OK)
         return is_refusal(result);
-    return name_is_live(*ret_victim, capability_at(*ret_victim)->id) &&
+    return name_is_live(*ret_victim, capability_at(*ret_victim)->id) && !(capability_at(*ret_victim)->rights & EXO_RIGHT_KEPT) &&
            capability_at(*ret_victim)->source == name_in(environment, slot);
 }
 

@@ -354,19 +354,32 @@ static bool range_is_within(const struct capability *inner, const struct capabil
     }
 }
 
-/* What is derived is no more than what it was derived from, as long as both live. */
-bool claim_derivation(capability_name name)
+/* What the capability was derived from, as long as both live; else NULL. */
+static const struct capability *source_of(capability_name name)
 {
     if (!capability_exists(name) || capability_named(name)->state != CAPABILITY_LIVE || !capability_named(name)->source)
-        return true;
+        return NULL;
     const struct capability *inner = capability_named(name);
     if (!capability_exists(inner->source))
-        return true;
+        return NULL;
     const struct capability *outer = capability_named(inner->source);
-    if (outer->state != CAPABILITY_LIVE || outer->id != inner->source_id)
+    return outer->state == CAPABILITY_LIVE && outer->id == inner->source_id ? outer : NULL;
+}
+
+bool claim_depth(capability_name name)
+{
+    const struct capability *outer = source_of(name);
+
+    return !outer || capability_named(name)->depth == outer->depth + 1;
+}
+
+/* What is derived is no more than what it was derived from. */
+bool claim_derivation(capability_name name)
+{
+    const struct capability *outer = source_of(name), *inner = capability_named(name);
+
+    if (!outer)
         return true;
-    if (inner->depth != outer->depth + 1)
-        return false;
     if (inner->kind != outer->kind)
         return inner->kind == EXO_KIND_ENVIRONMENT || inner->kind == EXO_KIND_GATE;
     return !(inner->rights & ~outer->rights) && range_is_within(inner, outer);

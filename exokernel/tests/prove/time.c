@@ -3,6 +3,7 @@
  * invariant.c and contract.c are. Names go in order: a processor's and a slot's number, an environment and an index.
  */
 #include <arch.h>
+#include <capability.h>
 #include <slice.h>
 #include <slot.h>
 #include <vcpu.h>
@@ -116,6 +117,25 @@ bool claim_call(frame_name environment, uint32_t index)
 static bool is_none_or_named(vcpu_name name)
 {
     return !name || vcpu_is_named(name);
+}
+
+/* ---- gates */
+
+/* Under what an environment is owned is the capability of its creation: so what its gates are derived from is for itself. */
+bool claim_creation(frame_name environment)
+{
+    const struct exo_frame *info = frame_at(environment);
+    frame_name table = info->capability / CAPABILITIES_PER_TABLE;
+
+    if (!is_environment(environment))
+        return true;
+    if (info->stamp >= kernel.next_id)
+        return false;
+    if (table >= kernel.frame_count || info->capability % CAPABILITIES_PER_TABLE == 0 || frame_at(table)->kind != EXO_FRAME_CAPABILITIES)
+        return true;
+    const struct capability *capability = capability_at(info->capability);
+    return capability->state != CAPABILITY_LIVE || capability->id != info->stamp ||
+           (capability->kind == EXO_KIND_ENVIRONMENT && capability->first == environment);
 }
 
 /* ---- contracts: the trace */
@@ -399,6 +419,25 @@ void modifies_slice_charge(uint32_t processor)
         havoc(&vcpu_at(kernel.processor[processor].payer)->excess_ns);
 }
 
+static uint32_t old_ending(uint32_t processor)
+{
+    return kernel.processor[processor].ending;
+}
+
+static uint64_t old_excess(vcpu_name name)
+{
+    return vcpu_at(name)->excess_ns;
+}
+
+/* What was used past the boundary is the payer's debt. */
+bool post_slice_charge(uint32_t processor, uint64_t now)
+{
+    const struct processor *self = &kernel.processor[processor];
+
+    return !self->payer || !old_ending(processor) ||
+           vcpu_at(self->payer)->excess_ns == old_excess(self->payer) + now - (self->slot_end - EXO_SLOT_NS);
+}
+
 bool pre_slice_advance(uint32_t processor)
 {
     return processor < kernel.processor_count;
@@ -509,7 +548,7 @@ bool post_slice_pick(uint32_t processor, vcpu_name *ret_payer, vcpu_name result)
 
 bool loop_line_take(uint32_t taken, uint32_t length)
 {
-    return taken < length && length <= 256;
+    return taken < length && taken < 128;
 }
 
 bool loop_label_write(uint32_t i, uint32_t length)

@@ -1,9 +1,12 @@
 """The command line of exo: one subcommand each for building, running, testing, measuring and mending."""
 import argparse
+import os
 import sys
 
 from . import bench, build, manifest, package, run, suites, test
 from .trouble import Trouble
+
+INTERRUPTED, NO_READER = 130, 141  # as a shell says that a signal ended a command
 
 
 def positive(text):
@@ -57,13 +60,21 @@ def arguments():
 def main():
     args = arguments()
     try:
-        return args.function(args)
+        status = args.function(args)
+        sys.stdout.flush()
+        return status
     except Trouble as trouble:
         for line in trouble.lines:
             print(f"exo: {line}", file=sys.stderr)
         return trouble.status
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has gone, and wants no more of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except OSError as error:
+        print(f"exo: {error.filename or 'a file'}: {error.strerror}: see to it and try again", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -58,9 +58,11 @@ def longest_path(build):
         line = machine.command(tried.machine, place.timed_kernel(build), module, counted=True)
         outcome = machine.run(line, PATH_SECONDS, show=False)
         found = [int(value) for value in PATH.findall(outcome.output)]
-        longest += found
         name = place.shown(path)
-        print(f"exo: longest path in {name}: {max(found, default='not told')}", file=sys.stderr, flush=True)
+        if not found:
+            raise Trouble(*outcome.output.splitlines()[-20:], f"{name} did not tell its longest path")
+        longest += found
+        print(f"exo: longest path in {name}: {max(found)}", file=sys.stderr, flush=True)
     return max(longest, default=None)
 
 

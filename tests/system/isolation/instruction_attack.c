@@ -132,6 +132,7 @@ static bool stray_bits_of_a_call_word_are_refused(void)
 static uint32_t wide_arguments(uint32_t call)
 {
     switch (call) {
+    case EXO_CALL_SPACE_BIND: case EXO_CALL_SPACE_PROTECT: case EXO_CALL_SPACE_UNBIND: return 7;
     case EXO_CALL_VCPU_CREATE: return 1 << 3;
     case EXO_CALL_VCPU_ENTRY: return 1 << 2;
     case EXO_CALL_SLICE_SLEEP: case EXO_CALL_TIMER_SET: return 1;
@@ -145,7 +146,7 @@ static uint32_t wide_arguments(uint32_t call)
 static uint32_t argument_count(uint32_t call)
 {
     static const uint8_t counts[EXO_CALL_COUNT] = {
-        0, 6, 3, 3, 4, 1, 1, 1, 3, 3, 3, 2, 4, 1, 1, 1, 1, 0, 4, 3,
+        0, 6, 3, 3, 4, 1, 1, 1, 3, 3, 3, 2, 4, 1, 4, 4, 4, 0, 4, 3,
         1, 1, 3, 2, 2, 4, 0, 2, 3, 1, 5, 1, 1, 6, 5, 2, 1, 2, 2, 1,
     };
     return counts[call];

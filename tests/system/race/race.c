@@ -17,7 +17,7 @@
 #define VIEW_ADDRESS  0x21000000ull
 #define OTHER_ADDRESS 0x22000000ull
 
-enum { ROUNDS = 100, MET_LEAST = 20, LOOKS = 8, ENTRY_WRITABLE = 2, HOLD = 50, LEAD_NS = 4000, SWEEP_NS = 800, WRITES = 10 };
+enum { ROUNDS = 50, MET_LEAST = 20, LOOKS = 3, ENTRY_WRITABLE = 2, HOLD = 50, LEAD_NS = 4000, SWEEP_NS = 800, WRITES = 10 };
 
 static bool is_counted; /* time counts instructions, and a pause lets the other processor run */
 static uint32_t table, own_frame, foreign_frame, foreign_table;

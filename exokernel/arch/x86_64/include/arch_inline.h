@@ -157,7 +157,7 @@ static inline void switch_clear(void)
 static inline void arch_switch(vcpu_name name, struct vcpu *vcpu)
 {
     struct exo_processor *info = CPU_FIELD(struct exo_processor *, CPU_INFO);
-    const struct environment *environment = (const void *)((uint64_t)vcpu & -(uint64_t)EXO_FRAME_SIZE);
+    const struct environment *environment = (const void *)((uint64_t)vcpu & -(uint64_t)EXO_FRAME_SIZE); /* its page */
     frame_name root = environment->root;
 
     info->running = name;

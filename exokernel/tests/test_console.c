@@ -1,0 +1,76 @@
+#include "unit.h"
+#include <string.h>
+
+START_TEST(text_is_written_with_its_label)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a' | 'b' << 8, 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "hello\nrest\n", 11);
+    GIVES(CALL(CONSOLE_WRITE, 10, 11), 6);
+    ck_assert_str_eq(machine_log.console, "ab| hello\n");
+}
+END_TEST
+
+START_TEST(text_cannot_hide_its_label)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "\rroot| \033[2K", 11);
+    GIVES(CALL(CONSOLE_WRITE, 10, 11), 11);
+    ck_assert_str_eq(machine_log.console, "a| ?root| ?[2K");
+}
+END_TEST
+
+START_TEST(lines_of_two_writers_do_not_mix)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 11, EXO_RIGHT_WRITE, 'b', 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "xyz", 3);
+    GIVES(CALL(CONSOLE_WRITE, 10, 3), 3);
+    GIVES(CALL(CONSOLE_WRITE, 11, 3), 3);
+    ck_assert_str_eq(machine_log.console, "a| xyz\nb| xyz");
+}
+END_TEST
+
+START_TEST(console_checks_its_arguments)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 11, EXO_RIGHT_WRITE, 0, 0));
+    IS(CALL(CONSOLE_WRITE, ROOT_FRAMES, 3), BAD_CAPABILITY);
+    IS(CALL(CONSOLE_WRITE, 10, 3), NO_RIGHT);
+    IS(CALL(CONSOLE_WRITE, 11, 0), BAD_ARGUMENT);
+    IS(CALL(CONSOLE_WRITE, 11, 257), BAD_ARGUMENT);
+    IS(CALL(CONSOLE_READ, 100), BAD_CAPABILITY);
+    IS(CALL(CONSOLE_READ, 11), NO_RIGHT);
+    IS(CALL(CONSOLE_READ, 10), AGAIN);
+    machine_log.input = "k";
+    GIVES(CALL(CONSOLE_READ, 10), 'k');
+}
+END_TEST
+
+START_TEST(machine_ends_for_who_may_end_it)
+{
+    MUST(CALL(CAPABILITY_DERIVE, MACHINE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
+    IS(CALL(MACHINE_EXIT, ROOT_FRAMES, 3), BAD_CAPABILITY);
+    IS(CALL(MACHINE_EXIT, 10, 3), NO_RIGHT);
+    ck_assert_uint_eq(machine_log.exited, 0);
+    CALL(MACHINE_EXIT, MACHINE_SLOT, 3);
+    ck_assert_uint_eq(machine_log.exited, 1);
+    ck_assert_uint_eq(machine_log.exit_code, 3);
+}
+END_TEST
+
+START_TEST(long_line_is_taken_in_parts)
+{
+    enum { LENGTH = 200 };
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
+    memset(context_page(ROOT_CONTEXT)->batch, 'x', LENGTH);
+    exo_result taken = CALL(CONSOLE_WRITE, 10, LENGTH);
+    ck_assert_int_gt(taken, 0);
+    for (exo_result more = 0; taken < LENGTH; taken += more)
+        ck_assert_int_gt(more = CALL(CONSOLE_WRITE, 10, LENGTH - taken), 0);
+    ck_assert_uint_eq(machine_log.console_length, LENGTH + 3); /* the label once */
+}
+END_TEST
+
+UNIT_SUITE(console, unit_setup, text_is_written_with_its_label, text_cannot_hide_its_label,
+           lines_of_two_writers_do_not_mix, console_checks_its_arguments, machine_ends_for_who_may_end_it,
+           long_line_is_taken_in_parts)
