@@ -130,8 +130,9 @@ struct found {
     uint32_t work;
 };
 
-/* In pages, of some 60 instructions each: what looking at one more mapping and up one more chain of capabilities takes. */
-enum { WORK_MAPPING = 2, WORK_WALK = 8, WORK_MAX = BATCH_MAX + 2 * WORK_WALK };
+/* In pages unbound, of some 65 instructions each: what looking at one more mapping, binding a page and looking up one more chain
+ * of capabilities takes. */
+enum { WORK_MAPPING = 2, WORK_BIND = 2, WORK_WALK = 8, WORK_MAX = BATCH_MAX + WORK_WALK };
 
 /* The entries in a row, of one of the environment's own tables, that a mapping names. */
 struct run {
@@ -323,10 +324,10 @@ static ALWAYS_INLINE exo_result run_bind(const struct caller *caller, const stru
     if (mapping->flags & EXO_MAP_LARGE && mapping->more)
         return EXO_BAD_ARGUMENT;
     for (uint32_t i = 0; i < run.count; i++) {
-        result = found->work ? frame_bind(caller, mapping, &run, i, found) : EXO_AGAIN;
+        result = found->work >= WORK_BIND ? frame_bind(caller, mapping, &run, i, found) : EXO_AGAIN;
         if (result < 0)
             return i ? i : result;
-        found->work--;
+        found->work -= found->work < WORK_BIND ? found->work : WORK_BIND;
     }
     return run.count;
 }

@@ -307,7 +307,7 @@ END_TEST
 
 START_TEST(lookups_of_a_batch_are_bounded)
 {
-    enum { LOOKUPS = 7 }; /* each costs a mapping, a walk and a page (space.c) */
+    enum { LOOKUPS = 6 }; /* each costs a mapping, a walk and a page (space.c) */
     setup();
     for (uint32_t i = 0; i < LOOKUPS + 2; i++)
         MUST(CALL(CAPABILITY_DERIVE, ROOT_FRAMES, 0, 20 + i, EXO_RIGHT_READ, PAGE, 1));
