@@ -86,11 +86,11 @@ void environment_kill(frame_name frame)
 
     if (environment->state == ENVIRONMENT_DYING)
         return;
-    environment->state = ENVIRONMENT_DYING;
-    environment->reaped = 0;
     for (uint32_t i = 0; i < TABLES_PER_ENVIRONMENT; i++)
         if (environment->tables[i])
             capability_page(environment->tables[i])->header.live = 0;
+    environment->state = ENVIRONMENT_DYING;
+    environment->reaped = 0;
     for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
         vcpu_halt(frame * VCPUS_PER_ENVIRONMENT + i);
     capability_end(info->capability, info->stamp);
@@ -104,12 +104,14 @@ void environment_kill(frame_name frame)
 
 exo_result call_environment_destroy(const struct caller *caller, uint16_t slot)
 {
-    struct capability capability;
+    frame_name environment;
 
-    exo_result result = capability_use(caller->environment, slot, EXO_KIND_ENVIRONMENT, EXO_RIGHT_DESTROY, &capability);
+    if (slot == 0)
+        return EXO_BAD_CAPABILITY;
+    exo_result result = capability_environment(caller->environment, slot, EXO_RIGHT_DESTROY, &environment);
     if (result < 0)
         return result;
-    environment_kill(capability.first);
+    environment_kill(environment);
     return EXO_OK;
 }
 

@@ -1,6 +1,7 @@
 #include <gate.h>
 #include <capability.h>
 #include <dispatch.h>
+#include <frame.h>
 #include <slice.h>
 #include <upcall.h>
 #include <vcpu.h>
@@ -15,6 +16,14 @@ struct opening {
     uint32_t badge;
 };
 
+/* A valid capability's gate is; that it is looked at spares its proof the way up to where the gate was made. */
+static bool environment_is_there(gate_name gate)
+{
+    const struct exo_frame *info = frame_named(gate / GATES_PER_ENVIRONMENT);
+
+    return info && info->kind == EXO_FRAME_ENVIRONMENT;
+}
+
 /* Capabilities change under a lock that is not held here: fields are read between two looks at the id, which is never used twice. */
 static exo_result gate_open(frame_name environment, uint32_t slot, uint32_t rights, struct opening *ret_opening)
 {
@@ -27,7 +36,7 @@ static exo_result gate_open(frame_name environment, uint32_t slot, uint32_t righ
     struct opening opening = {.gate = capability->first, .badge = capability->count};
     uint32_t kind = capability->kind, held = capability->rights;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (kind != EXO_KIND_GATE || capability_reach(name, id, 0) == REACH_NOTHING)
+    if (kind != EXO_KIND_GATE || capability_reach(name, id, 0) == REACH_NOTHING || !environment_is_there(opening.gate))
         return EXO_BAD_CAPABILITY;
     if (rights & ~held)
         return EXO_NO_RIGHT;
