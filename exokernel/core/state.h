@@ -21,8 +21,8 @@ enum capability_state { CAPABILITY_EMPTY, CAPABILITY_LIVE, CAPABILITY_CLOSING };
 
 /* Position 0 of a table is its header (struct capability_header). */
 struct capability {
-    uint64_t id;            /* unique for ever; 0: none */
-    uint64_t source_id;     /* the id of the capability it was derived from; while CLOSING: the flush epoch to wait for */
+    uint64_t id;            /* unique for ever; 0: none; once all of a CLOSING one is swept: the flush epoch to wait for */
+    uint64_t source_id;     /* the id of the capability it was derived from */
     capability_name source; /* and its name; 0: the root's own, derived from nothing */
     uint32_t first;         /* the range; while CLOSING: what is still to be swept */
     uint32_t count;
