@@ -234,14 +234,14 @@ bool post_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rig
            capability_covers(capability, frame) && !(rights & ~capability->rights) && capability->rights & EXO_RIGHT_TAKE;
 }
 
-bool loop_call_frame_take(uint32_t i, uint32_t count)
+/* The next one may be taken; the capability stays where it was found. */
+bool loop_call_frame_take(const struct caller *caller, uint16_t capability, uint32_t frame, uint32_t taken, uint32_t count)
 {
-    return i <= count && count <= TAKE_MAX;
-}
+    frame_name next = frame + taken;
+    capability_name name = name_in(caller->environment, capability);
 
-bool same_loop_call_frame_take(uint32_t i)
-{
-    return i == 0;
+    return taken < count && count <= TAKE_MAX && next < kernel.frame_count && name_exists(name) &&
+           (kind_of(next) == EXO_FRAME_FREE || (kind_of(next) == EXO_FRAME_DIRTY && frame_at(next)->owner == caller->environment));
 }
 
 bool same_loop_frames_give_up(uint32_t given)

@@ -58,10 +58,15 @@ class Frame:
 
 @dataclass
 class Round:
-    """The loop that is being proved: the state at which it began."""
+    """The loop that is being proved: the state at which it began, and at its head; the fields that a round may change."""
     label: str
     before: object
+    head: object
     keys: list
+
+    @property
+    def changes(self):
+        return [key for key in self.keys if not key.region.local]
 
 
 class State:
@@ -507,7 +512,7 @@ class Executor:
             self.begin_epoch(state)
             self.assume_caller(state)
         self.loop_assumed(state, frame, label)
-        frame.loops[header] = Round(label, before, changes)
+        frame.loops[header] = Round(label, before, state.memory.fork(), keys)
 
     def any_round(self, state, frame, phis):
         for phi in phis:
@@ -556,12 +561,21 @@ class Executor:
     def end_round(self, state, frame, header):
         running = frame.loops[header]
         self.loop_shown(state, frame, running.label, "after a round")
-        if running.keys:
+        self.check_keys(state, running)
+        if running.changes:
             self.establish(state, f"{running.label} after a round")
             self.show_caller(state, f"{running.label} after a round")
         same = self.loop_says(state, frame, f"same_{running.label}")
         if same is not None:
             self.unchanged(state, running.before, same, f"in a round of {running.label}")
+
+    @staticmethod
+    def check_keys(state, running):
+        """The dry run found all that a round changes."""
+        for key, log in state.memory.logs.items():
+            known = key in running.head.logs or key in running.head.versions or not key.region.local
+            if known and key not in running.keys and log != running.head.logs.get(key, ()):
+                raise ir.IrError(f"{running.label} changes {key}, which it did not when run dry")
 
     # ------------------------------------------------------------ cuts; the prover says what is shown there
 
@@ -607,6 +621,7 @@ class Executor:
         """A call of a routine by its contract."""
         routine = self.module.routines[name]
         self.used.add(name)
+        self.check_pointers(name, routine, arguments)
         pre, post, modifies = (self.contract(part, name) for part in ("pre", "post", "modifies"))
         if pre:
             self.oblige(state, guard, self.specified(state.memory, pre.name, arguments), f"what {name} asks for", "cut")
@@ -624,6 +639,14 @@ class Executor:
         if post:
             self.assume_post(state, post, arguments, before, guard)
         return result
+
+    @staticmethod
+    def check_pointers(name, routine, arguments):
+        """A contract is shown for pointers to variables that are nobody else's."""
+        places = [place for value in arguments if isinstance(value, list) for _, place in value]
+        regions = [place.region for place in places if place.kind != ir.Struct("struct.caller")]
+        if any(not region.local for region in regions) or len(set(regions)) < len(regions):
+            raise ir.IrError(f"{name} is called with pointers that its contract does not allow")
 
     def assume_post(self, state, post, arguments, before, guard):
         wanted = [a.split("_")[1] for _, a in post.arguments if a.startswith("any_")]
