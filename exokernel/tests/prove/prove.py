@@ -27,8 +27,6 @@ AGAIN = -9
 KIND_FIELD = 5     # of struct exo_frame
 ROUTINE_SECONDS = 900
 FAILURES_MAX = 6
-import os
-DUMP = os.environ.get('DUMP')
 
 
 # ---------------------------------------------------------------- the module under proof
@@ -222,12 +220,8 @@ def prove_routine(module, name, properties):
             continue
         counts[goal.kind] = counts.get(goal.kind, 0) + 1
         begun = time.process_time()
-        if os.environ.get("TRACE"):
-            print("#  try", goal.what, flush=True)
         attempt = Attempt(prover.claims, goal)
         answer = attempt.prove()
-        if DUMP and goal.what.startswith(DUMP):
-            pathlib.Path(f"/tmp/dump{len(counts)}{counts[goal.kind]}.smt2").write_text(attempt.solver.to_smt2())
         if time.process_time() - begun > 3:
             print(f"# slow: {time.process_time() - begun:.1f} s, {attempt.facts} facts: {goal.what}", flush=True)
         if answer != "proved":
