@@ -104,12 +104,14 @@ void environment_kill(frame_name frame)
 
 exo_result call_environment_destroy(const struct caller *caller, uint16_t slot)
 {
-    struct capability capability;
+    frame_name environment;
 
-    exo_result result = capability_use(caller->environment, slot, EXO_KIND_ENVIRONMENT, EXO_RIGHT_DESTROY, &capability);
+    if (slot == 0)
+        return EXO_BAD_CAPABILITY;
+    exo_result result = capability_environment(caller->environment, slot, EXO_RIGHT_DESTROY, &environment);
     if (result < 0)
         return result;
-    environment_kill(capability.first);
+    environment_kill(environment);
     return EXO_OK;
 }
 

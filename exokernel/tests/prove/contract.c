@@ -11,6 +11,7 @@
 #include <sweep.h>
 
 bool assumed_caller(const struct caller *caller);
+bool assumed_entry(const struct caller *caller);
 extern uint64_t ghost_of_binding[EXO_FRAME_LIMIT][TABLE_ENTRIES], ghost_links;
 
 void havoc(const volatile void *place);
@@ -465,7 +466,7 @@ bool same_loop_run_protect(uint32_t done)
 
 bool pre_batch_bind(const struct caller *caller)
 {
-    return assumed_caller(caller);
+    return assumed_caller(caller) && assumed_entry(caller);
 }
 
 void modifies_batch_bind(const struct caller *caller)
@@ -491,7 +492,7 @@ bool same_loop_batch_bind(uint32_t done)
 
 bool pre_batch_protect(const struct caller *caller)
 {
-    return assumed_caller(caller);
+    return assumed_caller(caller) && assumed_entry(caller);
 }
 
 void modifies_batch_protect(const struct caller *caller)
@@ -518,7 +519,7 @@ bool same_loop_batch_protect(uint32_t done)
 
 bool pre_batch_unbind(const struct caller *caller)
 {
-    return assumed_caller(caller);
+    return assumed_caller(caller) && assumed_entry(caller);
 }
 
 void modifies_batch_unbind(const struct caller *caller)
@@ -590,12 +591,20 @@ void modifies_revocation_count_down(capability_name victim)
     revocation_may_end();
 }
 
-bool loop_frames_give_up(const struct caller *caller, uint32_t slot, bool to_source, uint32_t given, uint32_t count)
+struct holding {
+    capability_name name;
+    struct capability capability;
+};
+
+/* It is under a valid capability that frames are given up, and to whom that was derived from. */
+bool loop_frames_give_up(const struct caller *caller, uint32_t slot, bool to_source, uint32_t given, uint32_t count,
+                         exo_result result, const struct holding *holding)
 {
     capability_name name = name_in(caller->environment, slot);
 
     return given <= count && count <= BATCH_MAX &&
-           (given == 0 || (name_exists(name) && (!to_source || name_exists(capability_at(name)->source))));
+           (result != EXO_OK || (name_exists(name) && (!to_source || (name_exists(holding->capability.source) &&
+                                                                      capability_at(name)->source == holding->capability.source))));
 }
 
 /* ---- the end of environments */
@@ -641,4 +650,15 @@ bool loop_environment_kill(frame_name frame, uint32_t i, uint32_t any_index)
     frame_name table = environment_page(frame)->tables[any_index % TABLES_PER_ENVIRONMENT];
 
     return i <= TABLES_PER_ENVIRONMENT && (any_index >= i || !table || !capability_page(table)->header.live);
+}
+
+/* ---- large frames */
+
+/* While parts are joined the first one is large, and closing. */
+bool loop_parts_join(frame_name frame)
+{
+    const struct exo_frame *first = frame_at(frame);
+
+    return kind_of(frame) == EXO_FRAME_LARGE && first->closing && frame % LARGE_FRAMES == 0 &&
+           kernel.frame_count - frame >= LARGE_FRAMES && first->progress < LARGE_FRAMES;
 }

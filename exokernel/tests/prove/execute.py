@@ -46,6 +46,7 @@ class Frame:
         self.routine, self.flow, self.values, self.result = routine, flow, values, result
         self.block, self.at, self.line = routine.order[0], 0, 0
         self.loops = {}       # header: Round, while in it
+        self.phis = []        # names of the phis of the loop's header that is looked at
         self.arguments = dict(values)
 
     def fork(self):
@@ -435,6 +436,7 @@ class Executor:
             del frame.loops[header]
         frame.values.update(values)
         if label in loops and frame.routine.name not in UNROLLED:
+            frame.phis = [phi.name for phi in phis]
             if label in frame.loops and source in loops[label]:
                 self.end_round(state, frame, label)
                 return False
@@ -479,6 +481,9 @@ class Executor:
     @staticmethod
     def register(frame, name):
         plain = re.escape(name.replace("_addr", ".addr"))
+        head = [phi for phi in frame.phis if re.fullmatch(rf"{plain}(\.i)*\.\d+", phi)]
+        if head:
+            return frame.values[head[-1]]
         for pattern in (rf"{plain}(\.i)*\.0", rf"{plain}(\.i)*"):
             found = [register for register in frame.values if re.fullmatch(pattern, register)]
             if found:
