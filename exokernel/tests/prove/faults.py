@@ -24,7 +24,6 @@ BREAKS = {
     "excess_not_charged": "slice_charge",
     "kept_is_ignored": "revoke_may_force",
     "console_forgets_length": "call_console_write",
-    "gate_calls_nest_without_end": "call_gate_call",
     "stopped_one_pays_on": "vcpu_interrupt",
 }
 
