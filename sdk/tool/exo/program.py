@@ -7,6 +7,9 @@ believed in nothing: every offset is checked.
 import struct
 from bisect import bisect_right
 from collections import namedtuple
+from pathlib import Path
+
+from .trouble import Trouble
 
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -150,3 +153,28 @@ def extract(image, name=None):
              for line in line_table(parts, section.name) if first <= line.index < end]
     check_alone(parts, function, code, lines)
     return Program(function.name, code, lines)
+
+
+def header(program):
+    """C that embeds the program: its instructions as 64-bit words, and the line of each slot where a new one starts."""
+    words = [f"0x{word:016x}" for word, in struct.iter_unpack("<Q", program.instructions)]
+    rows = ["    " + ", ".join(words[at:at + 4]) + "," for at in range(0, len(words), 4)]
+    lines = [f"    {{{line.index}, {line.line}}}," for line in program.lines] or ["    {0, 0},"]
+    return "\n".join([f"/* The program {program.name}, made by `exo code`. */", "#include <stdint.h>", "",
+                      f"static const uint64_t {program.name}_code[{len(words)}] = {{", *rows, "};", "",
+                      "/* {slot, line of the source}, ascending; {0, 0} alone if the object tells none. */",
+                      f"static const uint32_t {program.name}_lines[][2] = {{", *lines, "};", ""])
+
+
+def command_code(args):
+    try:
+        text = header(extract(Path(args.object).read_bytes(), args.name))
+    except OSError as error:
+        raise Trouble(f"{args.object}: {error.strerror}") from None
+    except BadObject as error:
+        raise Trouble(f"{args.object}: {error}") from None
+    if args.output:
+        Path(args.output).write_text(text)
+    else:
+        print(text, end="")
+    return 0
