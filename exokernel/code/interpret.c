@@ -14,6 +14,12 @@ struct machine {
     bool over;
 };
 
+/* What registers and stack held before: a program that sees it is found out by running it again elsewhere. */
+static uint64_t junk(const struct machine *machine, uint64_t n)
+{
+    return ((uint64_t)machine + n) * 0x9e3779b97f4a7c15;
+}
+
 static void fail(struct machine *machine, enum code_fault fault)
 {
     machine->trace->fault = fault;
@@ -309,8 +315,11 @@ static void do_call(struct machine *machine, struct code_instruction i)
     const struct code_helper *helper = &machine->program->kind->helpers[i.immediate];
     uint64_t *r = machine->registers;
 
-    if (charge(machine, helper->cost))
-        r[0] = helper->call(machine->run, r[1], r[2], r[3], r[4], r[5]);
+    if (!charge(machine, helper->cost))
+        return;
+    r[0] = helper->call(machine->run, r[1], r[2], r[3], r[4], r[5]);
+    for (uint32_t name = 1; name <= CODE_ARGUMENTS; name++)
+        r[name] = junk(machine, name);
 }
 
 static void do_wide(struct machine *machine, struct code_instruction i)
@@ -358,6 +367,10 @@ uint64_t code_interpret(const struct code_program *program, struct code_run *run
 
     *ret_trace = (struct code_trace) { .fault = CODE_NO_FAULT };
     run->spent = false;
+    for (uint32_t name = 0; name < CODE_REGISTERS; name++)
+        machine.registers[name] = junk(&machine, name);
+    for (uint32_t byte = 0; byte < CODE_STACK; byte++)
+        machine.stack[byte] = (uint8_t)(junk(&machine, byte) >> 32);
     machine.registers[1] = (uint64_t)run->context;
     machine.registers[10] = (uint64_t)(machine.stack + CODE_STACK);
     charge(&machine, program->count);

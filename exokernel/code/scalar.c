@@ -171,18 +171,19 @@ void scalar_join(struct code_scalar *s, const struct code_scalar *other)
     s->bits &= ~s->unknown;
 }
 
+/* Bounds that move are given up to the next power of two, so that they stop at what a branch in the loop allows. */
 void scalar_widen(struct code_scalar *s, const struct code_scalar *other)
 {
     uint64_t differ = (other->unknown | (s->bits ^ other->bits)) & ~s->unknown;
 
-    s->low = other->low < s->low ? 0 : s->low;
-    s->high = other->high > s->high ? UINT64_MAX : s->high;
-    s->least = other->least < s->least ? INT64_MIN : s->least;
-    s->most = other->most > s->most ? INT64_MAX : s->most;
-    s->low32 = other->low32 < s->low32 ? 0 : s->low32;
-    s->high32 = other->high32 > s->high32 ? UINT32_MAX : s->high32;
-    s->least32 = other->least32 < s->least32 ? INT32_MIN : s->least32;
-    s->most32 = other->most32 > s->most32 ? INT32_MAX : s->most32;
+    s->low = other->low < s->low ? other->low & ~smear(other->low >> 1) : s->low;
+    s->high = other->high > s->high ? smear(other->high) : s->high;
+    s->least = other->least < s->least ? ~(int64_t)smear(~other->least) : s->least;
+    s->most = other->most > s->most ? (int64_t)smear(other->most) : s->most;
+    s->low32 = other->low32 < s->low32 ? other->low32 & ~smear(other->low32 >> 1) : s->low32;
+    s->high32 = other->high32 > s->high32 ? smear(other->high32) : s->high32;
+    s->least32 = other->least32 < s->least32 ? ~(int32_t)smear((uint32_t)~other->least32) : s->least32;
+    s->most32 = other->most32 > s->most32 ? (int32_t)smear((uint32_t)other->most32) : s->most32;
     s->unknown |= -(differ & -differ);      /* from the lowest on that differs */
     s->bits &= ~s->unknown;
 }
