@@ -2,6 +2,7 @@
 #include "assemble.h"
 #include "runner.h"
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,6 +311,41 @@ START_TEST(successful_exchange_of_32_bits_clears_the_upper_half)
 }
 END_TEST
 
+/* Two threads flip a bit each of the same word, and each must see its own bit alternate. */
+static uint64_t shared_word[8] __attribute__((aligned(64)));
+static code_entry *flip;
+
+static void *flip_often(void *context)
+{
+    struct code_run run = {.memory = {{0}, {(uintptr_t)shared_word, 64}}, .context = context, .budget = 100000000};
+    flip(&run);
+    return 0;
+}
+
+START_TEST(fetching_atomics_lose_nothing_between_two_processors)
+{
+    enum { TIMES = 200000 };
+    struct runner_context contexts[2] = {0};
+    struct code_program program;
+    pthread_t threads[2];
+    accept(&program, PROGRAM(COPY(9, 1), SET(6, 0), SET(7, TIMES), LOAD(SIZE_DW, 8, 9, WORD(0)), LOAD(SIZE_DW, 2, 9, 16), COPY(3, 8),
+                             ATOMIC(SIZE_DW, ATOMIC_XOR | ATOMIC_FETCH, 2, 0, 3), ALU64_X(ALU_AND, 3, 8), JUMP_K(JMP_JEQ, 3, 0, 1),
+                             ALU64_K(ALU_ADD, 6, 1), ALU64_K(ALU_SUB, 7, 1), JUMP_K(JMP_JNE, 7, 0, -7),
+                             STORE(SIZE_DW, 9, WORD(1), 6), SET(0, 0), EXIT));
+    flip = runner_compile(&program, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        contexts[i].shared = (uintptr_t)shared_word;
+        contexts[i].word[0] = 1 << i;
+        ck_assert_int_eq(pthread_create(&threads[i], 0, flip_often, &contexts[i]), 0);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], 0), 0);
+        ck_assert_uint_eq(contexts[i].word[1], TIMES / 2);
+    }
+    ck_assert_uint_eq(shared_word[0], 0);
+}
+END_TEST
+
 START_TEST(helpers_get_their_arguments_and_keep_what_is_to_be_kept)
 {
     struct code_program program;
@@ -476,7 +512,7 @@ int main(void)
         sign_extension_and_byte_order_agree, branches_agree_on_all_registers_and_edges, constants_of_64_bits_agree,
         loads_agree_in_all_memory, stores_agree_in_all_memory, atomic_instructions_agree_in_all_memory,
         every_budget_ends_where_the_interpreter_ends, jump_to_itself_ends_by_the_budget,
-        successful_exchange_of_32_bits_clears_the_upper_half, helpers_get_their_arguments_and_keep_what_is_to_be_kept,
+        successful_exchange_of_32_bits_clears_the_upper_half, fetching_atomics_lose_nothing_between_two_processors, helpers_get_their_arguments_and_keep_what_is_to_be_kept,
         registers_of_the_caller_are_kept, access_outside_of_its_memory_lands_nowhere, access_outside_of_the_stack_lands_nowhere, fixed_access_beyond_the_region_lands_nowhere,
         impossible_notes_are_not_compiled, unreached_slots_end_the_run, code_too_large_for_its_place_is_not_written};
     Suite *suite = suite_create("compile");

@@ -4,21 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include "checksum.h"
+#include "forgets_null.h"
+#include "reads_behind.h"
 #include "sort.h"
 #include "table.h"
+#include "tells_address.h"
 #include "udp_filter.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static void load(struct code_program *program, const uint64_t *code, uint32_t count, const uint32_t (*lines)[2], uint32_t line_count)
+static uint32_t refused_line(const uint32_t (*lines)[2], uint32_t count)
 {
     uint32_t line = 0;
-    bool accepted = runner_verify(program, (const struct code_instruction *)code, count);
-    for (uint32_t i = 0; i < line_count && lines[i][0] <= runner_refusal.instruction; i++)
+    for (uint32_t i = 0; i < count && lines[i][0] <= runner_refusal.instruction; i++)
         line = lines[i][1];
-    ck_assert_msg(accepted, "line %u, slot %u: %s", line, runner_refusal.instruction, code_reason_text(runner_refusal.reason));
+    return line;
 }
 
+static void load(struct code_program *program, const uint64_t *code, uint32_t count, const uint32_t (*lines)[2], uint32_t line_count)
+{
+    ck_assert_msg(runner_verify(program, (const struct code_instruction *)code, count), "line %u, slot %u: %s",
+                  refused_line(lines, line_count), runner_refusal.instruction, code_reason_text(runner_refusal.reason));
+}
+
+static void refuse(const uint64_t *code, uint32_t count, const uint32_t (*lines)[2], uint32_t line_count, uint32_t line, uint32_t reason)
+{
+    struct code_program program;
+    ck_assert(!runner_verify(&program, (const struct code_instruction *)code, count));
+    ck_assert_uint_eq(runner_refusal.reason, reason);
+    ck_assert_uint_eq(refused_line(lines, line_count), line);
+}
+
+#define REFUSE_PROGRAM(name, line, reason) refuse(name##_code, COUNT(name##_code), name##_lines, COUNT(name##_lines), line, reason)
 #define LOAD_PROGRAM(program, name) load(program, name##_code, COUNT(name##_code), name##_lines, COUNT(name##_lines))
 
 static struct outcome run(const struct code_program *program, const struct outcome *before, uint32_t size)
@@ -151,10 +168,18 @@ START_TEST(histogram_finds_the_most_frequent)
 }
 END_TEST
 
+START_TEST(refusal_names_the_line_in_c)
+{
+    REFUSE_PROGRAM(reads_behind, 9, CODE_OUT_OF_BOUNDS);
+    REFUSE_PROGRAM(tells_address, 15, CODE_POINTER_STORED);
+    REFUSE_PROGRAM(forgets_null, 22, CODE_MAYBE_NULL);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {filter_takes_its_port_behind_any_header, filter_refuses_other_protocols_and_fragments,
-                                  checksum_is_right_for_all_sizes, sort_sorts, histogram_finds_the_most_frequent};
+                                  checksum_is_right_for_all_sizes, sort_sorts, histogram_finds_the_most_frequent, refusal_names_the_line_in_c};
     Suite *suite = suite_create("program");
     TCase *test = tcase_create("program");
     tcase_set_timeout(test, 60);
