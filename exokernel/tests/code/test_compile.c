@@ -324,7 +324,7 @@ static void *flip_often(void *context)
 
 START_TEST(fetching_atomics_lose_nothing_between_two_processors)
 {
-    enum { TIMES = 200000 };
+    enum { TIMES = 5000000 };
     struct runner_context contexts[2] = {0};
     struct code_program program;
     pthread_t threads[2];
