@@ -250,11 +250,21 @@ struct code_trace {
 
 uint64_t code_interpret(const struct code_program *program, struct code_run *run, struct code_trace *ret_trace);
 
-/* Machine code for an accepted program. Returns its size in bytes, 0 if `size` does not suffice. The code is independent of
-   its address except for the helpers'. Called as code_entry. */
+/* Machine code for an accepted program, independent of its address, to be called as code_entry. The work area: aligned to
+   8 bytes, code_compiler_size bytes. Writes to `code` only when it is known to fit. */
 typedef uint64_t code_entry(struct code_run *run);
 
-/* Work memory: one word a slot, for the slots' addresses. */
-size_t code_compile(const struct code_program *program, uint32_t *work, uint8_t *code, size_t size);
+struct code_compiler;
+
+size_t code_compiler_size(uint32_t count);
+void code_compile_start(struct code_compiler *compiler, const struct code_program *program, uint8_t *code, size_t size);
+
+/* At most `steps` more slots; three passes are made over the program. CODE_AGAIN until it is decided; then *ret_size is the
+   code's size. Refused if that is more than `size`; or, with size 0, if no verifier would have accepted the program. */
+enum code_verdict code_compile_step(struct code_compiler *compiler, uint32_t steps, size_t *ret_size);
+
+/* All at once. */
+enum code_verdict code_compile(struct code_compiler *compiler, const struct code_program *program, uint8_t *code, size_t size,
+                               size_t *ret_size);
 
 #endif

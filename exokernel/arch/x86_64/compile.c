@@ -1,5 +1,5 @@
-/* Downloaded code as x86-64 machine code (the contract: code.h). Two passes over the program: the first one measures where
-   each slot's code will lie, the second one writes. Jumps always take the long form, so both are of the same size.
+/* Downloaded code as x86-64 machine code (the contract: code.h). Two passes over the program, after a survey: the first measures
+   where each slot's code will lie, the second writes. Jumps always take the long form, so both are of the same size.
    What the verifier noted of a memory access is not believed: an access is compiled such that it lies in the noted memory
    on every path, or the program is not compiled. Arguments of helpers are the exception: they are as verified.
 
@@ -14,15 +14,21 @@ enum { RUN = R12, SINK_SIZE = 8 };
 static const uint8_t machine_register[CODE_REGISTERS] = {RAX, RSI, RDI, R10, R8, R9, RBX, R13, R14, R15, RBP};
 static const uint8_t kept_by_caller[] = {RBX, RBP, R12, R13, R14, R15};
 
-struct compiler {
+enum pass { PASS_SURVEY, PASS_MEASURE, PASS_WRITE, PASS_DONE };
+
+struct code_compiler {
     struct encoder e;
     const struct code_program *program;
-    uint32_t *at;      /* by slot: where its code starts */
+    uint8_t *code;     /* where it goes, and how much fits there */
+    size_t capacity;
+    enum pass pass;
+    uint32_t slot;     /* the next one */
     size_t spent_at;   /* where a run ends whose budget does not suffice for the charge in rcx */
     uint32_t used;     /* the program's registers, one bit each */
     uint32_t kept;     /* the machine's registers that are pushed, one bit each */
     uint32_t depth;    /* of the program's stack, in bytes */
     bool broken;       /* the program is none that the verifier accepts */
+    uint32_t at[];     /* by slot: where its code starts */
 };
 
 static struct operand run_field(size_t offset)
@@ -47,13 +53,13 @@ static uint32_t width_of(uint8_t opcode)
 
 /* ---- entering and leaving */
 
-static uint32_t frame_size(const struct compiler *c)
+static uint32_t frame_size(const struct code_compiler *c)
 {
     uint32_t words = 1 + __builtin_popcount(c->kept) + (c->depth + SINK_SIZE) / 8;
     return c->depth + SINK_SIZE + words % 2 * 8;
 }
 
-static void compile_prologue(struct compiler *c)
+static void compile_prologue(struct code_compiler *c)
 {
     for (uint32_t i = 0; i < sizeof(kept_by_caller); i++)
         if (c->kept & 1 << kept_by_caller[i])
@@ -73,7 +79,7 @@ static void compile_prologue(struct compiler *c)
     encode_memory(&c->e, true, OP_LOAD, RSI, run_field(offsetof(struct code_run, context)));
 }
 
-static void compile_epilogue(struct compiler *c)
+static void compile_epilogue(struct code_compiler *c)
 {
     encode_immediate(&c->e, true, DIGIT_ADD, RSP, frame_size(c));
     for (uint32_t i = sizeof(kept_by_caller); i-- > 0;)
@@ -83,14 +89,14 @@ static void compile_epilogue(struct compiler *c)
     encode_byte(&c->e, 0xcc); /* some processors predict past a return */
 }
 
-static void compile_charge(struct compiler *c, uint32_t cost)
+static void compile_charge(struct code_compiler *c, uint32_t cost)
 {
     encode_constant(&c->e, RCX, cost);
     encode_memory(&c->e, true, OP_SUB, RCX, run_field(offsetof(struct code_run, budget)));
     encode_jump_if(&c->e, IF_BELOW, c->spent_at);
 }
 
-static void compile_spent(struct compiler *c)
+static void compile_spent(struct code_compiler *c)
 {
     c->spent_at = c->e.size;
     encode_memory(&c->e, true, OP_ADD, RCX, run_field(offsetof(struct code_run, budget)));
@@ -102,7 +108,7 @@ static void compile_spent(struct compiler *c)
 
 /* ---- arithmetic */
 
-static void compile_byte_order(struct compiler *c, struct code_instruction i, uint32_t to)
+static void compile_byte_order(struct code_compiler *c, struct code_instruction i, uint32_t to)
 {
     bool swapped = OPCODE_CLASS(i.opcode) == CLASS_ALU64 || (i.opcode & SOURCE_X);
     if (i.immediate == 16) {
@@ -118,7 +124,7 @@ static void compile_byte_order(struct compiler *c, struct code_instruction i, ui
     }
 }
 
-static void compile_move(struct compiler *c, struct code_instruction i, bool wide, uint32_t to, uint32_t from)
+static void compile_move(struct code_compiler *c, struct code_instruction i, bool wide, uint32_t to, uint32_t from)
 {
     if (!(i.opcode & SOURCE_X))
         encode_constant(&c->e, to, wide ? (uint64_t)(int64_t)i.immediate : (uint32_t)i.immediate);
@@ -133,7 +139,7 @@ static void compile_move(struct compiler *c, struct code_instruction i, bool wid
 }
 
 /* The machine takes the count modulo 32 or 64, as the RFC does. */
-static void compile_shift(struct compiler *c, struct code_instruction i, bool wide, uint32_t digit, uint32_t to, uint32_t from)
+static void compile_shift(struct code_compiler *c, struct code_instruction i, bool wide, uint32_t digit, uint32_t to, uint32_t from)
 {
     if (i.opcode & SOURCE_X) {
         encode_move(&c->e, false, RCX, from);
@@ -143,7 +149,7 @@ static void compile_shift(struct compiler *c, struct code_instruction i, bool wi
     }
 }
 
-static void compile_multiplication(struct compiler *c, struct code_instruction i, bool wide, uint32_t to, uint32_t from)
+static void compile_multiplication(struct code_compiler *c, struct code_instruction i, bool wide, uint32_t to, uint32_t from)
 {
     if (i.opcode & SOURCE_X) {
         encode_registers(&c->e, wide, OP_IMUL, to, from);
@@ -154,7 +160,7 @@ static void compile_multiplication(struct compiler *c, struct code_instruction i
 }
 
 /* The machine divides rdx:rax, by neither 0 nor -1: the latter overflows (Intel SDM 2A, IDIV). */
-static void compile_quotient(struct compiler *c, bool wide, bool has_sign, uint32_t result, uint32_t to)
+static void compile_quotient(struct code_compiler *c, bool wide, bool has_sign, uint32_t result, uint32_t to)
 {
     if (to != RAX)
         encode_move(&c->e, true, R11, RAX);
@@ -171,7 +177,7 @@ static void compile_quotient(struct compiler *c, bool wide, bool has_sign, uint3
         encode_move(&c->e, true, RAX, R11);
 }
 
-static void compile_division(struct compiler *c, struct code_instruction i, bool wide, uint32_t to, uint32_t from)
+static void compile_division(struct code_compiler *c, struct code_instruction i, bool wide, uint32_t to, uint32_t from)
 {
     bool modulo = OPCODE_OPERATION(i.opcode) == ALU_MOD, has_sign = i.offset == 1;
     size_t minus_one = 0;
@@ -205,7 +211,7 @@ static void compile_division(struct compiler *c, struct code_instruction i, bool
         encode_land(&c->e, negated);
 }
 
-static void compile_simple(struct compiler *c, struct code_instruction i, bool wide, uint32_t opcode, uint32_t to, uint32_t from)
+static void compile_simple(struct code_compiler *c, struct code_instruction i, bool wide, uint32_t opcode, uint32_t to, uint32_t from)
 {
     if (i.opcode & SOURCE_X)
         encode_registers(&c->e, wide, opcode, from, to);
@@ -213,7 +219,7 @@ static void compile_simple(struct compiler *c, struct code_instruction i, bool w
         encode_immediate(&c->e, wide, opcode >> 3, to, i.immediate); /* the digits are the opcodes' upper bits */
 }
 
-static void compile_arithmetic(struct compiler *c, struct code_instruction i)
+static void compile_arithmetic(struct code_compiler *c, struct code_instruction i)
 {
     bool wide = OPCODE_CLASS(i.opcode) == CLASS_ALU64;
     uint32_t to = machine_register[code_destination(i)], from = machine_register[code_source(i)];
@@ -238,7 +244,7 @@ static void compile_arithmetic(struct compiler *c, struct code_instruction i)
 
 /* ---- memory */
 
-static struct operand compile_fixed(struct compiler *c, const struct code_note *note, uint32_t width)
+static struct operand compile_fixed(struct code_compiler *c, const struct code_note *note, uint32_t width)
 {
     const struct code_kind *kind = c->program->kind;
     int64_t end = (int64_t)note->offset + width;
@@ -263,7 +269,7 @@ static struct operand compile_fixed(struct compiler *c, const struct code_note *
 }
 
 /* The address is in rcx, and again in rdx: compares its distance from the region's start with the last one allowed. */
-static void compile_region_limit(struct compiler *c, const struct code_note *note, uint32_t width)
+static void compile_region_limit(struct code_compiler *c, const struct code_note *note, uint32_t width)
 {
     struct operand size = region_field(note->region, offsetof(struct code_memory, size));
     encode_memory(&c->e, true, OP_LOAD_SUB, RDX, region_field(note->region, offsetof(struct code_memory, start)));
@@ -278,7 +284,7 @@ static void compile_region_limit(struct compiler *c, const struct code_note *not
     encode_registers(&c->e, true, OP_CMP, R11, RDX);
 }
 
-static struct operand compile_masked(struct compiler *c, const struct code_note *note, struct operand wanted, uint32_t width)
+static struct operand compile_masked(struct code_compiler *c, const struct code_note *note, struct operand wanted, uint32_t width)
 {
     encode_memory(&c->e, true, OP_LEA, RCX, wanted);
     encode_move(&c->e, true, RDX, RCX);
@@ -295,7 +301,7 @@ static struct operand compile_masked(struct compiler *c, const struct code_note 
 }
 
 /* What slot `slot` reaches by `pointer`. */
-static struct operand compile_operand(struct compiler *c, uint32_t slot, uint8_t pointer, uint32_t width)
+static struct operand compile_operand(struct code_compiler *c, uint32_t slot, uint8_t pointer, uint32_t width)
 {
     const struct code_note *note = &c->program->notes[slot];
     struct operand wanted = {machine_register[pointer], c->program->instructions[slot].offset};
@@ -306,7 +312,7 @@ static struct operand compile_operand(struct compiler *c, uint32_t slot, uint8_t
     return note->fixed ? compile_fixed(c, note, width) : compile_masked(c, note, wanted, width);
 }
 
-static void compile_load(struct compiler *c, uint32_t slot)
+static void compile_load(struct code_compiler *c, uint32_t slot)
 {
     struct code_instruction i = c->program->instructions[slot];
     uint32_t width = width_of(i.opcode), to = machine_register[code_destination(i)];
@@ -318,7 +324,7 @@ static void compile_load(struct compiler *c, uint32_t slot)
     encode_memory(&c->e, width == 8 || extended, (extended ? sign_extended : plain)[kind], to, from);
 }
 
-static void compile_store(struct compiler *c, uint32_t slot)
+static void compile_store(struct code_compiler *c, uint32_t slot)
 {
     struct code_instruction i = c->program->instructions[slot];
     uint32_t width = width_of(i.opcode);
@@ -335,7 +341,7 @@ static void compile_store(struct compiler *c, uint32_t slot)
 
 /* OR, AND and XOR that return the old value: the machine has none, so they are tried until nobody came between. Each
    further try costs 1 of the budget. */
-static void compile_tried(struct compiler *c, uint32_t opcode, bool wide, uint32_t with, struct operand at)
+static void compile_tried(struct code_compiler *c, uint32_t opcode, bool wide, uint32_t with, struct operand at)
 {
     encode_move(&c->e, true, R11, RAX);
     encode_memory(&c->e, wide, OP_LOAD, RAX, at);
@@ -359,7 +365,7 @@ static void compile_tried(struct compiler *c, uint32_t opcode, bool wide, uint32
     }
 }
 
-static void compile_atomic(struct compiler *c, uint32_t slot)
+static void compile_atomic(struct code_compiler *c, uint32_t slot)
 {
     struct code_instruction i = c->program->instructions[slot];
     uint32_t width = width_of(i.opcode), with = machine_register[code_source(i)], opcode = OP_ADD;
@@ -386,7 +392,7 @@ static void compile_atomic(struct compiler *c, uint32_t slot)
 
 /* ---- control */
 
-static void compile_jump(struct compiler *c, uint32_t slot, int64_t target)
+static void compile_jump(struct code_compiler *c, uint32_t slot, int64_t target)
 {
     if (target < 0 || target >= c->program->count) {
         c->broken = true;
@@ -413,7 +419,7 @@ static uint32_t condition_of(uint8_t opcode)
     }
 }
 
-static void compile_branch(struct compiler *c, uint32_t slot)
+static void compile_branch(struct code_compiler *c, uint32_t slot)
 {
     struct code_instruction i = c->program->instructions[slot];
     bool wide = OPCODE_CLASS(i.opcode) == CLASS_JMP, tests = OPCODE_OPERATION(i.opcode) == JMP_JSET;
@@ -444,7 +450,7 @@ static bool helper_has_memory(const struct code_helper *helper)
     return found;
 }
 
-static void compile_call(struct compiler *c, struct code_instruction i)
+static void compile_call(struct code_compiler *c, struct code_instruction i)
 {
     const struct code_kind *kind = c->program->kind;
     if ((uint32_t)i.immediate >= kind->helper_count) {
@@ -468,7 +474,7 @@ static void compile_call(struct compiler *c, struct code_instruction i)
 
 /* ---- the program */
 
-static void compile_slot(struct compiler *c, uint32_t slot)
+static void compile_slot(struct code_compiler *c, uint32_t slot)
 {
     struct code_instruction i = c->program->instructions[slot];
     switch (i.opcode) {
@@ -491,44 +497,43 @@ static void compile_slot(struct compiler *c, uint32_t slot)
     }
 }
 
-static void compile_pass(struct compiler *c)
+static void compile_next(struct code_compiler *c)
 {
     const struct code_program *program = c->program;
-    compile_prologue(c);
-    compile_charge(c, program->count);
-    for (uint32_t slot = 0; slot < program->count; slot++) {
-        c->at[slot] = c->e.size;
-        if (program->notes[slot].reached) {
-            compile_slot(c, slot);
-            if (program->instructions[slot].opcode == OPCODE_LDDW)
-                c->at[++slot] = c->e.size;
-        } else {
-            encode_clear(&c->e, RCX);
-            encode_jump(&c->e, c->spent_at);
-        }
+    uint32_t slot = c->slot++;
+    c->at[slot] = c->e.size;
+    if (!program->notes[slot].reached) {
+        encode_clear(&c->e, RCX);
+        encode_jump(&c->e, c->spent_at);
+        return;
     }
-    compile_spent(c);
+    compile_slot(c, slot);
+    if (program->instructions[slot].opcode == OPCODE_LDDW)
+        c->at[c->slot++] = c->e.size;
 }
 
 /* Which registers the program uses and how deep its stack is: all of it if that is not plain to see. */
-static void survey(struct compiler *c)
+static void survey_next(struct code_compiler *c)
 {
     const struct code_program *program = c->program;
-    for (uint32_t slot = 0; slot < program->count; slot++) {
-        struct code_instruction i = program->instructions[slot];
-        const struct code_note *note = &program->notes[slot];
-        uint32_t depth = 0;
-        if (!note->reached)
-            continue;
-        c->broken |= code_destination(i) >= CODE_REGISTERS || code_source(i) >= CODE_REGISTERS
-                     || (i.opcode == OPCODE_LDDW && slot + 1 == program->count);
-        c->used |= 1 << code_destination(i) | 1 << code_source(i);
-        if (note->memory == CODE_NOTE_STACK)
-            depth = note->fixed ? -(uint32_t)note->offset : CODE_STACK;
-        else if (i.opcode == OPCODE_CALL && (uint32_t)i.immediate < program->kind->helper_count)
-            depth = helper_has_memory(&program->kind->helpers[i.immediate]) ? CODE_STACK : 0;
-        c->depth = depth > c->depth ? depth : c->depth;
-    }
+    uint32_t slot = c->slot++, depth = 0;
+    struct code_instruction i = program->instructions[slot];
+    const struct code_note *note = &program->notes[slot];
+    c->at[slot] = 0;
+    if (!note->reached)
+        return;
+    c->broken |= code_destination(i) >= CODE_REGISTERS || code_source(i) >= CODE_REGISTERS
+                 || (i.opcode == OPCODE_LDDW && slot + 1 == program->count);
+    c->used |= 1 << code_destination(i) | 1 << code_source(i);
+    if (note->memory == CODE_NOTE_STACK)
+        depth = note->fixed ? -(uint32_t)note->offset : CODE_STACK;
+    else if (i.opcode == OPCODE_CALL && (uint32_t)i.immediate < program->kind->helper_count)
+        depth = helper_has_memory(&program->kind->helpers[i.immediate]) ? CODE_STACK : 0;
+    c->depth = depth > c->depth ? depth : c->depth;
+}
+
+static void survey_end(struct code_compiler *c)
+{
     c->depth = (c->depth + 7) / 8 * 8;
     c->broken |= c->depth > CODE_STACK;
     c->used |= c->depth ? 1 << 10 : 0;
@@ -538,18 +543,62 @@ static void survey(struct compiler *c)
             c->kept |= 1 << machine_register[i];
 }
 
-size_t code_compile(const struct code_program *program, uint32_t *work, uint8_t *code, size_t size)
+static void pass_start(struct code_compiler *c, enum pass pass)
 {
-    struct compiler c = {.program = program, .at = work};
-    survey(&c);
-    if (c.broken)
-        return 0;
-    for (uint32_t slot = 0; slot < program->count; slot++)
-        work[slot] = 0;
-    compile_pass(&c);
-    if (c.broken || c.e.size > size)
-        return 0;
-    c.e = (struct encoder){.byte = code, .capacity = size};
-    compile_pass(&c);
-    return c.e.size;
+    c->pass = pass;
+    c->slot = 0;
+    c->e = (struct encoder){.byte = c->code, .capacity = pass == PASS_WRITE ? c->capacity : 0};
+    compile_prologue(c);
+    compile_charge(c, c->program->count);
+}
+
+static void pass_end(struct code_compiler *c)
+{
+    if (c->pass == PASS_SURVEY) {
+        survey_end(c);
+        if (!c->broken)
+            pass_start(c, PASS_MEASURE);
+        return;
+    }
+    compile_spent(c);
+    if (c->pass == PASS_MEASURE && c->e.size <= c->capacity)
+        pass_start(c, PASS_WRITE);
+    else
+        c->pass = PASS_DONE;
+}
+
+size_t code_compiler_size(uint32_t count)
+{
+    return sizeof(struct code_compiler) + count * sizeof(uint32_t);
+}
+
+void code_compile_start(struct code_compiler *compiler, const struct code_program *program, uint8_t *code, size_t size)
+{
+    *compiler = (struct code_compiler){.program = program, .code = code, .capacity = size};
+}
+
+enum code_verdict code_compile_step(struct code_compiler *c, uint32_t steps, size_t *ret_size)
+{
+    for (; steps && c->pass != PASS_DONE && !c->broken; steps--) {
+        if (c->slot == c->program->count)
+            pass_end(c);
+        else if (c->pass == PASS_SURVEY)
+            survey_next(c);
+        else
+            compile_next(c);
+    }
+    if (c->pass != PASS_DONE && !c->broken)
+        return CODE_AGAIN;
+    *ret_size = c->broken ? 0 : c->e.size;
+    return !c->broken && c->e.size <= c->capacity ? CODE_ACCEPTED : CODE_REFUSED;
+}
+
+enum code_verdict code_compile(struct code_compiler *compiler, const struct code_program *program, uint8_t *code, size_t size,
+                               size_t *ret_size)
+{
+    enum code_verdict verdict = CODE_AGAIN;
+    code_compile_start(compiler, program, code, size);
+    while (verdict == CODE_AGAIN)
+        verdict = code_compile_step(compiler, UINT32_MAX, ret_size);
+    return verdict;
 }

@@ -73,20 +73,31 @@ const struct code_kind runner_kind = {"runner", fields, regions, helpers, sizeof
 bool runner_verify(struct code_program *program, const struct code_instruction *instructions, uint32_t count)
 {
     *program = (struct code_program){&runner_kind, instructions, count, notes};
-    memset(notes, 0, sizeof(notes[0]) * count);
     return code_verify((struct code_verifier *)work, sizeof(work), program, 1 << 20, &runner_refusal) == CODE_ACCEPTED;
+}
+
+/* A slot at a time, as a kernel would that must not stay for long. */
+static bool compile_in_steps(const struct code_program *program, uint8_t *code, size_t *ret_size)
+{
+    static uint64_t compiler[(CODE_INSTRUCTIONS * 4 + 1024) / 8];
+    enum code_verdict verdict = CODE_AGAIN;
+    if (code_compiler_size(program->count) > sizeof(compiler))
+        return false;
+    code_compile_start((struct code_compiler *)compiler, program, code, MACHINE_CODE);
+    while (verdict == CODE_AGAIN)
+        verdict = code_compile_step((struct code_compiler *)compiler, 1, ret_size);
+    return verdict == CODE_ACCEPTED;
 }
 
 code_entry *runner_compile(const struct code_program *program, size_t *ret_size)
 {
     static uint8_t *code;
-    static uint32_t places[CODE_INSTRUCTIONS];
+    size_t size;
     if (!code)
         code = mmap(0, MACHINE_CODE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (code == MAP_FAILED || mprotect(code, MACHINE_CODE, PROT_READ | PROT_WRITE) < 0)
         return 0;
-    size_t size = code_compile(program, places, code, MACHINE_CODE);
-    if (!size || mprotect(code, MACHINE_CODE, PROT_READ | PROT_EXEC) < 0)
+    if (!compile_in_steps(program, code, &size) || mprotect(code, MACHINE_CODE, PROT_READ | PROT_EXEC) < 0)
         return 0;
     if (ret_size)
         *ret_size = size;

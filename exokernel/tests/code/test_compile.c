@@ -490,17 +490,21 @@ END_TEST
 START_TEST(code_too_large_for_its_place_is_not_written)
 {
     static uint8_t code[512];
-    static uint32_t work[8];
+    static uint64_t work[256];
+    struct code_compiler *compiler = (struct code_compiler *)work;
     struct code_program program;
+    size_t needed, size_told;
     accept(&program, PROGRAM(SET(0, 1), ALU64_K(ALU_DIV, 0, 3), EXIT));
-    size_t needed = code_compile(&program, work, code, sizeof(code));
+    ck_assert_int_eq(code_compile(compiler, &program, code, sizeof(code), &needed), CODE_ACCEPTED);
     ck_assert_uint_gt(needed, 20);
     for (size_t size = 0; size < needed; size++) {
         memset(code, 0xee, sizeof(code));
-        ck_assert_uint_eq(code_compile(&program, work, code, size), 0);
-        ck_assert_uint_eq(code[size], 0xee);
+        ck_assert_int_eq(code_compile(compiler, &program, code, size, &size_told), CODE_REFUSED);
+        ck_assert_uint_eq(size_told, needed);
+        for (size_t i = 0; i < sizeof(code); i++)
+            ck_assert_uint_eq(code[i], 0xee);
     }
-    ck_assert_uint_eq(code_compile(&program, work, code, needed), needed);
+    ck_assert_int_eq(code_compile(compiler, &program, code, needed, &size_told), CODE_ACCEPTED);
     ck_assert_uint_eq(code[needed], 0xee);
 }
 END_TEST
