@@ -153,6 +153,9 @@ class Execution:
 
     @staticmethod
     def intrinsic(name, arguments):
+        if name == "ctpop":
+            bits = arguments[0].size()
+            return z3.Sum(*[z3.ZeroExt(bits - 1, z3.Extract(n, n, arguments[0])) for n in range(bits)])
         a, b = arguments[:2]
         less = {"umin": z3.ULT, "umax": z3.UGT, "smin": lambda x, y: x < y, "smax": lambda x, y: x > y}
         if name not in less:
@@ -217,8 +220,7 @@ def half(x):
 
 
 def operations(x, y):
-    """(routine, result, condition) of two sets. Products: only a constant by a constant."""
-    zero = z3.BitVecVal(0, 64)
+    """(routine, result) of two sets."""
     yield "scalar_add", x + y
     yield "scalar_subtract", x - y
     yield "scalar_and", x & y
@@ -227,7 +229,6 @@ def operations(x, y):
     yield "scalar_truncate", z3.ZeroExt(32, half(x))
     yield "scalar_extend_sign", z3.SignExt(32, half(x))
     yield "scalar_shift_right_somewhat", z3.LShR(x, y)
-    yield "scalar_remainder", z3.If(y == zero, x, z3.URem(x, y))
 
 
 def shifts(x, by):
@@ -317,6 +318,9 @@ class Prover:
         self.sets()
         for name, result in operations(x, y):
             self.report(name, self.routine(name, {"a": result, "b": y}))
+        rest = z3.BitVec("rest", 64)    # any number with what all remainders have in common
+        self.report("scalar_remainder", self.routine("scalar_remainder", {"a": rest, "b": y}, (),
+                                                     z3.If(y == 0, rest == x, z3.And(z3.ULT(rest, y), z3.ULE(rest, x)))))
         for n in range(3):
             wrong = None
             for by in range(64):
