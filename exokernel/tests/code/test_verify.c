@@ -402,6 +402,20 @@ START_TEST(escape_range_of_another_variable)
 }
 END_TEST
 
+START_TEST(escape_where_paths_meet)
+{
+    /* What the first path knew when it arrived is not true of the second: of the region's size, the stack, a number, an identity. */
+    REFUSED(OUT_OF_BOUNDS, 6, PACKET_OF(14), JUMP_X(JMP_JLE, 4, 3, 0), LOAD(SIZE_B, 0, 2, 13), EXIT);
+    REFUSED(UNINITIALISED, 5, LOAD(SIZE_DW, 2, 1, WORD(0)), JUMP_K(JMP_JEQ, 2, 0, 2), STORE_K(SIZE_W, 10, -8, 0), JUMP(1), SET(0, 0),
+            LOAD(SIZE_B, 0, 10, -8), EXIT);
+    REFUSED(OUT_OF_BOUNDS, 7, LOAD(SIZE_DW, 2, 1, WORD(0)), LOAD(SIZE_DW, 3, 1, SHARED), JUMP_K(JMP_JEQ, 2, 0, 2), SET(4, 56), JUMP(1),
+            SET(4, 57), ALU64_X(ALU_ADD, 3, 4), LOAD(SIZE_DW, 0, 3, 0), EXIT);
+    REFUSED(POINTER_STRAYS, 10, LOAD(SIZE_DW, 2, 1, WORD(0)), LOAD(SIZE_DW, 3, 1, SHARED), LOAD(SIZE_DW, 4, 1, WORD(1)),
+            JUMP_K(JMP_JEQ, 2, 0, 2), COPY(5, 4), JUMP(2), LOAD(SIZE_DW, 5, 1, WORD(2)), JUMP(0), SET(0, 0), JUMP_K(JMP_JGT, 5, 56, 2),
+            ALU64_X(ALU_ADD, 3, 4), LOAD(SIZE_DW, 0, 3, 0), EXIT);
+}
+END_TEST
+
 START_TEST(escape_pointer_wraps_around)
 {
     REFUSED(POINTER_STRAYS, 1, LOAD(SIZE_DW, 2, 1, START), ALU64_K(ALU_ADD, 2, INT32_MAX), SET(0, 0), EXIT);
@@ -511,7 +525,7 @@ END_TEST
     test(escape_compiler_notes_do_not_trust_branches) test(escape_speculative_type_confusion) test(escape_helper_argument_size) \
     test(escape_helper_reads_pointers) test(escape_helper_overwrites_a_spill) test(escape_spill_loses_its_identity) \
     test(escape_store_at_variable_offset_over_a_pointer) test(escape_bounds_of_a_stale_copy) test(escape_range_of_another_variable) \
-    test(escape_pointer_wraps_around) test(escape_pointer_leaks) test(escape_division) test(escape_exhaustion_of_the_verifier) \
+    test(escape_where_paths_meet) test(escape_pointer_wraps_around) test(escape_pointer_leaks) test(escape_division) test(escape_exhaustion_of_the_verifier) \
     test(verifier_stays_within_its_memory_and_visits) test(refusal_names_instruction_register_and_what_was_known)
 
 int main(void)
