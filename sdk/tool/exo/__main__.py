@@ -3,7 +3,7 @@ import argparse
 import os
 import sys
 
-from . import bench, build, manifest, package, run, suites, test
+from . import bench, build, manifest, package, program, run, suites, test
 from .trouble import Trouble
 
 INTERRUPTED, NO_READER = 130, 141  # as a shell says that a signal ended a command
@@ -53,6 +53,10 @@ def arguments():
     sub.add_argument("suite", nargs="?", default="kernel", choices=bench.SUITES, help="what to measure (kernel)")
     sub.add_argument("--json", action="store_true", help="print a JSON list of rows instead of the table")
     command("doctor", package.doctor, "what is missing on this computer, and the line that mends it")
+    sub = command("code", program.command_code, "take a program for the kernel out of an object of clang -target bpf, as a C header")
+    sub.add_argument("object", metavar="OBJECT.o")
+    sub.add_argument("--function", metavar="NAME", dest="name", help="which one, if the object has several")
+    sub.add_argument("--output", metavar="HEADER.h", help="the file to write (default: print)")
     add_system(command("debug", run.command_debug, "boot a system halted, with gdb attached"))
     return parser.parse_args()
 

@@ -12,6 +12,7 @@ SUITES = {
     "tool": "the exo command: manifests and their mistakes, images, reports",
     "abi": "the promises of the ABI, and that every public header compiles alone",
     "unit": "the kernel's modules on this computer, with sanitizers",
+    "code": "downloaded code: the verifier and the compiler against the interpreter, programs in C",
     "explorer": "every call with every argument in a small machine, and long random walks",
     "prove": "the call handlers as compiled, by an SMT solver; what is not proved yet is skipped with its reason",
     "fuzz": "random and mutated sequences of calls",
