@@ -22,12 +22,8 @@ BREAKS = {
     "check_forgets_stamp": "capability_check",
     "closing_is_live": "capability_walk",
     "excess_not_charged": "slice_charge",
-    "flush_forgets_others": "flush_is_over",
     "kept_is_ignored": "revoke_may_force",
     "console_forgets_length": "call_console_write",
-    "gate_calls_nest_without_end": "call_gate_call",
-    "loan_to_nobody": "call_slot_lend",
-    "sleeper_keeps_client": "call_slice_sleep",
     "stopped_one_pays_on": "vcpu_interrupt",
 }
 
