@@ -334,7 +334,7 @@ struct found {
     const struct capability *by;
     uint64_t stamp;
     uint32_t slot;
-    uint32_t walks;
+    uint32_t left;
 };
 
 static bool found_is_good(const struct caller *caller, const struct found *found)
@@ -403,8 +403,10 @@ bool pre_run_unbind(const struct caller *caller, const struct exo_mapping *mappi
     return run_is_named(caller, table, level);
 }
 
-void modifies_run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level)
+void modifies_run_unbind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level,
+                         struct found *found)
 {
+    havoc(found);
     any_binding_may_go();
     havoc(&system_info()->flush_epoch);
 }

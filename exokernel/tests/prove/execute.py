@@ -63,6 +63,7 @@ class Round:
     before: object
     head: object
     keys: list
+    first_inside: int      # number of the first region that is the round's own
 
     @property
     def changes(self):
@@ -512,7 +513,7 @@ class Executor:
             self.begin_epoch(state)
             self.assume_caller(state)
         self.loop_assumed(state, frame, label)
-        frame.loops[header] = Round(label, before, state.memory.fork(), keys)
+        frame.loops[header] = Round(label, before, state.memory.fork(), keys, next(Region.numbers))
 
     def any_round(self, state, frame, phis):
         for phi in phis:
@@ -545,7 +546,7 @@ class Executor:
             keys.update(dict.fromkeys(sorted(found, key=str)))
 
     def run_dry(self, state, header, phis, keys):
-        outer = {*state.memory.logs, *state.memory.versions}
+        first_inside = next(Region.numbers)
         state = state.fork()
         state.dry, state.memory.watch = True, set()
         found = state.memory.watch
@@ -556,7 +557,7 @@ class Executor:
         body = frame.flow.loops[header]
         frame.block, frame.at = header, 0
         self.explore(state, depth - 1, lambda branch, label: len(branch.frames) == depth and (label == header or label not in body))
-        return {key for key in found if not key.region.local or key in outer}
+        return {key for key in found if not key.region.local or key.region.number < first_inside}
 
     def end_round(self, state, frame, header):
         running = frame.loops[header]
@@ -573,8 +574,8 @@ class Executor:
     def check_keys(state, running):
         """The dry run found all that a round changes."""
         for key, log in state.memory.logs.items():
-            known = key in running.head.logs or key in running.head.versions or not key.region.local
-            if known and key not in running.keys and log != running.head.logs.get(key, ()):
+            is_own = key.region.local and key.region.number >= running.first_inside
+            if not is_own and key not in running.keys and log != running.head.logs.get(key, ()):
                 raise ir.IrError(f"{running.label} changes {key}, which it did not when run dry")
 
     # ------------------------------------------------------------ cuts; the prover says what is shown there
