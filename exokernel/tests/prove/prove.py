@@ -25,7 +25,7 @@ from solve import Attempt, Claims
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
 KIND_FIELD = 5     # of struct exo_frame
-ROUTINE_SECONDS = 900
+ROUTINE_SECONDS = 240
 FAILURES_MAX = 6
 
 
