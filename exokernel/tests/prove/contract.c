@@ -604,7 +604,7 @@ bool loop_frames_give_up(const struct caller *caller, uint32_t slot, bool to_sou
 {
     capability_name name = name_in(caller->environment, slot);
 
-    return given <= count && count <= BATCH_MAX &&
+    return given <= count && count <= BATCH_MAX && (result == EXO_OK || given == 0) &&
            (result != EXO_OK || (name_exists(name) && (!to_source || (name_exists(holding->capability.source) &&
                                                                       capability_at(name)->source == holding->capability.source))));
 }
