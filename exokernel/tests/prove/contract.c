@@ -664,3 +664,9 @@ bool loop_parts_join(frame_name frame)
     return kind_of(frame) == EXO_FRAME_LARGE && first->closing && frame % LARGE_FRAMES == 0 &&
            kernel.frame_count - frame >= LARGE_FRAMES && first->progress < LARGE_FRAMES;
 }
+
+/* While it is split likewise: its progress counts the parts that it still has. */
+bool loop_large_undo(frame_name first)
+{
+    return loop_parts_join(first);
+}
