@@ -26,6 +26,7 @@ struct code_compiler {
     size_t spent_at;   /* where a run ends whose budget does not suffice for the charge in rcx */
     uint32_t used;     /* the program's registers, one bit each */
     uint32_t kept;     /* the machine's registers that are pushed, one bit each */
+    uint32_t kept_count;
     uint32_t depth;    /* of the program's stack, in bytes */
     bool broken;       /* the program is none that the verifier accepts */
     uint32_t at[];     /* by slot: where its code starts */
@@ -55,7 +56,7 @@ static uint32_t width_of(uint8_t opcode)
 
 static uint32_t frame_size(const struct code_compiler *c)
 {
-    uint32_t words = 1 + __builtin_popcount(c->kept) + (c->depth + SINK_SIZE) / 8;
+    uint32_t words = 1 + c->kept_count + (c->depth + SINK_SIZE) / 8;
     return c->depth + SINK_SIZE + words % 2 * 8;
 }
 
@@ -540,9 +541,13 @@ static void survey_end(struct code_compiler *c)
     c->broken |= c->depth > CODE_STACK;
     c->used |= c->depth ? 1 << 10 : 0;
     c->kept = 1 << RUN;
-    for (uint32_t i = 6; i < CODE_REGISTERS; i++)
-        if (c->used & 1 << i)
-            c->kept |= 1 << machine_register[i];
+    c->kept_count = 1;
+    for (uint32_t i = 6; i < CODE_REGISTERS; i++) {
+        if (!(c->used & 1 << i))
+            continue;
+        c->kept |= 1 << machine_register[i];
+        c->kept_count++;
+    }
 }
 
 static void pass_start(struct code_compiler *c, enum pass pass)
