@@ -64,17 +64,16 @@ bool predicate_holds(vcpu_name name, uint64_t now, uint64_t *ret_until)
 bool predicate_look(vcpu_name name, uint64_t now)
 {
     struct vcpu *vcpu = vcpu_at(name);
-    uint64_t timer = __atomic_load_n(&vcpu->timer, __ATOMIC_SEQ_CST), until;
+    uint64_t timer = __atomic_load_n(&vcpu->timer, __ATOMIC_SEQ_CST), until = vcpu->watch.deadline;
 
     if (!predicate_is_slept_on(vcpu))
         return false;
-    if (predicate_holds(name, now, &until)) {
+    bool holds = predicate_holds(name, now, &until);
+    if (holds)
         upcall_mark(vcpu->context, EXO_EVENT_PREDICATE);
-        return true;
-    }
     if (until != timer) /* not if it was woken meanwhile and set its timer itself */
         __atomic_compare_exchange_n(&vcpu->timer, &timer, until, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    return false;
+    return holds;
 }
 
 void predicate_wake(vcpu_name name, uint64_t now)
