@@ -4,6 +4,7 @@
 #include <environment.h>
 #include <flush.h>
 #include <frame.h>
+#include <program.h>
 #include <slot.h>
 #include <space.h>
 #include <vcpu.h>
@@ -155,6 +156,8 @@ bool sweep_undo(frame_name part, struct budget *budget)
 
     if (!budget_spend(budget, COST_UNDO))
         return false;
+    if (info->kind == EXO_FRAME_PROGRAM)
+        return program_end(info->link, budget);
     if (!info->closing)
         info->closing = CLOSING_BY_SWEEP;
     if (!sweep_unbind(frame, budget))
@@ -193,7 +196,7 @@ static bool pass_is_under_way(frame_name frame)
         frame_at(name / CAPABILITIES_PER_TABLE)->kind != EXO_FRAME_CAPABILITIES)
         return false;
     const struct capability *capability = capability_at(name);
-    return capability->state == CAPABILITY_CLOSING && capability->kind != EXO_KIND_SLOTS &&
+    return capability->state == CAPABILITY_CLOSING && capability->kind != EXO_KIND_SLOTS && capability->kind != EXO_KIND_PROGRAMS &&
            capability->count > 0 && capability->first == frame;
 }
 
@@ -255,7 +258,8 @@ static bool bindings_sweep(frame_name frame, capability_name name, struct budget
 
     if (table_level(info))
         return table_bindings_sweep(frame, budget);
-    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_DIRTY)
+    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_DIRTY ||
+        info->kind == EXO_FRAME_PROGRAM)
         return true; /* never bound; link has another use */
     if (!info->bindings) {
         info->link = 0; /* a pass that its owner cut short by unbinding must not be taken for a later one's */
@@ -361,6 +365,34 @@ static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *b
     return EXO_OK;
 }
 
+static exo_result program_sweep(uint32_t page, struct claim *last, struct budget *budget)
+{
+    const struct exo_program *info = program_named(page);
+
+    if (!budget_spend(budget, COST_SLOT))
+        return EXO_AGAIN;
+    if (!info || !info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    return last->is_live || program_end(page, budget) ? EXO_OK : EXO_AGAIN;
+}
+
+/* The first thing of a closing range. */
+static exo_result thing_sweep(capability_name name, struct claim *last, struct budget *budget)
+{
+    const struct capability *capability = capability_at(name);
+
+    switch (capability->kind) {
+    case EXO_KIND_SLOTS:
+        return slot_sweep(capability->first, last, budget);
+    case EXO_KIND_PROGRAMS:
+        return program_sweep(capability->first, last, budget);
+    default:
+        return frame_sweep(capability->first, name, last, budget);
+    }
+}
+
 /* How many frames that nobody owns stand in a row at the beginning of what is left. */
 static uint32_t unowned_count(const struct capability *capability, struct budget *budget)
 {
@@ -383,7 +415,7 @@ void sweep_begin(capability_name name)
     capability->state = CAPABILITY_CLOSING;
     capability_forget();
     uint64_t epoch = flush_begin();
-    if (capability->kind != EXO_KIND_FRAMES && capability->kind != EXO_KIND_SLOTS && capability->kind != EXO_KIND_ENVIRONMENT) {
+    if (!kind_is_of_ranges(capability->kind) && capability->kind != EXO_KIND_ENVIRONMENT) {
         capability->count = 0;
         capability->id = epoch;
     }
@@ -393,15 +425,14 @@ void sweep_begin(capability_name name)
 static exo_result range_sweep(capability_name name, struct budget *budget)
 {
     const struct capability *capability = capability_at(name);
-    bool is_of_slots = capability->kind == EXO_KIND_SLOTS;
+    bool is_of_frames = capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_ENVIRONMENT;
     struct claim last = {0};
 
     while (capability->count > 0) {
-        uint32_t done = is_of_slots ? 0 : unowned_count(capability, budget);
+        uint32_t done = is_of_frames ? unowned_count(capability, budget) : 0;
 
         if (done == 0) {
-            exo_result result = is_of_slots ? slot_sweep(capability->first, &last, budget) :
-                                frame_sweep(capability->first, name, &last, budget);
+            exo_result result = thing_sweep(name, &last, budget);
             if (result != EXO_OK)
                 return result;
             done = 1;

@@ -59,6 +59,7 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
     uint32_t number = (uint32_t)exo_text_number(&(const char *){ value });
     struct { const char *key; uint32_t *value; } numbers[] = {
         { "memory", &plan->memory }, { "kept", &plan->kept }, { "give", &plan->give },
+        { "programs", &plan->programs },
     };
     struct { const char *key; bool *value; } flags[] = {
         { "wait", &plan->wait }, { "restart", &plan->restart }, { "console", &plan->console }, { "trace", &plan->trace },

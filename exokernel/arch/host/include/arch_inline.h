@@ -72,6 +72,16 @@ static inline struct exo_trace_record *trace_page(frame_name frame)
     return machine_traces[machine_index(frame - machine.system.trace_frame, MACHINE_TRACE_FRAMES, "no trace in this frame")];
 }
 
+static inline struct exo_program *program_at(uint32_t page)
+{
+    return &machine.program[machine_index(page, PROGRAM_PAGES, "program_at: no such page")];
+}
+
+static inline void *data_page(frame_name frame)
+{
+    return table_page(frame);
+}
+
 static inline struct processor *processor_here(void)
 {
     return &kernel.processor[machine_index(machine.current, kernel.processor_count, "processor_here: no such processor")];

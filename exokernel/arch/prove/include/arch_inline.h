@@ -17,7 +17,20 @@ extern struct shadow_entry shadow_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
 extern struct exo_context context_pages[EXO_FRAME_LIMIT];
 extern struct exo_trace_record trace_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 
+extern struct exo_program program_table[PROGRAM_PAGES];
+extern uint8_t data_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE];
+
 uint32_t arch_processor(void);
+
+static inline struct exo_program *program_at(uint32_t page)
+{
+    return &program_table[page];
+}
+
+static inline void *data_page(frame_name frame)
+{
+    return data_pages[frame];
+}
 
 static inline struct exo_frame *frame_at(frame_name frame)
 {

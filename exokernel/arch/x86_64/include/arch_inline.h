@@ -74,6 +74,16 @@ static inline struct exo_trace_record *trace_page(frame_name frame)
     return direct_page(frame);
 }
 
+static inline struct exo_program *program_at(uint32_t page)
+{
+    return (struct exo_program *)(TABLES_BASE + (EXO_PROGRAMS_ADDRESS - EXO_SYSTEM_ADDRESS)) + page;
+}
+
+static inline void *data_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
 static inline uint32_t table_index(uint64_t address, uint32_t level)
 {
     return address >> (12 + 9 * (level - 1)) & (TABLE_ENTRIES - 1);

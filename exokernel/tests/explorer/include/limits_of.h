@@ -19,5 +19,6 @@ enum {
     RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
     SWEEP_MAX = 600, /* a binding and some frames */
+    PROGRAM_PAGES = 2,
     LARGE_FRAMES = 2,
 };
