@@ -18,6 +18,11 @@
  *   struct shadow_entry     *shadow_page(frame_name)
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
+ *   struct exo_flow         *flow_at(uint32_t)            below FLOW_LIMIT
+ *   struct exo_shape        *shape_at(uint32_t)           below SHAPE_LIMIT
+ *   struct exo_net_ring     *net_ring_page(frame_name)
+ *   struct net_queue        *net_queue_page(frame_name)
+ *   uint8_t                 *data_page(frame_name)        a DATA frame's bytes
  *   struct processor        *processor_here(void)          this processor's
  *   struct vcpu             *vcpu_here(void)               what arch_switch was last told, and its context page
  *   struct exo_context      *context_here(void)
@@ -58,6 +63,8 @@ void arch_flush_all(void); /* loads the running environment's root anew: it may 
 void arch_interrupt(uint32_t processor);
 
 void arch_clear_page(frame_name frame);
+/* Bytes that do not overlap; size is at most EXO_PACKET_MOST. */
+void arch_copy(void *to, const void *from, uint32_t size);
 void arch_fill_root_table(frame_name frame); /* the kernel's own entries of a TABLE4 */
 bool arch_table_is_empty(frame_name frame, uint32_t level); /* no present entry among those that environments write */
 
@@ -67,6 +74,10 @@ void arch_switch(vcpu_name name, struct vcpu *vcpu);
 void arch_idle(void); /* the same for nobody, in the kernel's own space */
 /* Save the FPU state of the interrupted virtual processor into its context page's forced_fpu. */
 void arch_save_fpu(frame_name context);
+
+/* The network device, if there is one. A packet in two parts, of which it keeps neither: false if its queue is full. */
+bool arch_net_is_there(void);
+bool arch_net_send(const uint8_t *header, uint32_t header_size, const uint8_t *rest, uint32_t rest_size);
 
 const uint8_t *arch_module(void); /* the boot module's first byte, as the kernel sees it */
 

@@ -6,11 +6,12 @@
 #include <arch.h>
 #include <capability.h>
 #include <dispatch.h>
+#include <flow.h>
 #include <frame.h>
 #include <space.h>
 
 enum {
-    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_COUNT,
+    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_FLOWS, SLOT_COUNT,
     CONTEXT_ADDRESS = 0x10000,
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
@@ -22,6 +23,8 @@ enum {
     RIGHTS_ALL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_KEPT | EXO_RIGHT_GRANT,
     RIGHTS_SELF = RIGHTS_ALL & ~EXO_RIGHT_KEPT,
 };
+
+#define STATION_OF_NONE 0x01006f786502 /* 02:65:78:6f:00:01, without a network device: locally administered (IEEE 802 8.2.2) */
 
 struct elf_header {
     uint8_t identity[16];
@@ -85,6 +88,7 @@ static void system_fill(void)
     system->module_frame = boot->module_frame;
     system->module_size = boot->module_size;
     system->random_seed = boot->random_seed;
+    system->station = boot->station ? boot->station : STATION_OF_NONE;
     system->xsave_size = boot->xsave_size;
     system->trace_frame = boot->trace_frame;
     system->trace_frames = boot->trace_frames;
@@ -131,6 +135,7 @@ static void environment_make(void)
     root_hold(SLOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, environment, 1);
     root_hold(SLOT_CONSOLE, EXO_KIND_CONSOLE, RIGHTS_ALL, 0, 0);
     root_hold(SLOT_MACHINE, EXO_KIND_MACHINE, RIGHTS_ALL, 0, 0);
+    root_hold(SLOT_FLOWS, EXO_KIND_FLOWS, RIGHTS_ALL, 0, FLOW_LIMIT);
     frame_give(environment, EXO_FRAME_ENVIRONMENT, SLOT_SELF);
     frame_give(table, EXO_FRAME_CAPABILITIES, SLOT_FRAMES);
     root.start.environment = environment;
@@ -316,6 +321,7 @@ void kernel_start(const struct boot *boot)
     kernel.next_id = 1;
     kernel.generation = 1;
     kernel.frame_count = boot->frame_count;
+    flow_begin(boot->secret);
     frames_fill();
     system_fill();
     environment_make();

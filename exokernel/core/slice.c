@@ -9,7 +9,7 @@
 enum verdict { VERDICT_KEEP, VERDICT_RECALL, VERDICT_END };
 
 enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE | EXO_EVENT_REPOSSESSED |
-                      EXO_EVENT_CHILD };
+                      EXO_EVENT_CHILD | EXO_EVENT_IO };
 
 static const struct exo_slot *slot_now(uint32_t processor)
 {

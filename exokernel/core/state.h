@@ -158,6 +158,33 @@ struct kernel {
 };
 extern struct kernel kernel;
 
+enum { HEADER_WORDS = EXO_HEADER_SIZE / 8, SHAPE_LIMIT = EXO_SHAPE_LIMIT, FLOW_BUCKETS = 1 << FLOW_BUCKETS_BITS };
+
+/* The kernel's half of a ring for packets, in a NET_QUEUE. */
+struct net_queue {
+    uint64_t stamp; /* unique for ever: the ring's own */
+    uint64_t memory_stamp;
+    capability_name memory;         /* the FRAMES capability, and its range */
+    frame_name first;
+    uint32_t count;
+    vcpu_name vcpu;                 /* that is told */
+    uint64_t generation;            /* as in struct exo_flow: the capability was valid */
+    uint32_t receive_done, transmit_done;
+    uint64_t slot;                  /* time / EXO_SLOT_NS when something last came from the network, */
+    uint64_t spent_ns;              /* and what that cost since that slot began */
+};
+
+/* What the network needs beside its tables of flows and shapes. A bucket is a flow's position + 1, or 0. */
+struct network {
+    uint64_t key[HEADER_WORDS]; /* what patterns are hashed with; nobody else knows them */
+    uint64_t born;              /* claims ever made */
+    uint32_t flow_end;          /* positions from here on were never used */
+    uint32_t order_count;
+    uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */
+    uint16_t bucket[FLOW_BUCKETS];
+};
+extern struct network network;
+
 /* Who calls: filled in once by the dispatcher, after the subject was checked. */
 struct caller {
     vcpu_name vcpu;         /* the virtual processor that called */

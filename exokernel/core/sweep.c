@@ -2,6 +2,7 @@
 #include <arch.h>
 #include <capability.h>
 #include <environment.h>
+#include <flow.h>
 #include <flush.h>
 #include <frame.h>
 #include <slot.h>
@@ -144,7 +145,7 @@ static frame_name frame_of_whole(frame_name frame)
 {
     const struct exo_frame *info = frame_at(frame);
 
-    return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART ? info->link : frame;
+    return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ? info->link : frame;
 }
 
 bool sweep_undo(frame_name part, struct budget *budget)
@@ -165,6 +166,8 @@ bool sweep_undo(frame_name part, struct budget *budget)
         done = context_undo(frame, budget);
     else if (info->kind == EXO_FRAME_LARGE)
         done = large_undo(frame, budget);
+    else if (info->kind == EXO_FRAME_NET_RING)
+        net_ring_undo(frame);
     if (!done)
         return false;
 
@@ -173,6 +176,12 @@ bool sweep_undo(frame_name part, struct budget *budget)
     info->closing = 0;
     info->progress = 0;
     return true;
+}
+
+/* Its range is of slots or flows, not of frames. */
+static bool is_of_positions(const struct capability *capability)
+{
+    return capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_FLOWS;
 }
 
 /*
@@ -193,7 +202,7 @@ static bool pass_is_under_way(frame_name frame)
         frame_at(name / CAPABILITIES_PER_TABLE)->kind != EXO_FRAME_CAPABILITIES)
         return false;
     const struct capability *capability = capability_at(name);
-    return capability->state == CAPABILITY_CLOSING && capability->kind != EXO_KIND_SLOTS &&
+    return capability->state == CAPABILITY_CLOSING && !is_of_positions(capability) &&
            capability->count > 0 && capability->first == frame;
 }
 
@@ -255,7 +264,8 @@ static bool bindings_sweep(frame_name frame, capability_name name, struct budget
 
     if (table_level(info))
         return table_bindings_sweep(frame, budget);
-    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_DIRTY)
+    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ||
+        info->kind == EXO_FRAME_DIRTY)
         return true; /* never bound; link has another use */
     if (!info->bindings) {
         info->link = 0; /* a pass that its owner cut short by unbinding must not be taken for a later one's */
@@ -361,6 +371,21 @@ static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *b
     return EXO_OK;
 }
 
+static exo_result flow_sweep(uint32_t flow, struct claim *last, struct budget *budget)
+{
+    const struct exo_flow *info = flow_at(flow);
+
+    if (!budget_spend(budget, info->capability ? COST_SLOT + COST_FLOW : COST_SKIP))
+        return EXO_AGAIN;
+    if (!info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    if (!last->is_live)
+        flow_clear(flow);
+    return EXO_OK;
+}
+
 /* How many frames that nobody owns stand in a row at the beginning of what is left. */
 static uint32_t unowned_count(const struct capability *capability, struct budget *budget)
 {
@@ -383,9 +408,24 @@ void sweep_begin(capability_name name)
     capability->state = CAPABILITY_CLOSING;
     capability_forget();
     uint64_t epoch = flush_begin();
-    if (capability->kind != EXO_KIND_FRAMES && capability->kind != EXO_KIND_SLOTS && capability->kind != EXO_KIND_ENVIRONMENT) {
+    if (!capability_is_range(capability->kind) && capability->kind != EXO_KIND_ENVIRONMENT) {
         capability->count = 0;
         capability->id = epoch;
+    }
+}
+
+/* The next thing of a closing range. */
+static exo_result next_sweep(capability_name name, struct claim *last, struct budget *budget)
+{
+    const struct capability *capability = capability_at(name);
+
+    switch (capability->kind) {
+    case EXO_KIND_SLOTS:
+        return slot_sweep(capability->first, last, budget);
+    case EXO_KIND_FLOWS:
+        return flow_sweep(capability->first, last, budget);
+    default:
+        return frame_sweep(capability->first, name, last, budget);
     }
 }
 
@@ -393,15 +433,14 @@ void sweep_begin(capability_name name)
 static exo_result range_sweep(capability_name name, struct budget *budget)
 {
     const struct capability *capability = capability_at(name);
-    bool is_of_slots = capability->kind == EXO_KIND_SLOTS;
+    bool skips = !is_of_positions(capability);
     struct claim last = {0};
 
     while (capability->count > 0) {
-        uint32_t done = is_of_slots ? 0 : unowned_count(capability, budget);
+        uint32_t done = skips ? unowned_count(capability, budget) : 0;
 
         if (done == 0) {
-            exo_result result = is_of_slots ? slot_sweep(capability->first, &last, budget) :
-                                frame_sweep(capability->first, name, &last, budget);
+            exo_result result = next_sweep(name, &last, budget);
             if (result != EXO_OK)
                 return result;
             done = 1;

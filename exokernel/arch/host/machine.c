@@ -6,11 +6,16 @@
 #include <string.h>
 
 struct kernel kernel;
+struct network network;
 struct machine machine;
 struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 struct exo_context machine_contexts[MACHINE_FRAMES];
 struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 struct machine_log machine_log;
+uint8_t machine_bytes[MACHINE_FRAMES][EXO_FRAME_SIZE];
+struct exo_net_ring machine_rings[MACHINE_FRAMES];
+struct net_queue machine_queues[MACHINE_FRAMES];
+int machine_network;
 
 /* What user code is taken to write: as page-table entries, these would map frame 1 to user mode. */
 #define USER_BYTES (1ull << 12 | ENTRY_PRESENT | ENTRY_USER | ENTRY_WRITE)
@@ -37,7 +42,12 @@ void machine_reset(uint32_t frames, uint32_t processors)
     memset(machine_notes, 0, sizeof machine_notes);
     memset(machine_contexts, 0, sizeof machine_contexts);
     memset(machine_traces, 0, sizeof machine_traces);
+    memset(machine_bytes, 0, sizeof machine_bytes);
+    memset(machine_rings, 0, sizeof machine_rings);
+    memset(machine_queues, 0, sizeof machine_queues);
     memset(&kernel, 0, sizeof kernel);
+    memset(&network, 0, sizeof network);
+    machine_network = -1;
     kernel.frame_count = frames;
     kernel.processor_count = processors;
     machine.system.frame_count = frames;
@@ -124,6 +134,9 @@ void arch_clear_page(frame_name frame)
     machine_log.cleared++;
     memset(table_page(frame), 0, sizeof(union machine_words));
     memset(context_page(frame), 0, sizeof(struct exo_context));
+    memset(data_page(frame), 0, EXO_FRAME_SIZE);
+    memset(net_ring_page(frame), 0, sizeof(struct exo_net_ring));
+    memset(net_queue_page(frame), 0, sizeof(struct net_queue));
     if (frame < MACHINE_CAPABILITY_FRAMES)
         memset(capability_page(frame), 0, sizeof(struct capability_table));
     if (frame < MACHINE_ENVIRONMENT_FRAMES)
@@ -154,9 +167,33 @@ static bool is_zero(const void *start, size_t size)
     return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
 }
 
+bool arch_net_is_there(void)
+{
+    return machine_network >= 0;
+}
+
+bool arch_net_send(const uint8_t *header, uint32_t header_size, const uint8_t *rest, uint32_t rest_size)
+{
+    if (machine_network <= 0)
+        return false;
+    machine_network--;
+    machine_log.packets++;
+    machine_log.packet_length = header_size + rest_size;
+    memcpy(machine_log.packet, header, header_size);
+    memcpy(machine_log.packet + header_size, rest, rest_size);
+    return true;
+}
+
+void arch_copy(void *to, const void *from, uint32_t size)
+{
+    memcpy(to, from, size);
+}
+
 bool machine_frame_is_clear(frame_name frame)
 {
     return is_zero(table_page(frame), sizeof(union machine_words)) && is_zero(context_page(frame), sizeof(struct exo_context)) &&
+           is_zero(data_page(frame), EXO_FRAME_SIZE) && is_zero(net_ring_page(frame), sizeof(struct exo_net_ring)) &&
+           is_zero(net_queue_page(frame), sizeof(struct net_queue)) &&
            (frame >= MACHINE_CAPABILITY_FRAMES || is_zero(capability_page(frame), sizeof(struct capability_table))) &&
            (frame >= MACHINE_ENVIRONMENT_FRAMES || is_zero(environment_page(frame), sizeof(struct environment)));
 }

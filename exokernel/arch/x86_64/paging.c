@@ -138,6 +138,8 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     map_table(EXO_SYSTEM_ADDRESS, sizeof(struct exo_system));
     map_table(EXO_PROCESSORS_ADDRESS, processor_count * sizeof(struct exo_processor));
     map_table(EXO_SLOTS_ADDRESS, processor_count * SLOTS_PER_PROCESSOR * sizeof(struct exo_slot));
+    map_table(EXO_FLOWS_ADDRESS, FLOW_LIMIT * sizeof(struct exo_flow));
+    map_table(EXO_SHAPES_ADDRESS, SHAPE_LIMIT * sizeof(struct exo_shape));
     map_frame_table(firmware, frame_count);
     show(EXO_SYSTEM_ADDRESS, TABLES_BASE, 1);
     show(EXO_FRAMES_ADDRESS, FRAMES_BASE, frame_count * sizeof(struct exo_frame));
@@ -160,6 +162,12 @@ void arch_clear_page(frame_name frame)
                      "1:\n\t.set store, 0\n\t.rept 32\n\tmovaps %%xmm0, store(%0)\n\t.set store, store + 16\n\t.endr\n\t"
                      "addq $512, %0\n\tcmpq %2, %0\n\tjb 1b\n\tmovups %1, %%xmm0"
                      : "+r"(at), "=m"(saved) : "r"(end) : "memory", "cc");
+}
+
+void arch_copy(void *to, const void *from, uint32_t size)
+{
+    uint64_t words = size / 8, rest = size % 8;
+    __asm__ volatile("rep movsq\n\tmovl %k3, %%ecx\n\trep movsb" : "+D"(to), "+S"(from), "+c"(words) : "r"(rest) : "memory");
 }
 
 void arch_fill_root_table(frame_name frame)

@@ -20,4 +20,6 @@ enum {
     DEPTH_MAX = EXO_DEPTH_MAX,
     SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
     LARGE_FRAMES = 512,
+    FLOW_LIMIT = EXO_FLOW_LIMIT,
+    FLOW_BUCKETS_BITS = 12, /* twice as many buckets as flows */
 };

@@ -20,4 +20,6 @@ enum {
     DEPTH_MAX = 3,
     SWEEP_MAX = 600, /* a binding and some frames */
     LARGE_FRAMES = 2,
+    FLOW_LIMIT = 2,
+    FLOW_BUCKETS_BITS = 1,
 };
