@@ -6,7 +6,7 @@
 #include <revoke.h>
 #include <sweep.h>
 
-enum { FLOW_DEPTH_MAX = 4 }; /* flows within flows */
+enum { FLOW_DEPTH_MAX = 4, PAUSE_NS = SLOTS_PER_PROCESSOR * EXO_SLOT_NS }; /* flows within flows; see flow_is_in_the_way */
 
 struct pattern {
     const uint64_t *mask, *value;
@@ -321,11 +321,11 @@ exo_result call_flow_claim(const struct caller *caller, uint16_t capability, uin
     claim.stamp = capability_at(claim.capability)->id;
     if (allowed) {
         claim.within = wider + 1;
+        claim.within_born = flow_at(wider)->born;
         claim.depth = flow_at(wider)->depth + 1;
         claim.within_capability = capability_lookup(caller->environment, allowed);
         claim.within_stamp = capability_at(claim.within_capability)->id;
     }
-    claim.born = ++network.born;
     shape_at(claim.shape)->flows++;
     shape_at(claim.source_shape)->flows++;
     if (name >= network.flow_end)
@@ -334,13 +334,13 @@ exo_result call_flow_claim(const struct caller *caller, uint16_t capability, uin
     return EXO_OK;
 }
 
-/* Was the flow claimed within the other one, or within one that was? A position may have been claimed anew since: then it is younger. */
+/* Was the flow claimed within the other one, or within one that was? A position may have been claimed anew since. */
 static bool flow_is_within(const struct exo_flow *flow, uint32_t other)
 {
     for (uint32_t depth = 0; flow->within && depth <= FLOW_DEPTH_MAX; depth++) {
         const struct exo_flow *wider = flow_at(flow->within - 1);
 
-        if (wider->born >= flow->born || !wider->owner)
+        if (wider->born != flow->within_born)
             return false;
         if (flow->within == other + 1)
             return true;
@@ -354,13 +354,32 @@ static bool flow_overlaps(const struct exo_flow *flow, uint32_t name)
 {
     const struct exo_flow *other = flow_at(name);
 
-    return other->owner && other->born < flow->born && pattern_overlaps(pattern_of(other), pattern_of(flow));
+    return other->born && other->born < flow->born && pattern_overlaps(pattern_of(other), pattern_of(flow));
 }
 
-/* OK: none of the older flows is in the way. */
+/* It overlaps. One that began to be opened and was left so is in nobody's way for long. */
+static bool flow_is_in_the_way(const struct exo_flow *flow, uint32_t name)
+{
+    struct exo_flow *other = flow_at(name);
+
+    if (flow_is_within(flow, name) || !flow_is_valid(other))
+        return false;
+    if (other->state == EXO_FLOW_OPEN || flow->generation - other->generation < PAUSE_NS)
+        return true;
+    other->born = 0;
+    return false;
+}
+
+/* OK: none of the older flows is in the way; else which, + 1. */
 static exo_result flows_compare(struct exo_flow *flow)
 {
     struct budget budget = {.left = SWEEP_MAX};
+
+    flow->generation = arch_time();
+    if (!flow->born) {
+        flow->born = ++network.born;
+        flow->progress = 0;
+    }
 
     for (uint32_t other = flow->progress; other < network.flow_end; other++) {
         bool overlaps = flow_overlaps(flow, other);
@@ -369,8 +388,10 @@ static exo_result flows_compare(struct exo_flow *flow)
             flow->progress = other;
             return EXO_AGAIN;
         }
-        if (overlaps && !flow_is_within(flow, other) && flow_is_valid(flow_at(other)))
-            return EXO_TAKEN;
+        if (overlaps && flow_is_in_the_way(flow, other)) {
+            flow->born = 0;
+            return other + 1;
+        }
         budget.is_used = true;
     }
     return EXO_OK;
@@ -397,16 +418,17 @@ exo_result call_flow_open(const struct caller *caller, uint16_t capability, uint
         return EXO_NO_RIGHT;
     if (flow->state != EXO_FLOW_CLAIMED)
         return EXO_WRONG_KIND;
-    result = flows_compare(flow);
-    if (result < 0)
-        return result;
     if (!chain_has_room(flow))
         return EXO_BUSY;
+    result = flows_compare(flow);
+    if (result != EXO_OK)
+        return result;
 
     uint16_t *bucket = bucket_of_flow(flow);
     flow->next = *bucket;
     *bucket = name + 1;
     flow->state = EXO_FLOW_OPEN;
+    flow->generation = 0;
     shape_opened(flow->shape);
     return EXO_OK;
 }

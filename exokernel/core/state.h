@@ -177,7 +177,7 @@ struct net_queue {
 /* What the network needs beside its tables of flows and shapes. A bucket is a flow's position + 1, or 0. */
 struct network {
     uint64_t key[HEADER_WORDS]; /* what patterns are hashed with; nobody else knows them */
-    uint64_t born;              /* claims ever made */
+    uint64_t born;              /* openings ever begun */
     uint32_t flow_end;          /* positions from here on were never used */
     uint32_t order_count;
     uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */

@@ -1,4 +1,5 @@
 #include <invariants.h>
+#include <network.h>
 #include <arch.h>
 #include <string.h>
 
@@ -215,7 +216,8 @@ static const char *check_frame(frame_name frame)
         return check_capability_table(frame, info);
     if (info->kind == EXO_FRAME_LARGE_PART)
         return check_large_part(frame, info);
-    REQUIRE(info->kind <= EXO_FRAME_TRACE, "a frame of an unknown kind");
+    REQUIRE(info->kind <= EXO_FRAME_TRACE || info->kind == EXO_FRAME_NET_RING || info->kind == EXO_FRAME_NET_QUEUE,
+            "a frame of an unknown kind");
     return NULL;
 }
 
@@ -254,7 +256,7 @@ static const char *check_links(binding_name binding, frame_name frame)
 
 static bool kind_may_be_written(uint32_t kind)
 {
-    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE;
+    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_NET_RING;
 }
 
 static bool kind_may_be_read(uint32_t kind)
@@ -365,7 +367,7 @@ static const char *check_narrowed(const struct capability *capability)
     if (capability->kind != source->kind)
         return NULL;
     REQUIRE(!(capability->rights & ~source->rights), "a capability has more rights than the one it was derived from");
-    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS)
+    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_FLOWS)
         REQUIRE(capability->count && is_within(source, capability->first) && is_within(source, capability->first + capability->count - 1),
                 "a capability names more than the one it was derived from");
     else
@@ -396,7 +398,7 @@ static const char *check_capability(capability_name name)
     REQUIRE(capability->state <= CAPABILITY_CLOSING, "a capability in an unknown state");
     bool is_swept = capability->state == CAPABILITY_CLOSING && !capability->count; /* then its id is an epoch */
     REQUIRE(is_swept || (capability->id && capability->id < kernel.next_id), "a capability with an id that was not given out");
-    REQUIRE(capability->kind > EXO_KIND_NONE && capability->kind <= EXO_KIND_MACHINE, "a capability of an unknown kind");
+    REQUIRE(capability->kind > EXO_KIND_NONE && (capability->kind <= EXO_KIND_MACHINE || capability->kind == EXO_KIND_FLOWS), "a capability of an unknown kind");
     REQUIRE(capability->depth <= DEPTH_MAX, "a capability is too deep");
     if (capability->state == CAPABILITY_CLOSING)
         return NULL;
@@ -476,6 +478,17 @@ static const char *check_slot(uint32_t slot)
     REQUIRE(claim_chain(info->capability, info->stamp, slot) != CHAIN_BROKEN || thing_is_unswept(slot, EXO_KIND_SLOTS),
             "a slot's claim outlived its capability");
     REQUIRE(!info->vcpu || info->vcpu / VCPUS_PER_ENVIRONMENT == info->owner, "a slot runs another environment's virtual processor");
+    return NULL;
+}
+
+static const char *check_flow_claim(uint32_t flow)
+{
+    const struct exo_flow *info = flow_at(flow);
+    if (!info->owner)
+        return NULL;
+    REQUIRE(frame_is(info->owner, EXO_FRAME_ENVIRONMENT), "a flow's owner is no environment");
+    REQUIRE(claim_chain(info->capability, info->stamp, flow) != CHAIN_BROKEN || thing_is_unswept(flow, EXO_KIND_FLOWS),
+            "a flow's claim outlived its capability");
     return NULL;
 }
 
@@ -621,6 +634,10 @@ const char *invariants_check(void)
         broken = check_capabilities();
     for (uint32_t slot = 0; slot < kernel.processor_count * SLOTS_PER_PROCESSOR && !broken; slot++)
         broken = check_slot(slot);
+    for (uint32_t flow = 0; flow < network.flow_end && !broken; flow++)
+        broken = check_flow_claim(flow);
+    if (!broken)
+        broken = network_check();
     for (uint32_t processor = 0; processor < kernel.processor_count && !broken; processor++) {
         broken = check_processor(processor);
         if (!broken)
