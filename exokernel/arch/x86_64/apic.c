@@ -3,6 +3,7 @@
  * MSRs where the firmware left it in x2APIC mode, else through its page at APIC_ADDRESS.
  */
 #include "machine.h"
+#include <device.h>
 #include <slice.h>
 
 enum {
@@ -116,6 +117,14 @@ void apic_timer(struct exo_registers *registers)
 /* trap.S */
 void apic_interrupt(struct exo_registers *registers)
 {
+    apic_write(APIC_EOI, 0);
+    slice_interrupted(registers);
+}
+
+/* trap.S */
+void apic_device(struct exo_registers *registers, uint32_t number)
+{
+    device_interrupt(number);
     apic_write(APIC_EOI, 0);
     slice_interrupted(registers);
 }
