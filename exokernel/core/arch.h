@@ -18,6 +18,9 @@
  *   struct shadow_entry     *shadow_page(frame_name)
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
+ *   struct exo_ring         *ring_page(frame_name)        written by its libOS at any time
+ *   struct queue            *queue_page(frame_name)
+ *   struct exo_disk         *disk_info(uint32_t)          disk < DISK_LIMIT
  *   struct processor        *processor_here(void)          this processor's
  *   struct vcpu             *vcpu_here(void)               what arch_switch was last told, and its context page
  *   struct exo_context      *context_here(void)

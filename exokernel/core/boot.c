@@ -5,12 +5,13 @@
 #include <boot.h>
 #include <arch.h>
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <frame.h>
 #include <space.h>
 
 enum {
-    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_COUNT,
+    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_DISKS = 9,
     CONTEXT_ADDRESS = 0x10000,
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
@@ -21,6 +22,7 @@ enum {
 enum {
     RIGHTS_ALL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_KEPT | EXO_RIGHT_GRANT,
     RIGHTS_SELF = RIGHTS_ALL & ~EXO_RIGHT_KEPT,
+    RIGHTS_DISK = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT,
 };
 
 struct elf_header {
@@ -131,6 +133,9 @@ static void environment_make(void)
     root_hold(SLOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, environment, 1);
     root_hold(SLOT_CONSOLE, EXO_KIND_CONSOLE, RIGHTS_ALL, 0, 0);
     root_hold(SLOT_MACHINE, EXO_KIND_MACHINE, RIGHTS_ALL, 0, 0);
+    for (uint32_t disk = 0; disk < DISK_LIMIT; disk++)
+        if (disk_info(disk)->blocks)
+            root_hold(SLOT_DISKS + disk, EXO_KIND_EXTENT, RIGHTS_DISK, disk << EXO_DISK_SHIFT, disk_info(disk)->blocks);
     frame_give(environment, EXO_FRAME_ENVIRONMENT, SLOT_SELF);
     frame_give(table, EXO_FRAME_CAPABILITIES, SLOT_FRAMES);
     root.start.environment = environment;
@@ -318,6 +323,7 @@ void kernel_start(const struct boot *boot)
     kernel.frame_count = boot->frame_count;
     frames_fill();
     system_fill();
+    disk_start();
     environment_make();
     for (uint32_t i = 0; i < boot->trace_frames * kernel.processor_count; i++)
         frame_give(boot->trace_frame + i, EXO_FRAME_TRACE, SLOT_FRAMES);

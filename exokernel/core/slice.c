@@ -1,5 +1,6 @@
 #include <slice.h>
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <gate.h>
 #include <trace.h>
@@ -9,7 +10,7 @@
 enum verdict { VERDICT_KEEP, VERDICT_RECALL, VERDICT_END };
 
 enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE | EXO_EVENT_REPOSSESSED |
-                      EXO_EVENT_CHILD };
+                      EXO_EVENT_CHILD | EXO_EVENT_IO };
 
 static const struct exo_slot *slot_now(uint32_t processor)
 {
@@ -321,6 +322,8 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
     if (self->running)
         slice_evict(processor, now, registers);
     bool boundary = slice_advance(processor, now);
+    if (processor == 0 && kernel.watch && now >= kernel.watch)
+        disk_watch(now);
     bool ended = slice_expire(processor, now);
     if (self->running && !self->ending) {
         enum verdict verdict = ended ? VERDICT_RECALL : slice_judge(processor, boundary);

@@ -3,6 +3,7 @@
  */
 #include <device.h>
 #include <arch_device.h>
+#include "block.h"
 #include "mmio.h"
 #include "pci.h"
 
@@ -12,7 +13,10 @@ static uint32_t device_count;
 /* What was found is there; give it to its driver. */
 static void device_add(void)
 {
-    device_count++;
+    const struct virtio *device = &devices[device_count++];
+
+    if (device->kind == VIRTIO_BLOCK)
+        block_add(device);
 }
 
 void device_start(const char *command_line)
@@ -27,5 +31,6 @@ void device_start(const char *command_line)
 
 void device_interrupt(uint32_t number)
 {
-    virtio_acknowledge(&devices[number]);
+    if (!block_interrupt(number))
+        virtio_acknowledge(&devices[number]);
 }

@@ -3,10 +3,10 @@
 #include "pci.h"
 
 enum {
-    STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_NEEDS_RESET = 64,
+    STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8,
     MMIO_NOTIFY = 0x50, MMIO_INTERRUPT_STATUS = 0x60, MMIO_INTERRUPT_ACK = 0x64,
     PCI_CONFIG_VECTOR = 0x10, PCI_QUEUE_VECTOR = 0x1a, PCI_NOTIFY_OFFSET = 0x1e, NO_VECTOR = 0xffff,
-    RESET_TRIES = 100000, CONFIG_TRIES = 100,
+    CONFIG_TRIES = 100,
 };
 #define FEATURE_VERSION_1 (1ull << 32)
 
@@ -64,15 +64,20 @@ static void status_add(struct virtio *device, uint32_t bits)
     reg_write(device, REG_STATUS, reg_read(device, REG_STATUS) | bits);
 }
 
-bool virtio_reset(struct virtio *device)
+bool virtio_reset(struct virtio *device, uint32_t tries)
 {
     reg_write(device, REG_STATUS, 0);
-    for (uint32_t tries = 0; tries < RESET_TRIES; tries++)
-        if (reg_read(device, REG_STATUS) == 0)
-            return true;
+    while (reg_read(device, REG_STATUS) != 0)
+        if (tries-- == 0)
+            return false;
+    return true;
+}
+
+bool virtio_cut_off(struct virtio *device)
+{
     if (device->transport == TRANSPORT_PCI)
         pci_cut_off(device->pci);
-    return false;
+    return device->transport == TRANSPORT_PCI;
 }
 
 static uint64_t features_read(struct virtio *device)
@@ -94,8 +99,6 @@ static void features_write(struct virtio *device, uint64_t features)
 /* Virtio 1.2, 3.1.1. */
 bool virtio_begin(struct virtio *device, uint64_t wanted, uint64_t *ret_features)
 {
-    if (!virtio_reset(device))
-        return false;
     status_add(device, STATUS_ACKNOWLEDGE);
     status_add(device, STATUS_DRIVER);
     uint64_t offered = features_read(device);
@@ -186,9 +189,4 @@ void virtio_acknowledge(struct virtio *device)
 {
     if (device->transport == TRANSPORT_MMIO)
         write_at(device->registers + MMIO_INTERRUPT_ACK, 4, read_at(device->registers + MMIO_INTERRUPT_STATUS, 4));
-}
-
-bool virtio_is_broken(const struct virtio *device)
-{
-    return reg_read(device, REG_STATUS) & STATUS_NEEDS_RESET;
 }

@@ -20,9 +20,11 @@ struct virtio {
     uint32_t doorbells_length, doorbell_multiplier;
 };
 
-/* Reset it: false if it does not answer; then it is cut off from memory where its bus can do that. */
-bool virtio_reset(struct virtio *device);
-/* Reset it and agree on features: those wanted that it has. False: it cannot be used. */
+/* Reset it, looking so many times whether it is done. False: not yet. */
+bool virtio_reset(struct virtio *device, uint32_t tries);
+/* It reads and writes no memory from now on, whatever it does. False: its bus cannot do that. */
+bool virtio_cut_off(struct virtio *device);
+/* After a reset agree on features: those wanted that it has. False: it cannot be used. */
 bool virtio_begin(struct virtio *device, uint64_t wanted, uint64_t *ret_features);
 /* Between begin and go: queue `number` with at most `most` entries. Its frames are taken the first time (queue->descriptor NULL) and
  * used again after a reset. */
@@ -33,5 +35,3 @@ void virtio_go(struct virtio *device);
 uint64_t virtio_config(const struct virtio *device, uint32_t offset, uint32_t width);
 /* At an interrupt, before its queues are looked at: memory-mapped ones want an answer. */
 void virtio_acknowledge(struct virtio *device);
-/* It broke its promises, or says so itself (DEVICE_NEEDS_RESET). */
-bool virtio_is_broken(const struct virtio *device);

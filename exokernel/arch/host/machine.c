@@ -9,6 +9,7 @@ struct kernel kernel;
 struct machine machine;
 struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 struct exo_context machine_contexts[MACHINE_FRAMES];
+struct exo_ring machine_rings[MACHINE_RING_FRAMES];
 struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 struct machine_log machine_log;
 
@@ -37,6 +38,7 @@ void machine_reset(uint32_t frames, uint32_t processors)
     memset(machine_notes, 0, sizeof machine_notes);
     memset(machine_contexts, 0, sizeof machine_contexts);
     memset(machine_traces, 0, sizeof machine_traces);
+    memset(machine_rings, 0, sizeof machine_rings);
     memset(&kernel, 0, sizeof kernel);
     kernel.frame_count = frames;
     kernel.processor_count = processors;
@@ -128,6 +130,10 @@ void arch_clear_page(frame_name frame)
         memset(capability_page(frame), 0, sizeof(struct capability_table));
     if (frame < MACHINE_ENVIRONMENT_FRAMES)
         memset(environment_page(frame), 0, sizeof(struct environment));
+    if (frame < MACHINE_RING_FRAMES) {
+        memset(ring_page(frame), 0, sizeof(struct exo_ring));
+        memset(queue_page(frame), 0, sizeof(struct queue));
+    }
 }
 
 jmp_buf *machine_panicked;
@@ -158,7 +164,9 @@ bool machine_frame_is_clear(frame_name frame)
 {
     return is_zero(table_page(frame), sizeof(union machine_words)) && is_zero(context_page(frame), sizeof(struct exo_context)) &&
            (frame >= MACHINE_CAPABILITY_FRAMES || is_zero(capability_page(frame), sizeof(struct capability_table))) &&
-           (frame >= MACHINE_ENVIRONMENT_FRAMES || is_zero(environment_page(frame), sizeof(struct environment)));
+           (frame >= MACHINE_ENVIRONMENT_FRAMES || is_zero(environment_page(frame), sizeof(struct environment))) &&
+           (frame >= MACHINE_RING_FRAMES || (is_zero(ring_page(frame), sizeof(struct exo_ring)) &&
+                                             is_zero(queue_page(frame), sizeof(struct queue))));
 }
 
 void arch_fill_root_table(frame_name frame)

@@ -72,6 +72,21 @@ static inline struct exo_trace_record *trace_page(frame_name frame)
     return machine_traces[machine_index(frame - machine.system.trace_frame, MACHINE_TRACE_FRAMES, "no trace in this frame")];
 }
 
+static inline struct exo_ring *ring_page(frame_name frame)
+{
+    return &machine_rings[machine_index(frame, MACHINE_RING_FRAMES, "no ring can be in this frame")];
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return &machine.queue[machine_index(frame, MACHINE_RING_FRAMES, "no half of a ring can be in this frame")];
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return &machine.disk[machine_index(disk, DISK_LIMIT, "disk_info: no such disk")];
+}
+
 static inline struct processor *processor_here(void)
 {
     return &kernel.processor[machine_index(machine.current, kernel.processor_count, "processor_here: no such processor")];

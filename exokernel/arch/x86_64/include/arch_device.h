@@ -4,8 +4,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { DEVICE_MAX = 8 }; /* devices that can interrupt */
+#include <limits_of.h>
 
 /* Registers at a physical address, uncached, for ever; NULL: there is no room for more. */
 volatile uint8_t *arch_device_map(uint64_t physical, uint64_t size);
@@ -18,3 +17,5 @@ void arch_pci_write(uint32_t address, uint32_t value);
 bool arch_device_message(uint8_t number, uint64_t *ret_address, uint32_t *ret_data);
 /* Let this interrupt line (ACPI's number), which stays up until it is answered, interrupt processor 0 as device `number`. */
 bool arch_device_line(uint8_t number, uint64_t line);
+/* Interrupt processor 0 as this device does. At any time. */
+void arch_device_interrupt(uint8_t number);

@@ -20,4 +20,9 @@ enum {
     DEPTH_MAX = EXO_DEPTH_MAX,
     SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
     LARGE_FRAMES = 512,
+    DEVICE_MAX = 8,   /* devices that can interrupt */
+    DISK_LIMIT = EXO_DISK_LIMIT,
+    DISK_PLACES = 64, /* requests that a disk works on at once */
+    RINGS_PER_ENVIRONMENT = EXO_RINGS_PER_ENVIRONMENT,
+    RING_SHARE = EXO_RING_SHARE,
 };
