@@ -18,6 +18,9 @@
  *   struct shadow_entry     *shadow_page(frame_name)
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
+ *   struct exo_ring         *ring_page(frame_name)        written by its libOS at any time
+ *   struct queue            *queue_page(frame_name)
+ *   struct exo_disk         *disk_info(uint32_t)          disk < DISK_LIMIT
  *   struct exo_flow         *flow_at(uint32_t)            below FLOW_LIMIT
  *   struct exo_shape        *shape_at(uint32_t)           below SHAPE_LIMIT
  *   struct exo_net_ring     *net_ring_page(frame_name)

@@ -5,13 +5,14 @@
 #include <boot.h>
 #include <arch.h>
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <flow.h>
 #include <frame.h>
 #include <space.h>
 
 enum {
-    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_FLOWS, SLOT_COUNT,
+    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_FLOWS, SLOT_DISKS = 9,
     CONTEXT_ADDRESS = 0x10000,
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
@@ -22,6 +23,7 @@ enum {
 enum {
     RIGHTS_ALL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_KEPT | EXO_RIGHT_GRANT,
     RIGHTS_SELF = RIGHTS_ALL & ~EXO_RIGHT_KEPT,
+    RIGHTS_DISK = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT,
 };
 
 #define STATION_OF_NONE 0x01006f786502 /* 02:65:78:6f:00:01, without a network device: locally administered (IEEE 802 8.2.2) */
@@ -135,6 +137,9 @@ static void environment_make(void)
     root_hold(SLOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, environment, 1);
     root_hold(SLOT_CONSOLE, EXO_KIND_CONSOLE, RIGHTS_ALL, 0, 0);
     root_hold(SLOT_MACHINE, EXO_KIND_MACHINE, RIGHTS_ALL, 0, 0);
+    for (uint32_t disk = 0; disk < DISK_LIMIT; disk++)
+        if (disk_info(disk)->blocks)
+            root_hold(SLOT_DISKS + disk, EXO_KIND_EXTENT, RIGHTS_DISK, disk << EXO_DISK_SHIFT, disk_info(disk)->blocks);
     root_hold(SLOT_FLOWS, EXO_KIND_FLOWS, RIGHTS_ALL, 0, FLOW_LIMIT);
     frame_give(environment, EXO_FRAME_ENVIRONMENT, SLOT_SELF);
     frame_give(table, EXO_FRAME_CAPABILITIES, SLOT_FRAMES);
@@ -324,6 +329,7 @@ void kernel_start(const struct boot *boot)
     flow_begin(boot->secret);
     frames_fill();
     system_fill();
+    disk_start();
     environment_make();
     for (uint32_t i = 0; i < boot->trace_frames * kernel.processor_count; i++)
         frame_give(boot->trace_frame + i, EXO_FRAME_TRACE, SLOT_FRAMES);

@@ -1,5 +1,6 @@
 #include <slice.h>
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <gate.h>
 #include <trace.h>
@@ -321,6 +322,8 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
     if (self->running)
         slice_evict(processor, now, registers);
     bool boundary = slice_advance(processor, now);
+    if (processor == 0 && kernel.watch && now >= kernel.watch)
+        disk_watch(now);
     bool ended = slice_expire(processor, now);
     if (self->running && !self->ending) {
         enum verdict verdict = ended ? VERDICT_RECALL : slice_judge(processor, boundary);

@@ -1,6 +1,7 @@
 #include <sweep.h>
 #include <arch.h>
 #include <capability.h>
+#include <disk.h>
 #include <environment.h>
 #include <flow.h>
 #include <flush.h>
@@ -126,6 +127,14 @@ static bool context_undo(frame_name frame, struct budget *budget)
     return true;
 }
 
+static bool ring_undo(frame_name frame, struct budget *budget)
+{
+    if (!budget_spend(budget, COST_RING))
+        return false;
+    disk_close(frame_at(frame)->owner, frame);
+    return true;
+}
+
 static bool large_undo(frame_name first, struct budget *budget)
 {
     struct exo_frame *info = frame_at(first);
@@ -164,6 +173,8 @@ bool sweep_undo(frame_name part, struct budget *budget)
         done = table_undo(frame, budget);
     else if (info->kind == EXO_FRAME_CONTEXT)
         done = context_undo(frame, budget);
+    else if (info->kind == EXO_FRAME_RING || info->kind == EXO_FRAME_QUEUE)
+        done = ring_undo(frame, budget);
     else if (info->kind == EXO_FRAME_LARGE)
         done = large_undo(frame, budget);
     else if (info->kind == EXO_FRAME_NET_RING)

@@ -20,6 +20,7 @@ enum {
     COST_END = 150,     /* a capability whose range is swept: has every processor flushed? */
     COST_PART = 24,     /* a part of a 2 MiB frame */
     COST_STOP = 900,    /* a virtual processor */
+    COST_RING = 700,    /* a disk ring */
     COST_KILL = 1700,   /* an environment */
     COST_LOANS = 1700,  /* a processor's slots */
 };

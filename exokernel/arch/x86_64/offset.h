@@ -59,4 +59,6 @@
 #define CALL_GATE_REPLY 0x45780020
 #define VECTOR_TIMER 0x40
 #define VECTOR_INTERRUPT 0x41
+#define VECTOR_DEVICE 0x50 /* and one for each further device */
+#define VECTOR_DEVICE_END 0x58
 #define VECTOR_SPURIOUS 0xff

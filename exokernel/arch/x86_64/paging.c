@@ -147,6 +147,11 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     *shown = (*shown & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
 }
 
+void paging_map_device(uint64_t address, uint64_t physical, uint64_t size)
+{
+    map(address, physical, size, KERNEL_WRITE | ENTRY_UNCACHED);
+}
+
 void paging_load(void)
 {
     cpu_here()->root = paging_root;

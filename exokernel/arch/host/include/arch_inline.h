@@ -39,12 +39,12 @@ static inline struct exo_shape *shape_at(uint32_t shape)
 
 static inline struct exo_net_ring *net_ring_page(frame_name frame)
 {
-    return &machine_rings[machine_index(frame, kernel.frame_count, "ring in a frame that does not exist")];
+    return &machine_net_rings[machine_index(frame, kernel.frame_count, "ring in a frame that does not exist")];
 }
 
 static inline struct net_queue *net_queue_page(frame_name frame)
 {
-    return &machine_queues[machine_index(frame, kernel.frame_count, "queue in a frame that does not exist")];
+    return &machine_net_queues[machine_index(frame, kernel.frame_count, "queue in a frame that does not exist")];
 }
 
 static inline uint8_t *data_page(frame_name frame)
@@ -95,6 +95,21 @@ static inline struct exo_context *context_page(frame_name frame)
 static inline struct exo_trace_record *trace_page(frame_name frame)
 {
     return machine_traces[machine_index(frame - machine.system.trace_frame, MACHINE_TRACE_FRAMES, "no trace in this frame")];
+}
+
+static inline struct exo_ring *ring_page(frame_name frame)
+{
+    return &machine_rings[machine_index(frame, MACHINE_RING_FRAMES, "no ring can be in this frame")];
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return &machine.queue[machine_index(frame, MACHINE_RING_FRAMES, "no half of a ring can be in this frame")];
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return &machine.disk[machine_index(disk, DISK_LIMIT, "disk_info: no such disk")];
 }
 
 static inline struct processor *processor_here(void)

@@ -15,6 +15,9 @@ extern struct capability_table capability_pages[EXO_FRAME_LIMIT];
 extern uint64_t table_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
 extern struct shadow_entry shadow_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
 extern struct exo_context context_pages[EXO_FRAME_LIMIT];
+extern struct exo_ring ring_pages[EXO_FRAME_LIMIT];
+extern struct queue queue_pages[EXO_FRAME_LIMIT];
+extern struct exo_disk disk_table[DISK_LIMIT];
 extern struct exo_trace_record trace_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 
 uint32_t arch_processor(void);
@@ -72,6 +75,21 @@ static inline struct exo_context *context_page(frame_name frame)
 static inline struct exo_trace_record *trace_page(frame_name frame)
 {
     return trace_pages[frame];
+}
+
+static inline struct exo_ring *ring_page(frame_name frame)
+{
+    return &ring_pages[frame];
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return &queue_pages[frame];
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return &disk_table[disk];
 }
 
 static inline struct processor *processor_here(void)

@@ -99,6 +99,21 @@ static inline struct exo_trace_record *trace_page(frame_name frame)
     return direct_page(frame);
 }
 
+static inline struct exo_ring *ring_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return (struct exo_disk *)(TABLES_BASE + (EXO_DISKS_ADDRESS - EXO_SYSTEM_ADDRESS)) + disk;
+}
+
 static inline uint32_t table_index(uint64_t address, uint32_t level)
 {
     return address >> (12 + 9 * (level - 1)) & (TABLE_ENTRIES - 1);
