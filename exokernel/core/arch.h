@@ -78,10 +78,6 @@ void arch_idle(void); /* the same for nobody, in the kernel's own space */
 /* Save the FPU state of the interrupted virtual processor into its context page's forced_fpu. */
 void arch_save_fpu(frame_name context);
 
-/* The network device, if there is one. A packet in two parts, of which it keeps neither: false if its queue is full. */
-bool arch_net_is_there(void);
-bool arch_net_send(const uint8_t *header, uint32_t header_size, const uint8_t *rest, uint32_t rest_size);
-
 const uint8_t *arch_module(void); /* the boot module's first byte, as the kernel sees it */
 
 void arch_console_write(const char *text, uint32_t length);

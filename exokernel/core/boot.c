@@ -7,8 +7,8 @@
 #include <capability.h>
 #include <disk.h>
 #include <dispatch.h>
-#include <flow.h>
 #include <frame.h>
+#include <net.h>
 #include <space.h>
 
 enum {
@@ -25,8 +25,6 @@ enum {
     RIGHTS_SELF = RIGHTS_ALL & ~EXO_RIGHT_KEPT,
     RIGHTS_DISK = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT,
 };
-
-#define STATION_OF_NONE 0x01006f786502 /* 02:65:78:6f:00:01, without a network device: locally administered (IEEE 802 8.2.2) */
 
 struct elf_header {
     uint8_t identity[16];
@@ -90,7 +88,6 @@ static void system_fill(void)
     system->module_frame = boot->module_frame;
     system->module_size = boot->module_size;
     system->random_seed = boot->random_seed;
-    system->station = boot->station ? boot->station : STATION_OF_NONE;
     system->xsave_size = boot->xsave_size;
     system->trace_frame = boot->trace_frame;
     system->trace_frames = boot->trace_frames;
@@ -326,10 +323,10 @@ void kernel_start(const struct boot *boot)
     kernel.next_id = 1;
     kernel.generation = 1;
     kernel.frame_count = boot->frame_count;
-    flow_begin(boot->secret);
     frames_fill();
     system_fill();
     disk_start();
+    net_start(boot->secret);
     environment_make();
     for (uint32_t i = 0; i < boot->trace_frames * kernel.processor_count; i++)
         frame_give(boot->trace_frame + i, EXO_FRAME_TRACE, SLOT_FRAMES);

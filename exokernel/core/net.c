@@ -1,9 +1,11 @@
 #include <net.h>
 #include <arch.h>
 #include <capability.h>
+#include <device.h>
 #include <dispatch.h>
 #include <flush.h>
 #include <frame.h>
+#include <sweep.h>
 #include <vcpu.h>
 
 #define STATION_BITS 0xffffffffffffull
@@ -220,14 +222,75 @@ static void packet_deliver(const struct packet *packet, uint64_t now)
     }
 }
 
-void net_receive(const uint8_t *bytes, uint32_t length)
+/* ---- from the network */
+
+/* `bytes` are the kernel's, but the device may write them at any time. */
+static void packet_receive(const uint8_t *bytes, uint32_t length, uint64_t now)
 {
     struct packet packet = {.rest = bytes + EXO_HEADER_SIZE, .length = length};
 
     if (length < EXO_PACKET_LEAST || length > EXO_PACKET_MOST)
         return;
     arch_copy(packet.header.word, bytes, length < EXO_HEADER_SIZE ? length : EXO_HEADER_SIZE);
-    packet_deliver(&packet, arch_time());
+    packet_deliver(&packet, now);
+}
+
+/* What a packet costs at most, in instructions, and what each shape in use adds; how much of a slot all of them may. */
+enum { COST_PACKET = 700, COST_SHAPE = 130, NETWORK_NS = EXO_SLOT_NS / 2 };
+
+/* As many as an interrupt may take. False: there may be more. */
+static bool packets_receive(void)
+{
+    struct budget budget = {.left = SWEEP_MAX};
+    uint32_t length;
+
+    while (budget_spend(&budget, COST_PACKET + network.order_count * COST_SHAPE)) {
+        uint64_t now = arch_time();
+        const uint8_t *bytes = device_net_receive(&length);
+
+        if (!bytes)
+            return true;
+        packet_receive(bytes, length, now);
+        device_net_received();
+        network.spent_ns += arch_time() - now;
+        budget.is_used = true;
+    }
+    return false;
+}
+
+void net_interrupted(void)
+{
+    uint64_t slot = arch_time() / EXO_SLOT_NS;
+
+    if (network.slot != slot) {
+        network.slot = slot;
+        network.spent_ns = 0;
+    }
+    if (network.is_deaf)
+        return;
+    bool is_done = packets_receive();
+    network.is_deaf = !is_done && network.spent_ns >= NETWORK_NS;
+    if (is_done || network.is_deaf)
+        device_net_wait(!network.is_deaf);
+    else
+        device_net_again();
+}
+
+void net_slot_began(void)
+{
+    if (!network.is_deaf)
+        return;
+    network.is_deaf = 0;
+    device_net_again();
+}
+
+#define STATION_OF_NONE 0x01006f786502 /* 02:65:78:6f:00:01: locally administered (IEEE 802 8.2.2) */
+
+void net_start(uint64_t secret)
+{
+    flow_begin(secret);
+    if (!device_net(&system_info()->station))
+        system_info()->station = STATION_OF_NONE;
 }
 
 /* ---- from a ring */
@@ -258,10 +321,10 @@ static exo_result packet_route(const struct packet *packet)
     bool is_own = destination == system_info()->station, is_group = destination & GROUP_BIT;
     uint32_t header = packet->length < EXO_HEADER_SIZE ? packet->length : EXO_HEADER_SIZE;
 
-    if (!is_own && !is_group && !arch_net_is_there())
+    if (!is_own && !is_group && !device_net_is_there())
         return EXO_BAD_NAME;
-    if (!is_own && arch_net_is_there() &&
-        !arch_net_send((const uint8_t *)packet->header.word, header, packet->rest, packet->length - header))
+    if (!is_own && device_net_is_there() &&
+        !device_net_send((const uint8_t *)packet->header.word, header, packet->rest, packet->length - header))
         return EXO_AGAIN;
     if (is_own || is_group)
         packet_deliver(packet, 0);
@@ -312,9 +375,10 @@ exo_result call_net_send(const struct caller *caller, uint32_t ring)
 
         result = entry_send(caller, queue, &entry);
         if (result == EXO_AGAIN)
-            return sent ? (exo_result)sent : EXO_AGAIN;
+            break;
         place->status = (uint16_t)-result;
         __atomic_store_n(&shared->transmit_done, ++queue->transmit_done, __ATOMIC_RELEASE);
     }
-    return sent;
+    device_net_kick();
+    return sent == 0 && result == EXO_AGAIN ? EXO_AGAIN : (exo_result)sent;
 }

@@ -13,5 +13,9 @@ struct packet {
     uint32_t length; /* of all */
 };
 
-/* A packet came from the network: `bytes` are the kernel's, and at least EXO_HEADER_SIZE of them can be read. */
-void net_receive(const uint8_t *bytes, uint32_t length);
+/* Once, at boot. */
+void net_start(uint64_t secret);
+/* The network device says that packets came. */
+void net_interrupted(void);
+/* On the processor that the device interrupts: a slot began. */
+void net_slot_began(void);

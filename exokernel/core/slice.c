@@ -3,6 +3,7 @@
 #include <disk.h>
 #include <dispatch.h>
 #include <gate.h>
+#include <net.h>
 #include <trace.h>
 #include <upcall.h>
 #include <vcpu.h>
@@ -141,6 +142,7 @@ static bool slice_advance(uint32_t processor, uint64_t now)
         arch_flush_all();
     uint64_t slots = now / EXO_SLOT_NS;
     uint32_t slot = processor * SLOTS_PER_PROCESSOR + slots % SLOTS_PER_PROCESSOR;
+    net_slot_began();
     self->slot_end = (slots + 1) * EXO_SLOT_NS;
     self->passed = 0;
     __atomic_store_n(&self->slot, slot, __ATOMIC_SEQ_CST);

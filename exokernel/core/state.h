@@ -230,6 +230,8 @@ struct net_queue {
 struct network {
     uint64_t key[HEADER_WORDS]; /* what patterns are hashed with; nobody else knows them */
     uint64_t born;              /* openings ever begun */
+    uint64_t slot, spent_ns;    /* the present slot, and what was spent in it on packets that came */
+    uint32_t is_deaf;           /* 1: that was enough; the device is heard again in the next slot */
     uint32_t flow_end;          /* positions from here on were never used */
     uint32_t order_count;
     uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */

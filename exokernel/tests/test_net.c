@@ -261,7 +261,12 @@ END_TEST
 static void network_gives(uint32_t length, uint8_t port)
 {
     packet_write(ROOT_FRAME + 1, port, 1);
-    net_receive(data_page(ROOT_FRAME + 1), length);
+    machine_log.coming = 1;
+    machine_log.coming_length = length;
+    machine_log.coming_bytes = data_page(ROOT_FRAME + 1);
+    net_interrupted();
+    ck_assert_uint_eq(machine_log.coming, 0);
+    ck_assert_uint_eq(machine_log.is_heard, 1);
 }
 
 START_TEST(packet_from_the_network_arrives)
@@ -296,6 +301,37 @@ START_TEST(storm_is_charged_to_its_ring_and_ends_with_its_share)
     machine.time += EXO_SLOT_NS;
     network_gives(PACKET, OWN_PORT);
     ck_assert_uint_eq(flow_at(A_FLOW)->received, 2);
+}
+END_TEST
+
+START_TEST(interrupt_takes_a_few_packets_and_comes_back)
+{
+    network_gives(PACKET, OWN_PORT);
+    machine_log.coming = 100;
+    net_interrupted();
+    ck_assert_uint_gt(machine_log.coming, 90);
+    ck_assert_uint_lt(machine_log.coming, 100);
+    ck_assert_uint_eq(machine_log.agains, 1);
+}
+END_TEST
+
+START_TEST(network_is_not_heard_for_the_rest_of_a_slot_that_it_filled)
+{
+    machine.time = 5 * EXO_SLOT_NS;
+    network_gives(PACKET, OWN_PORT);
+    network.spent_ns = EXO_SLOT_NS / 2;
+    machine_log.coming = 100;
+    net_interrupted();
+    ck_assert_uint_eq(machine_log.is_heard, 0);
+    ck_assert_uint_eq(machine_log.agains, 0);
+    uint32_t left = machine_log.coming;
+    net_interrupted();
+    ck_assert_uint_eq(machine_log.coming, left);
+    machine.time += EXO_SLOT_NS;
+    net_slot_began();
+    ck_assert_uint_eq(machine_log.agains, 1);
+    net_interrupted();
+    ck_assert_uint_lt(machine_log.coming, left);
 }
 END_TEST
 
@@ -445,7 +481,8 @@ void suite_net(SRunner *runner)
         sender_with_its_own_source_may_send, short_packet_is_filled_up_with_zeros_for_its_pattern,
         packet_to_elsewhere_goes_to_the_device, packet_to_a_group_goes_both_ways, stray_packet_is_counted,
         few_packets_are_sent_in_one_call, packet_from_the_network_arrives, lengths_that_no_packet_has_are_ignored,
-        storm_is_charged_to_its_ring_and_ends_with_its_share, ring_needs_two_free_frames_in_a_row,
+        storm_is_charged_to_its_ring_and_ends_with_its_share,
+        interrupt_takes_a_few_packets_and_comes_back, network_is_not_heard_for_the_rest_of_a_slot_that_it_filled, ring_needs_two_free_frames_in_a_row,
         only_the_owner_uses_and_frees_a_ring, attaching_needs_the_right_to_read_and_an_own_ring,
         freed_ring_gets_nothing_nor_does_its_successor, frames_taken_by_force_are_a_ring_no_more, frame_given_back_gets_no_packet,
         withdrawn_reader_gets_nothing, ring_whose_capability_ended_is_dead, dying_receiver_gets_nothing, NULL,

@@ -173,23 +173,6 @@ static bool is_zero(const void *start, size_t size)
     return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
 }
 
-bool arch_net_is_there(void)
-{
-    return machine_network >= 0;
-}
-
-bool arch_net_send(const uint8_t *header, uint32_t header_size, const uint8_t *rest, uint32_t rest_size)
-{
-    if (machine_network <= 0)
-        return false;
-    machine_network--;
-    machine_log.packets++;
-    machine_log.packet_length = header_size + rest_size;
-    memcpy(machine_log.packet, header, header_size);
-    memcpy(machine_log.packet + header_size, rest, rest_size);
-    return true;
-}
-
 void arch_copy(void *to, const void *from, uint32_t size)
 {
     memcpy(to, from, size);

@@ -88,6 +88,9 @@ struct machine_log {
     uint64_t packets; /* sent to the network; the last one: */
     uint32_t packet_length;
     uint8_t packet[EXO_PACKET_MOST];
+    uint32_t coming, coming_length; /* packets that come from the network, all the same */
+    const uint8_t *coming_bytes;
+    uint32_t is_heard, agains;
     uint32_t console_length;
     char console[4096];
     const char *input; /* what the console's user types */
