@@ -143,6 +143,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "its memory", result);
     if (plan->trace && (result = trace_grant(member)) != EXO_OK)
         return member_refuse(member, "the trace rings", result);
+    if ((result = flows_grant(member)) != EXO_OK)
+        return member_refuse(member, "its flows", result);
     for (uint32_t i = 0; i < plan->range_count; i++) {
         if (plan->range[i].processor >= exo_system_info()->processor_count) {
             exo_print("%s: refused: its slots are on processor %u, the machine has %u processors", plan->name,
