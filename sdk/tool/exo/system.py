@@ -3,7 +3,7 @@ import itertools
 import re
 import time
 
-from . import image, machine, manifest, place, tap
+from . import disk, image, machine, manifest, place, tap
 from .suites import SYSTEMS
 from .trouble import Trouble
 
@@ -68,7 +68,8 @@ def run_case(build, path, kind, processors, memory, verbose):
 def command(build, system, name, kind):
     module = image.pack(build, system, build / "systems" / f"test-{name}.img")
     disc = image.make_disc(build, module, build / "systems" / f"test-{name}.iso") if kind == "iso" else None
-    return machine.command(system.machine, place.kernel(build), module, system.test["counted"], disc)
+    return machine.command(system.machine, place.kernel(build), module, system.test["counted"], disc,
+                           devices=disk.attached(build, system, f"test-{name}"))
 
 
 def complaints(test, outcome):
