@@ -56,6 +56,11 @@ int64_t exo_net_open(struct exo_net *net, struct exo_space *space, uint64_t addr
     return result;
 }
 
+int64_t exo_net_listen(struct exo_net *net, uint16_t capability, uint32_t flow)
+{
+    return exo_flow_attach(0, capability, flow, net->frame);
+}
+
 static bool net_has(const struct exo_net *net)
 {
     return __atomic_load_n(&net->ring->receive_done, __ATOMIC_ACQUIRE) != net->taken;

@@ -13,6 +13,10 @@ struct slot_range {
     uint32_t processor, first, count;
 };
 
+struct extent {
+    uint32_t disk, first, count; /* blocks */
+};
+
 /* What the manifest says of an environment. */
 struct plan {
     char name[16], image[64], lend[16];
@@ -23,6 +27,8 @@ struct plan {
     bool wait, restart, console, trace;
     uint32_t range_count;
     struct slot_range range[RANGES_MAX];
+    uint32_t extent_count;
+    struct extent extent[RANGES_MAX];
 };
 
 enum member_state { MEMBER_REFUSED, MEMBER_BUILT, MEMBER_RUNNING, MEMBER_ENDED };

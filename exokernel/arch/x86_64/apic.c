@@ -99,7 +99,7 @@ void arch_interrupt(uint32_t processor)
 
 void arch_device_interrupt(uint8_t number)
 {
-    apic_command(cpus[0].apic_id, COMMAND_FIXED | (VECTOR_DEVICE + number));
+    apic_command(cpus[0].apic_id, COMMAND_FIXED | (VECTOR_AGAIN + number));
 }
 
 void apic_timer_set(uint32_t ticks)

@@ -25,6 +25,11 @@ static inline const volatile struct exo_frame *exo_frame_info(uint32_t frame)
     return (const volatile struct exo_frame *)EXO_FRAMES_ADDRESS + frame;
 }
 
+static inline const volatile struct exo_disk *exo_disk_info(uint32_t disk)
+{
+    return (const volatile struct exo_disk *)EXO_DISKS_ADDRESS + disk;
+}
+
 static inline uint64_t exo_ticks(void)
 {
     uint32_t low, high;

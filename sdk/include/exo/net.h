@@ -24,6 +24,8 @@ static inline const volatile struct exo_flow *exo_flow_info(uint32_t flow)
 /* A ring of the program, with all its places posted, mapped at the EXO_NET_PAGES pages from `address` on; EVENT_IO goes to virtual
  * processor 0. */
 int64_t exo_net_open(struct exo_net *net, struct exo_space *space, uint64_t address);
+/* From now on the flow's packets come into the ring. */
+int64_t exo_net_listen(struct exo_net *net, uint16_t capability, uint32_t flow);
 /* The next packet that came, and its flow; NULL: there is none. It stays there until exo_net_done. */
 uint8_t *exo_net_receive(struct exo_net *net, uint32_t *ret_length, uint32_t *ret_flow);
 void exo_net_done(struct exo_net *net);

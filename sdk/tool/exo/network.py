@@ -4,6 +4,7 @@ A flow's text becomes a pattern over a packet's first 64 bytes: what goes to the
 knows nothing of protocols.
 """
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -119,8 +120,8 @@ def check_machine(manifest):
     machine = manifest.machine
     for text in machine["forward"]:
         match = FORWARD.fullmatch(text)
-        if not match or not all(0 < int(port) < 65536 for port in match.groups()[1:]):
-            manifest.problem(("machine", 0, "forward"), f'"{text}" forwards nothing', 'write it like "udp 5007:7": here, there')
+        if not match or not (int(match[2]) < 65536 and 0 < int(match[3]) < 65536):
+            manifest.problem(("machine", 0, "forward"), f'"{text}" forwards nothing', 'write it like "udp 5007:7": here, there; 0 for any port here')
     if machine["forward"] and not machine["network"]:
         manifest.problem(("machine", 0, "forward"), "ports of a machine without a network", "write network = true")
 
@@ -145,11 +146,21 @@ def lines(manifest):
                    f"source_mask={shown(flow.source_mask)} source={shown(flow.source)}")
 
 
+def port_found(kind, here, there):
+    """With a free port of this computer instead of 0."""
+    if int(here) == 0:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            here = str(probe.getsockname()[1])
+    return kind, here, there
+
+
 def attached(system):
     """The devices for machine.command. Nothing but forwarded ports passes between the machine and the world."""
     if not system.machine["network"]:
         return []
-    forwards = [FORWARD.fullmatch(text).groups() for text in system.machine["forward"]]
+    forwards = [port_found(*FORWARD.fullmatch(text).groups()) for text in system.machine["forward"]]
+    system.machine["forward"] = [f"{kind} {here}:{there}" for kind, here, there in forwards]
     backend = "user,id=net0,restrict=on" + "".join(f",hostfwd={kind}:127.0.0.1:{here}-{GUEST}:{there}"
                                                    for kind, here, there in forwards)
     rom = ",romfile=" if system.machine["machine"] == "q35" else ""
