@@ -12,7 +12,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNEL = HERE.parent
-HARNESS = [HERE / "world.c", HERE / "invariants.c", *(HERE / "explorer" / f"{name}.c" for name in (
+HARNESS = [HERE / "world.c", HERE / "invariants.c", HERE / "network.c", *(HERE / "explorer" / f"{name}.c" for name in (
     "world_state", "scope", "step", "isolation", "transition")), KERNEL / "arch/host/machine.c"]
 # In this order: most faults are seen at once.
 FINDERS = [("walker", "walk", ["--first", "--jobs", "1", "--calls", "16000000"]),

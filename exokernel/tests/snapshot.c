@@ -13,6 +13,11 @@ static struct {
     struct capability_table capabilities[SNAPSHOT_FRAMES];
     struct environment environment[SNAPSHOT_FRAMES];
     struct exo_context context[SNAPSHOT_FRAMES];
+    struct network network;
+    struct exo_flow flow[FLOW_LIMIT];
+    struct exo_shape shape[SHAPE_LIMIT];
+    struct exo_net_ring ring[SNAPSHOT_FRAMES];
+    struct net_queue queue[SNAPSHOT_FRAMES];
     struct machine_processor processor[PROCESSOR_LIMIT];
     struct exo_processor info[PROCESSOR_LIMIT];
     uint64_t time;
@@ -33,6 +38,11 @@ static const struct part {
     {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},
     {kept.environment, machine.environment, sizeof kept.environment, false},
     {kept.context, machine_contexts, sizeof kept.context, false},
+    {&kept.network, &network, sizeof kept.network, false},
+    {kept.flow, machine.flow, sizeof kept.flow, false},
+    {kept.shape, machine.shape, sizeof kept.shape, false},
+    {kept.ring, machine_net_rings, sizeof kept.ring, false},
+    {kept.queue, machine_net_queues, sizeof kept.queue, false},
     {kept.processor, machine.processor, sizeof kept.processor, true},
     {kept.info, machine.info, sizeof kept.info, true},
     {&kept.time, &machine.time, sizeof kept.time, true},
