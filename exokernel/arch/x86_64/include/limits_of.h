@@ -23,6 +23,5 @@ enum {
     DEVICE_MAX = 8,   /* devices that can interrupt */
     DISK_LIMIT = EXO_DISK_LIMIT,
     DISK_PLACES = 64, /* requests that a disk works on at once */
-    RINGS_PER_ENVIRONMENT = EXO_RINGS_PER_ENVIRONMENT,
     RING_SHARE = EXO_RING_SHARE,
 };

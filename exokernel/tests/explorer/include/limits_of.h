@@ -23,6 +23,5 @@ enum {
     DEVICE_MAX = 1,
     DISK_LIMIT = 1,
     DISK_PLACES = 2,
-    RINGS_PER_ENVIRONMENT = 1,
     RING_SHARE = 1,
 };
