@@ -2,6 +2,7 @@
 #include <capability.h>
 #include <device.h>
 #include <dispatch.h>
+#include <flush.h>
 #include <frame.h>
 #include <sweep.h>
 #include <vcpu.h>
@@ -366,6 +367,7 @@ static void disk_restart(uint32_t disk)
             self->place[i].state = PLACE_AGAIN;
     self->again = self->ended;
     self->oldest = self->ended;
+    flush_begin(); /* what is handed over anew is not to be waited for by those who waited for it before */
     places_settle(disk);
     device_disk_again(disk);
 }

@@ -215,7 +215,8 @@ static const char *check_frame(frame_name frame)
         return check_capability_table(frame, info);
     if (info->kind == EXO_FRAME_LARGE_PART)
         return check_large_part(frame, info);
-    REQUIRE(info->kind <= EXO_FRAME_TRACE, "a frame of an unknown kind");
+    REQUIRE(info->kind <= EXO_FRAME_TRACE || info->kind == EXO_FRAME_RING || info->kind == EXO_FRAME_QUEUE,
+            "a frame of an unknown kind");
     return NULL;
 }
 
@@ -254,7 +255,7 @@ static const char *check_links(binding_name binding, frame_name frame)
 
 static bool kind_may_be_written(uint32_t kind)
 {
-    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE;
+    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_RING;
 }
 
 static bool kind_may_be_read(uint32_t kind)
@@ -365,7 +366,7 @@ static const char *check_narrowed(const struct capability *capability)
     if (capability->kind != source->kind)
         return NULL;
     REQUIRE(!(capability->rights & ~source->rights), "a capability has more rights than the one it was derived from");
-    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS)
+    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_EXTENT)
         REQUIRE(capability->count && is_within(source, capability->first) && is_within(source, capability->first + capability->count - 1),
                 "a capability names more than the one it was derived from");
     else
@@ -396,7 +397,8 @@ static const char *check_capability(capability_name name)
     REQUIRE(capability->state <= CAPABILITY_CLOSING, "a capability in an unknown state");
     bool is_swept = capability->state == CAPABILITY_CLOSING && !capability->count; /* then its id is an epoch */
     REQUIRE(is_swept || (capability->id && capability->id < kernel.next_id), "a capability with an id that was not given out");
-    REQUIRE(capability->kind > EXO_KIND_NONE && capability->kind <= EXO_KIND_MACHINE, "a capability of an unknown kind");
+    REQUIRE((capability->kind > EXO_KIND_NONE && capability->kind <= EXO_KIND_MACHINE) || capability->kind == EXO_KIND_EXTENT,
+            "a capability of an unknown kind");
     REQUIRE(capability->depth <= DEPTH_MAX, "a capability is too deep");
     if (capability->state == CAPABILITY_CLOSING)
         return NULL;
@@ -626,5 +628,7 @@ const char *invariants_check(void)
         if (!broken)
             broken = check_translations(processor);
     }
+    if (!broken)
+        broken = disk_invariants_check();
     return broken;
 }

@@ -11,6 +11,10 @@ static struct {
     struct capability_table capabilities[SNAPSHOT_FRAMES];
     struct environment environment[SNAPSHOT_FRAMES];
     struct exo_context context[SNAPSHOT_FRAMES];
+    struct queue queue[SNAPSHOT_FRAMES];
+    struct exo_ring ring[SNAPSHOT_FRAMES];
+    struct exo_disk disk[DISK_LIMIT];
+    struct machine_disk disk_device[DISK_LIMIT];
     struct machine_processor processor[PROCESSOR_LIMIT];
     struct exo_processor info[PROCESSOR_LIMIT];
     uint64_t time;
@@ -29,6 +33,10 @@ static const struct part {
     {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},
     {kept.environment, machine.environment, sizeof kept.environment, false},
     {kept.context, machine_contexts, sizeof kept.context, false},
+    {kept.queue, machine.queue, sizeof kept.queue, false},
+    {kept.ring, machine_rings, sizeof kept.ring, false},
+    {kept.disk, machine.disk, sizeof kept.disk, false},
+    {kept.disk_device, machine.disk_device, sizeof kept.disk_device, false},
     {kept.processor, machine.processor, sizeof kept.processor, true},
     {kept.info, machine.info, sizeof kept.info, true},
     {&kept.time, &machine.time, sizeof kept.time, true},
