@@ -41,6 +41,15 @@ int64_t exo_child_create(struct exo_child *child, struct exo_space *own, uint16_
     return environment_make(child, own->frames);
 }
 
+void exo_child_adopt(struct exo_child *child, struct exo_space *own, uint16_t slot, uint16_t window, uint32_t frame)
+{
+    memset(child, 0, sizeof *child);
+    child->own = own;
+    child->slot = slot;
+    child->window = window;
+    child->frame = frame;
+}
+
 int64_t exo_child_grant(struct exo_child *child, uint16_t own_slot, enum exo_kind kind, uint32_t rights,
                         uint32_t first, uint32_t count, uint16_t *ret_slot)
 {
@@ -159,11 +168,13 @@ static void start_complete(struct exo_child *child, uint32_t context)
     start->context = context;
     start->context_address = EXO_CONTEXT_ADDRESS;
     start->table4 = child->space.table4;
-    start->table3 = child->space.table3;
-    start->table2 = child->space.table2;
-    for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++)
-        if (child->space.table1[i])
-            start->table1[start->table1_count++] = (struct exo_start_table){ i, child->space.table1[i] };
+    start->table3 = exo_space_find(&child->space, 0, 3);
+    start->table2 = exo_space_find(&child->space, 0, 2);
+    for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++) {
+        const struct exo_space_table *table = &child->space.table[i];
+        if (table->place)
+            start->table1[start->table1_count++] = (struct exo_start_table){ table->place, table->frame };
+    }
 }
 
 int64_t exo_child_prepare(struct exo_child *child, uint64_t entry, uint64_t exception_entry)
