@@ -14,16 +14,17 @@ static int64_t environment_make(struct exo_child *child, struct exo_frames *fram
 {
     int64_t result;
 
-    child->frame = exo_frame_find(frames);
-    do
+    do {
+        child->frame = exo_frame_find(frames);
         result = exo_environment_create(0, frames->capability, child->frame, child->slot);
-    while (exo_again(result));
+    } while (child->frame && (exo_again(result) || exo_frame_was_lost(result, child->frame)));
     if (result != EXO_OK)
         return result;
-    uint32_t table = exo_frame_find(frames);
-    do
+    uint32_t table;
+    do {
+        table = exo_frame_find(frames);
         result = exo_environment_extend(child->slot, frames->capability, table, 0);
-    while (exo_again(result));
+    } while (table && (exo_again(result) || exo_frame_was_lost(result, table)));
     if (result != EXO_OK)
         exo_child_end(child->slot, child->frame);
     return result;
@@ -180,12 +181,13 @@ static void start_complete(struct exo_child *child, uint32_t context)
 int64_t exo_child_prepare(struct exo_child *child, uint64_t entry, uint64_t exception_entry)
 {
     uint16_t capability = child->frames.capability;
-    uint32_t context = exo_frame_find(&child->frames);
+    uint32_t context;
     int64_t result;
 
-    do
+    do {
+        context = exo_frame_find(&child->frames);
         result = exo_vcpu_create(child->slot, 0, capability, context, EXO_CONTEXT_ADDRESS);
-    while (exo_again(result));
+    } while (context && (exo_again(result) || exo_frame_was_lost(result, context)));
     if (result != EXO_OK)
         return result;
     result = exo_space_map(&child->space, EXO_CONTEXT_ADDRESS, context, 1, capability, EXO_MAP_READ | EXO_MAP_WRITE);

@@ -10,14 +10,18 @@ typedef int64_t space_call(uint16_t subject, uint64_t address, uint64_t entry, u
 
 static int64_t table_make(const struct exo_space *space, uint32_t level, uint32_t *ret_table)
 {
-    uint32_t table = exo_frame_find(space->frames), shadow = exo_frame_find(space->frames);
+    uint32_t table, shadow;
     int64_t result;
 
-    if (!table || !shadow)
-        return EXO_BAD_NAME;
-    do
-        result = exo_table_create(space->subject, space->frames->capability, table, shadow, (uint8_t)level);
-    while (exo_again(result));
+    do {
+        table = exo_frame_find(space->frames);
+        shadow = exo_frame_find(space->frames);
+        if (!table || !shadow || table == shadow)
+            return EXO_BAD_NAME;
+        do
+            result = exo_table_create(space->subject, space->frames->capability, table, shadow, (uint8_t)level);
+        while (exo_again(result));
+    } while (exo_frame_was_lost(result, table) || exo_frame_was_lost(result, shadow)); /* by another who takes from the same range */
     if (result == EXO_OK)
         *ret_table = table;
     return result;

@@ -52,6 +52,7 @@ ENVIRONMENT_KEYS = {
     "memory": ("size", 16 << 20, "what it may take"),
     "kept": ("size", 256 << 10, "the part of it that is never taken back by force"),
     "slots": ("list of [processor, first, count]", [], "the time slots that it owns, by position"),
+    "archive": ("text", None, "a file that it may read, such as a root file system: a path like that of image"),
     "lend": ("text", None, "the environment that runs in its slots while it sleeps"),
     "wait": ("true or false", True, "the system ends when all that have it are finished"),
     "restart": ("text", "never", "never or always: start it again when it fails"),
@@ -393,18 +394,21 @@ def check_test(manifest):
         manifest.problem(("test", 0, "status"), f"exit status {test['status']}", f"expect 0 to {STATUS_MOST}")
 
 
-def compiled(manifest, image_names):
+def compiled(manifest, image_names, archive_names=None):
     """The text of the `system` file: `THING key=value ...` lines, memory in frames, arguments last to the line's end.
 
-    image_names: for each environment the name of its program in the archive.
+    image_names, archive_names: for each environment the name of its program in the module, and of its archive or None.
     """
     out = [f"machine processors={manifest.machine['processors']}"]
-    for environment, image in zip(manifest.environments, image_names):
+    for environment, image, archive in zip(manifest.environments, image_names,
+                                           archive_names or [None] * len(image_names)):
         slots = ",".join(f"{processor}:{first}:{count}" for processor, first, count in environment.slots)
         words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
+        if archive:
+            words.append(f"archive={archive}")
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))
