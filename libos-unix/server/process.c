@@ -188,17 +188,24 @@ static void holder_settle(uint32_t environment)
         holder->state = PROCESS_NONE;
 }
 
+/* End a capability that one of our processes holds. */
+void process_drop(const struct process *process, uint16_t slot)
+{
+    int64_t result;
+
+    do
+        result = exo_capability_withdraw(process->slot, 0, process->frame, slot);
+    while (exo_again(result));
+}
+
 void process_views_drop(struct process *process)
 {
     uint32_t count = process->view_count;
 
     process->view_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int64_t result;
         if (process->state == PROCESS_ALIVE)
-            do
-                result = exo_capability_withdraw(process->slot, 0, process->frame, (uint16_t)(SLOT_VIEWS + i));
-            while (exo_again(result));
+            process_drop(process, (uint16_t)(SLOT_VIEWS + i));
         holder_settle(process->view[i]);
     }
 }
@@ -212,7 +219,7 @@ static int64_t view_grant(struct process *child, struct process *owner, uint16_t
         return result;
     result = exo_capability_derive(owner->slot, SLOT_POOL, CHILD_SLOT_TEMPORARY, slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
                                    memory.own.first, memory.own.count);
-    exo_capability_withdraw(owner->slot, 0, owner->frame, CHILD_SLOT_TEMPORARY);
+    process_drop(owner, CHILD_SLOT_TEMPORARY);
     return result;
 }
 

@@ -68,6 +68,8 @@ void process_forget(struct process *process);
 /* The views of a child that is being forked, from its parent and those that the parent names. */
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork);
 void process_views_drop(struct process *process);
+/* End a capability that it holds. */
+void process_drop(const struct process *process, uint16_t slot);
 
 /* Those that wait on it may go on. */
 void process_wake(const void *channel);

@@ -163,16 +163,6 @@ static struct process *process_building(uint64_t pid, const struct process *pare
     return 0;
 }
 
-static void child_drop(const struct process *parent, const struct process *child)
-{
-    int64_t result;
-
-    (void)child;
-    do
-        result = exo_capability_withdraw(parent->slot, 0, parent->frame, SLOT_CHILD);
-    while (exo_again(result));
-}
-
 /* From here on the parent has no power over the child any more. */
 int64_t request_fork_done(struct request *request)
 {
@@ -180,7 +170,7 @@ int64_t request_fork_done(struct request *request)
 
     if (!child)
         return -ESRCH;
-    child_drop(request->process, child);
+    process_drop(request->process, SLOT_CHILD);
     if (!request->a[1]) {
         process_undo(child);
         return 0;
