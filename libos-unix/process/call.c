@@ -3,12 +3,21 @@
 
 enum { CALLS = 340 };
 
+static int64_t call_none(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)a;
+    (void)frame;
+    return -ENOSYS;
+}
+
 static linux_call *const calls[CALLS] = {
 #define FULL(number, name, function, note)    [number] = function,
 #define PARTIAL(number, name, function, note) [number] = function,
+#define NONE(number, name, note)              [number] = call_none,
 #include "call_list.h"
 #undef FULL
 #undef PARTIAL
+#undef NONE
 };
 
 /* From entry.S, on our own stack. */

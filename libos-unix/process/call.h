@@ -10,6 +10,8 @@ void system_enter(struct exo_upcall_frame *frame);
 
 #define FULL(number, name, function, note)    linux_call function;
 #define PARTIAL(number, name, function, note) linux_call function;
+#define NONE(number, name, note)
 #include "call_list.h"
 #undef FULL
 #undef PARTIAL
+#undef NONE

@@ -154,3 +154,31 @@ int64_t call_pipe(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     return call_pipe2((const uint64_t[6]){ a[0] }, frame);
 }
+
+/* a: out, in, place of the offset or 0, size. What was read but not written is given back to the file. */
+int64_t call_sendfile(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t offset = 0, done = 0;
+
+    (void)frame;
+    if (a[2] && user_copy(&offset, (const void *)a[2], sizeof offset))
+        return -EFAULT;
+    if (server_ask(UNIX_FILE_NODE, a[1], 0, 0) < 0)
+        return -EINVAL;
+    while (done < a[3]) {
+        uint64_t left = a[3] - done, part = left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE;
+        int64_t held = window_ask(a[2] ? LINUX_PREAD64 : LINUX_READ, (const uint64_t[6]){ a[1], 0, part, offset + done });
+        if (held <= 0)
+            return done ? (int64_t)done : held;
+        int64_t sent = window_ask(LINUX_WRITE, (const uint64_t[6]){ a[0], 0, (uint64_t)held });
+        if (sent < held && !a[2])
+            server_ask(LINUX_LSEEK, a[1], (uint64_t)((sent < 0 ? 0 : sent) - held), SEEK_CUR);
+        if (sent < 0)
+            return done ? (int64_t)done : sent;
+        done += (uint64_t)sent;
+        if (sent < held)
+            break;
+    }
+    offset += done;
+    return a[2] && user_copy((void *)a[2], &offset, sizeof offset) ? -EFAULT : (int64_t)done;
+}

@@ -1,6 +1,6 @@
 /*
- * Every system call that there is, with what is missing from the partial ones; all others answer ENOSYS and are counted. The table in
- * README.md is made from this list (table.py).
+ * Every system call that is known: full, partial with what is missing, or none: then ENOSYS is what programs are prepared for. All that
+ * are not here answer ENOSYS, too, and are counted and told. README.md has the list as a table (table.py).
  */
 FULL(0, read, call_read, "")
 FULL(1, write, call_write, "")
@@ -30,6 +30,7 @@ FULL(32, dup, call_plain, "")
 FULL(33, dup2, call_plain, "")
 FULL(34, pause, call_pause, "")
 PARTIAL(35, nanosleep, call_nanosleep, "the rest after a signal is not told")
+PARTIAL(40, sendfile, call_sendfile, "through the process: no advantage over read and write")
 FULL(39, getpid, call_getpid, "")
 PARTIAL(56, clone, call_clone, "processes, no threads")
 FULL(57, fork, call_fork, "")
@@ -57,6 +58,7 @@ FULL(90, chmod, call_chmod, "")
 FULL(91, fchmod, call_plain, "")
 FULL(95, umask, call_plain, "")
 FULL(96, gettimeofday, call_gettimeofday, "")
+PARTIAL(99, sysinfo, call_sysinfo, "memory and uptime")
 FULL(102, getuid, call_zero, "")
 FULL(104, getgid, call_zero, "")
 FULL(107, geteuid, call_zero, "")
@@ -69,6 +71,7 @@ FULL(121, getpgid, call_plain, "")
 FULL(124, getsid, call_plain, "")
 FULL(130, rt_sigsuspend, call_sigsuspend, "")
 FULL(131, sigaltstack, call_sigaltstack, "")
+PARTIAL(157, prctl, call_prctl, "PR_SET_NAME, PR_GET_NAME")
 PARTIAL(158, arch_prctl, call_arch_prctl, "FS only")
 FULL(186, gettid, call_getpid, "")
 FULL(200, tkill, call_tkill, "")
@@ -93,3 +96,4 @@ FULL(292, dup3, call_plain, "")
 FULL(293, pipe2, call_pipe2, "")
 PARTIAL(302, prlimit64, call_prlimit, "tells limits, sets none")
 FULL(318, getrandom, call_getrandom, "")
+NONE(334, rseq, "C libraries do without")

@@ -137,6 +137,35 @@ int64_t call_arch_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
     }
 }
 
+int64_t call_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    enum { PR_SET_NAME = 15, PR_GET_NAME = 16 };
+    static char name[NAME_OF_PROCESS];
+
+    (void)frame;
+    if (a[0] == PR_GET_NAME)
+        return user_copy((void *)a[1], name, sizeof name) ? -EFAULT : 0;
+    if (a[0] != PR_SET_NAME)
+        return -EINVAL;
+    int64_t result = user_text(name, a[1], sizeof name);
+    name[sizeof name - 1] = 0;
+    return result == -EFAULT ? result : 0;
+}
+
+int64_t call_sysinfo(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    struct {
+        uint64_t uptime, loads[3], total, free, shared, buffers, swap, free_swap;
+        uint16_t processes, pad[3];
+        uint64_t total_high, free_high;
+        uint32_t unit, pad2;
+    } info = { .uptime = exo_time() / 1000000000, .total = kin.frames.count, .free = exo_frames_free(&kin.frames),
+               .unit = EXO_FRAME_SIZE };
+
+    (void)frame;
+    return user_copy((void *)a[0], &info, sizeof info) ? -EFAULT : 0;
+}
+
 int64_t call_prlimit(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     uint64_t limit = a[1] == RLIMIT_STACK ? STACK_SIZE : a[1] == RLIMIT_NOFILE ? 256 : EXO_NEVER;

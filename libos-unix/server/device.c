@@ -64,3 +64,36 @@ int64_t device_write(uint32_t device, const void *source, size_t size)
         console_put(source, size);
     return (int64_t)size;
 }
+
+static int64_t device_make(struct node *directory, const char *name, uint32_t device)
+{
+    size_t length = exo_text_length(name);
+
+    if (node_entry(directory, name, length))
+        return 0;
+    struct node *node = node_new(S_IFCHR | 0666);
+    if (!node)
+        return -ENOSPC;
+    node->device = device;
+    return node_link(directory, name, length, node);
+}
+
+int64_t devices_make(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t device;
+    } devices[] = {
+        { "console", DEVICE_CONSOLE }, { "tty", DEVICE_TTY }, { "null", DEVICE_NULL }, { "zero", DEVICE_ZERO },
+        { "random", DEVICE_RANDOM }, { "urandom", DEVICE_URANDOM },
+    };
+    struct entry *entry = node_entry(node_root, "dev", 3);
+    struct node *directory = entry ? entry->node : node_new(S_IFDIR | 0755);
+    int64_t result = directory ? 0 : -ENOSPC;
+
+    if (directory && !entry)
+        result = node_link(node_root, "dev", 3, directory);
+    for (size_t i = 0; i < sizeof devices / sizeof *devices && result == 0; i++)
+        result = device_make(directory, devices[i].name, devices[i].device);
+    return result;
+}

@@ -3,6 +3,7 @@
  * and says what came of it.
  */
 #include "archive.h"
+#include "device.h"
 #include "memory.h"
 #include "process.h"
 #include "request.h"
@@ -15,7 +16,7 @@
 #include <exo/upcall.h>
 #include <unix/linux.h>
 
-enum { GATE_STACK_SIZE = 32768, STATUS_BAD_START = 1 };
+enum { GATE_STACK_SIZE = 32768, STATUS_BAD_START = 1, STATUS_LOST = 3 };
 
 static uint8_t gate_stack[GATE_STACK_SIZE] __attribute__((aligned(16)));
 
@@ -68,7 +69,7 @@ static const char *first_start(void)
     if (!process)
         return "there is no room for a process";
     if (console_open(process) < 0)
-        return "there is no /dev/console in the archive";
+        return "/dev/console cannot be opened";
     process->state = PROCESS_ALIVE;
     int64_t result = process_build(process);
     if (result != EXO_OK)
@@ -108,15 +109,15 @@ static void serve(void)
     }
 }
 
-/* Every frame that processes had must be free again. */
-static int report(uint32_t free)
+static int report(void)
 {
-    uint32_t left = memory_free();
+    uint32_t lost = memory_lost();
 
-    exo_print("%u processes, %lu requests, exit status %d", instance.created, instance.requests, instance.status);
-    if (left != free)
-        exo_print("%u frames were free, %u are", free, left);
-    return instance.status;
+    exo_print("%u processes made %lu requests, the first ended with %d; %s", instance.created, instance.requests,
+              instance.status, lost ? "FRAMES ARE MISSING" : "every frame that they had is back");
+    if (lost)
+        exo_print("%u frames belong to environments that are gone", lost);
+    return lost ? STATUS_LOST : instance.status;
 }
 
 int main(void)
@@ -125,9 +126,10 @@ int main(void)
 
     if (!error) {
         error = archive_unpack();
+        if (!error && devices_make() < 0)
+            error = "there is no memory for /dev";
         request_command = exo_start.arguments;
     }
-    uint32_t free = memory_free();
     if (!error) {
         exo_event_handler = child_event;
         error = first_start();
@@ -137,5 +139,5 @@ int main(void)
         return STATUS_BAD_START;
     }
     serve();
-    return report(free);
+    return report();
 }

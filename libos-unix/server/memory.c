@@ -1,5 +1,6 @@
 #include "memory.h"
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 
 #define STORE_ADDRESS 0x100000000ull
@@ -59,8 +60,13 @@ void store_free(uint32_t frame)
         later[later_count++] = frame;
 }
 
-uint32_t memory_free(void)
+uint32_t memory_lost(void)
 {
-    later_free();
-    return exo_frames_free(&memory.own) + memory.own.stocked + memory.store.stocked;
+    uint32_t lost = 0;
+
+    for (uint32_t i = 0; i < memory.own.count; i++) {
+        const volatile struct exo_frame *frame = exo_frame_info(memory.own.first + i);
+        lost += frame->kind != EXO_FRAME_FREE && frame->owner != exo_start.environment;
+    }
+    return lost;
 }

@@ -26,5 +26,5 @@ int64_t memory_open(void);
 uint32_t store_alloc(void);
 void store_free(uint32_t frame);
 uint8_t *store_page(uint32_t frame);
-/* Frames of the whole range that are free now or in stock. */
-uint32_t memory_free(void);
+/* Frames of the whole range that are neither free nor ours: those of processes. */
+uint32_t memory_lost(void);

@@ -173,8 +173,8 @@ static void start_complete(struct exo_child *child, uint32_t context)
     start->table2 = exo_space_find(&child->space, 0, 2);
     for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++) {
         const struct exo_space_table *table = &child->space.table[i];
-        if (table->place)
-            start->table1[start->table1_count++] = (struct exo_start_table){ table->place, table->frame };
+        if (table->place && table->frame != start->table3 && table->frame != start->table2)
+            start->table1[start->table1_count++] = (struct exo_start_table){ exo_space_index(table->place), table->frame };
     }
 }
 

@@ -24,6 +24,12 @@ struct exo_space_table {
     uint32_t place, frame;
 };
 
+/* As struct exo_start tells it: of a TABLE1, just where it begins. */
+static inline uint32_t exo_space_index(uint32_t place)
+{
+    return place >> 28 == 1 ? place & 0xfffffff : place;
+}
+
 struct exo_space {
     uint16_t subject; /* whose space it is; 0: the program's own */
     struct exo_frames *frames;
