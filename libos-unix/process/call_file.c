@@ -1,5 +1,6 @@
 /* Calls on descriptors: arguments go to the server as they are, bytes through the window. */
 #include "call.h"
+#include <exo/machine.h>
 #include <exo/text.h>
 
 static int64_t window_ask(uint64_t number, const uint64_t a[6])
@@ -20,13 +21,13 @@ int64_t call_fsync(const uint64_t a[6], struct exo_upcall_frame *frame)
     return window_ask(LINUX_FSYNC, a);
 }
 
-/* Up to a window's worth at once; a[3] is the place of pread and pwrite. */
+/* Window by window; a[3] is the place of pread and pwrite. Only for the first it waits. */
 static int64_t bytes_read(uint64_t number, const uint64_t a[6])
 {
     uint64_t done = 0;
 
     do {
-        uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done };
+        uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done, done != 0 };
         int64_t result = window_ask(number, part);
         if (result < 0)
             return done ? (int64_t)done : result;
@@ -35,7 +36,7 @@ static int64_t bytes_read(uint64_t number, const uint64_t a[6])
         done += (uint64_t)result;
         if ((uint64_t)result < WINDOW_DATA_SIZE)
             break;
-    } while (done < a[2] && number == LINUX_PREAD64);
+    } while (done < a[2]);
     return (int64_t)done;
 }
 
@@ -181,4 +182,52 @@ int64_t call_sendfile(const uint64_t a[6], struct exo_upcall_frame *frame)
     }
     offset += done;
     return a[2] && user_copy((void *)a[2], &offset, sizeof offset) ? -EFAULT : (int64_t)done;
+}
+
+enum { POLLS_MAX = 1024, MILLISECOND = 1000000 };
+
+static int64_t descriptors_poll(const uint64_t a[6], uint64_t deadline)
+{
+    size_t size = a[1] * sizeof(struct linux_poll);
+
+    if (a[1] > POLLS_MAX)
+        return -EINVAL;
+    if (user_copy(WINDOW->data, (const void *)a[0], size))
+        return -EFAULT;
+    int64_t result = window_ask(LINUX_POLL, (const uint64_t[6]){ 0, a[1], deadline });
+    if (result == RESTART)
+        return -EINTR;
+    return result >= 0 && user_copy((void *)a[0], WINDOW->data, size) ? -EFAULT : result;
+}
+
+int64_t call_poll(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int32_t milliseconds = (int32_t)a[2];
+
+    (void)frame;
+    return descriptors_poll(a, milliseconds < 0 ? EXO_NEVER : exo_time() + (uint64_t)milliseconds * MILLISECOND);
+}
+
+/* a[3]: the mask of signals meanwhile. */
+int64_t call_ppoll(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    struct linux_time time = { 0, 0 };
+    uint64_t deadline = EXO_NEVER, old = signal_mask, mask = old;
+
+    (void)frame;
+    if ((a[2] && user_copy(&time, (const void *)a[2], sizeof time)) || (a[3] && user_copy(&mask, (const void *)a[3], 8)))
+        return -EFAULT;
+    if (time.s < 0 || time.ns < 0 || time.ns > 999999999)
+        return -EINVAL;
+    if (a[2])
+        deadline = exo_time() + (uint64_t)time.s * 1000 * MILLISECOND + (uint64_t)time.ns;
+    signal_mask = mask;
+    int64_t result = descriptors_poll(a, deadline);
+    if (result == -EINTR && a[3]) {
+        signals.suspended = old; /* the handler runs with the other mask and brings this one back */
+        signals.is_suspended = true;
+        return result;
+    }
+    signal_mask = old;
+    return result;
 }

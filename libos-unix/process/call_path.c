@@ -29,6 +29,27 @@ int64_t call_open(const uint64_t a[6], struct exo_upcall_frame *frame)
     return call_openat((const uint64_t[6]){ here, a[0], a[1], a[2] }, frame);
 }
 
+int64_t call_creat(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_openat((const uint64_t[6]){ here, a[0], O_CREAT | O_WRONLY | O_TRUNC, a[1] }, frame);
+}
+
+int64_t call_fchownat(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return path_ask(LINUX_FCHOWNAT, a);
+}
+
+int64_t call_chown(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_fchownat((const uint64_t[6]){ here, a[0], a[1], a[2] }, frame);
+}
+
+int64_t call_lchown(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_fchownat((const uint64_t[6]){ here, a[0], a[1], a[2], AT_SYMLINK_NOFOLLOW }, frame);
+}
+
 int64_t call_fstatat(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     int64_t result = path_ask(LINUX_NEWFSTATAT, a);

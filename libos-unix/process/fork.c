@@ -153,6 +153,6 @@ int64_t process_fork(void)
         result = child_run();
     if (result == 0)
         return 0;
-    server_ask(UNIX_FORK_DONE, (uint64_t)pid, result == 1, 0);
+    server_ask(UNIX_FORK_DONE, (uint64_t)pid, result == 1, (uint64_t)result);
     return result == 1 ? pid : -ENOMEM;
 }

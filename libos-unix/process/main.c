@@ -90,6 +90,7 @@ int main(void)
     }
     if (result == 0)
         system_start();
+    server_ask(UNIX_NO_START, (uint64_t)-result, 0, 0);
     server_ask(LINUX_EXIT, STATUS_NO_PROGRAM, 0, 0);
     return STATUS_NO_PROGRAM;
 }

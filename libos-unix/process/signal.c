@@ -143,6 +143,10 @@ void signal_take(struct exo_upcall_frame *frame)
         return;
     const struct linux_action *action = &signals.action[signal - 1];
     if (is_ignored(signal)) {
+        if (signals.is_suspended && !signals.is_restart) {
+            signal_mask = signals.suspended; /* of a ppoll that it ended */
+            signals.is_suspended = false;
+        }
         call_settle(frame, true);
         return;
     }

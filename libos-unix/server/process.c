@@ -16,6 +16,7 @@ enum {
 
 struct instance instance;
 struct process processes[PROCESSES_MAX];
+const char process_any_channel[1];
 static uint32_t pid_last;
 
 static uint32_t index_of(const struct process *process)
@@ -191,11 +192,7 @@ static void holder_settle(uint32_t environment)
 /* End a capability that one of our processes holds. */
 void process_drop(const struct process *process, uint16_t slot)
 {
-    int64_t result;
-
-    do
-        result = exo_capability_withdraw(process->slot, 0, process->frame, slot);
-    while (exo_again(result));
+    exo_drop_of(process->slot, process->frame, slot);
 }
 
 void process_views_drop(struct process *process)
@@ -354,7 +351,7 @@ static void process_run(struct process *process)
 void process_wake(const void *channel)
 {
     for (uint32_t i = 0; i < PROCESSES_MAX; i++)
-        if (processes[i].state == PROCESS_ALIVE && processes[i].waiting_on == channel)
+        if (processes[i].state == PROCESS_ALIVE && (processes[i].waiting_on == channel || processes[i].waiting_on == process_any_channel))
             process_run(&processes[i]);
 }
 

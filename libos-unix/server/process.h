@@ -71,6 +71,7 @@ void process_views_drop(struct process *process);
 /* End a capability that it holds. */
 void process_drop(const struct process *process, uint16_t slot);
 
-/* Those that wait on it may go on. */
+/* Those that wait on it, or on any, may go on. */
+extern const char process_any_channel[];
 void process_wake(const void *channel);
 void process_signal(struct process *process, uint32_t signal);

@@ -11,7 +11,8 @@ static request_call *const calls[REQUESTS] = {
     [LINUX_DUP3] = request_dup3, [LINUX_FCNTL] = request_fcntl, [LINUX_IOCTL] = request_ioctl, [LINUX_PIPE2] = request_pipe,
     [LINUX_FSYNC] = request_fsync, [LINUX_FTRUNCATE] = request_ftruncate, [LINUX_GETDENTS64] = request_getdents,
     [LINUX_FSTAT] = request_fstat, [LINUX_GETCWD] = request_getcwd, [LINUX_CHDIR] = request_chdir, [LINUX_FCHDIR] = request_fchdir,
-    [LINUX_FCHMOD] = request_fchmod,
+    [LINUX_FCHMOD] = request_fchmod, [LINUX_FCHOWN] = request_fchown, [LINUX_FCHOWNAT] = request_fchownat,
+    [LINUX_POLL] = request_poll,
     [LINUX_OPENAT] = request_openat, [LINUX_MKDIRAT] = request_mkdirat, [LINUX_NEWFSTATAT] = request_fstatat,
     [LINUX_UNLINKAT] = request_unlinkat, [LINUX_RENAMEAT] = request_renameat, [LINUX_READLINKAT] = request_readlinkat,
     [LINUX_FACCESSAT] = request_faccessat, [LINUX_FCHMODAT] = request_fchmodat, [LINUX_UTIMENSAT] = request_utimens,
@@ -23,7 +24,7 @@ static request_call *const calls[REQUESTS] = {
     [OWN(UNIX_FORK)] = request_fork, [OWN(UNIX_FORK_DONE)] = request_fork_done, [OWN(UNIX_SIGNAL_TAKE)] = request_signal_take,
     [OWN(UNIX_MISSING)] = request_missing, [OWN(UNIX_START)] = request_start, [OWN(UNIX_END)] = request_end,
     [OWN(UNIX_FILE_NODE)] = request_file_node, [OWN(UNIX_SLEEP)] = request_sleep,
-    [OWN(UNIX_BROKEN)] = request_broken,
+    [OWN(UNIX_BROKEN)] = request_broken, [OWN(UNIX_NO_START)] = request_no_start,
 };
 
 static request_call *call_of(uint64_t number)

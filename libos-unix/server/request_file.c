@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "request.h"
 #include "stat.h"
+#include <exo/machine.h>
 #include <exo/text.h>
 #include <unix/linux.h>
 
@@ -11,10 +12,10 @@ static struct file *file_of(const struct request *request)
     return descriptor_file(request->process, request->a[0]);
 }
 
-/* One that would have to wait does, unless it must not. */
+/* One that would have to wait does, unless it must not: a[4]. */
 static int64_t moved(struct request *request, struct file *file, int64_t result)
 {
-    if (result != -EAGAIN || file->flags & O_NONBLOCK)
+    if (result != -EAGAIN || file->flags & O_NONBLOCK || request->a[4])
         return result;
     return request_wait_on(request, file->pipe);
 }
@@ -307,4 +308,35 @@ int64_t request_fstat(struct request *request)
         return -EBADF;
     stat_fill(file, 0, (struct linux_stat *)request->window->data);
     return 0;
+}
+
+static int16_t events_of(const struct file *file)
+{
+    const struct pipe *pipe = file->pipe;
+
+    if (file->kind == FILE_PIPE_READ)
+        return (int16_t)((pipe->written != pipe->read ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP));
+    if (file->kind == FILE_PIPE_WRITE)
+        return (int16_t)((PIPE_SIZE - (pipe->written - pipe->read) >= PIPE_ATOMIC ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR));
+    return POLLIN | POLLOUT;
+}
+
+/* a: -, count, deadline. The descriptors are in the window. Any change of any pipe makes it look again. */
+int64_t request_poll(struct request *request)
+{
+    struct linux_poll *polls = (struct linux_poll *)request->window->data;
+    uint64_t count = request->a[1] < WINDOW_DATA_SIZE / sizeof *polls ? request->a[1] : WINDOW_DATA_SIZE / sizeof *polls;
+    int64_t ready = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        int32_t descriptor = polls[i].descriptor;
+        const struct file *file = descriptor_file(request->process, (uint64_t)(int64_t)descriptor);
+        int16_t events = descriptor < 0 ? 0 : !file ? POLLNVAL : events_of(file) & (polls[i].events | POLLHUP | POLLERR);
+        polls[i].returned = events;
+        ready += events != 0;
+    }
+    if (ready || exo_time() >= request->a[2])
+        return ready;
+    request->process->deadline = request->a[2];
+    return request_wait_on(request, process_any_channel);
 }

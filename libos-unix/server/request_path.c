@@ -314,6 +314,32 @@ int64_t request_fchmod(struct request *request)
     return file->kind == FILE_NODE ? mode_set(file->node, request->a[1]) : 0;
 }
 
+/* -1 leaves it. */
+static int64_t owner_set(struct node *node, uint64_t uid, uint64_t gid)
+{
+    node->uid = (uint32_t)uid == UINT32_MAX ? node->uid : (uint32_t)uid;
+    node->gid = (uint32_t)gid == UINT32_MAX ? node->gid : (uint32_t)gid;
+    return 0;
+}
+
+/* a: directory, (path), uid, gid, flags */
+int64_t request_fchownat(struct request *request)
+{
+    struct node *node;
+    int64_t result = node_find(request, 0, 0, !(request->a[4] & AT_SYMLINK_NOFOLLOW), &node);
+
+    return result < 0 ? result : owner_set(node, request->a[2], request->a[3]);
+}
+
+int64_t request_fchown(struct request *request)
+{
+    struct file *file = descriptor_file(request->process, request->a[0]);
+
+    if (!file)
+        return -EBADF;
+    return file->kind == FILE_NODE ? owner_set(file->node, request->a[1], request->a[2]) : 0;
+}
+
 /* a: directory, (path), -, flags, the time in s, ns */
 int64_t request_utimens(struct request *request)
 {

@@ -172,6 +172,7 @@ int64_t request_fork_done(struct request *request)
         return -ESRCH;
     process_drop(request->process, SLOT_CHILD);
     if (!request->a[1]) {
+        exo_print("process %u: a child could not be built: %s", request->process->pid, exo_status_name((int64_t)request->a[2]));
         process_undo(child);
         return 0;
     }
@@ -264,5 +265,11 @@ int64_t request_broken(struct request *request)
 {
     exo_print("process %u (%s): the runtime faulted: exception %lu at %#lx, address %#lx", request->process->pid,
               request->process->name, request->a[0], request->a[1], request->a[2]);
+    return 0;
+}
+
+int64_t request_no_start(struct request *request)
+{
+    exo_print("cannot run %s: errno %lu", request_command, request->a[0]);
     return 0;
 }

@@ -82,24 +82,28 @@ static int64_t window_open(struct exo_child *child)
                                  EXO_RIGHT_READ | EXO_RIGHT_WRITE, child->frames.first, child->frames.count);
 }
 
-static int64_t capability_drop(uint16_t subject, uint32_t environment, uint16_t slot)
+/* What is swept may meet an environment that somebody else is taking apart: that has to go on first. */
+int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot)
 {
     int64_t result;
-    do
+
+    do {
         result = exo_capability_withdraw(subject, 0, environment, slot);
-    while (exo_again(result));
+        if (result > 0)
+            exo_again(exo_environment_reap((uint32_t)result));
+    } while (result > 0 || exo_again(result));
     return result;
 }
 
 int64_t exo_drop(uint16_t slot)
 {
-    return capability_drop(0, exo_start.environment, slot);
+    return exo_drop_of(0, exo_start.environment, slot);
 }
 
 static int64_t window_close(struct exo_child *child)
 {
-    int64_t result = capability_drop(0, exo_start.environment, child->window);
-    return result == EXO_OK ? capability_drop(child->slot, child->frame, BACK_SLOT) : result;
+    int64_t result = exo_drop_of(0, exo_start.environment, child->window);
+    return result == EXO_OK ? exo_drop_of(child->slot, child->frame, BACK_SLOT) : result;
 }
 
 int64_t exo_child_memory(struct exo_child *child, uint16_t child_slot)

@@ -61,6 +61,7 @@ enum unix_request {
     UNIX_FILE_NODE,        /* descriptor: node of the regular file, for a mapping */
     UNIX_SLEEP,            /* until when (ns) */
     UNIX_BROKEN,           /* vector, instruction, address: the runtime itself faulted */
+    UNIX_NO_START,         /* errno: the first program cannot be run */
     UNIX_REQUESTS,
 };
 

@@ -56,5 +56,6 @@ int64_t exo_child_start(struct exo_child *child, uint64_t entry);
 int64_t exo_child_fork(struct exo_child *child);
 /* Destroy and reap an environment and those it created. */
 int64_t exo_child_end(uint16_t slot, uint32_t frame);
-/* Drop an own capability. */
+/* Drop an own capability; or, as a subject, that of its environment. */
 int64_t exo_drop(uint16_t slot);
+int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot);
