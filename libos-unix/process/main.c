@@ -2,6 +2,7 @@
 #include "exec.h"
 #include "fork.h"
 #include "memory.h"
+#include "region.h"
 #include "runtime.h"
 #include "signal.h"
 #include <exo/calls.h>
@@ -9,7 +10,7 @@
 #include <exo/text.h>
 
 enum { EXCEPTION_DIVIDE = 0, EXCEPTION_DEBUG = 1, EXCEPTION_BREAKPOINT = 3, EXCEPTION_OPCODE = 6, EXCEPTION_PAGE_FAULT = 14,
-       EXCEPTION_FPU = 16, EXCEPTION_ALIGNMENT = 17, EXCEPTION_SIMD = 19, FAULT_PRESENT = 1, STATUS_NO_PROGRAM = 127 };
+       EXCEPTION_FPU = 16, EXCEPTION_ALIGNMENT = 17, EXCEPTION_SIMD = 19, STATUS_NO_PROGRAM = 127 };
 
 struct runtime runtime;
 struct exo_upcall_frame system_frame;
@@ -53,7 +54,7 @@ static void exception_handle(struct exo_upcall_frame *frame)
         server_ask(UNIX_BROKEN, frame->vector, frame->rip, frame->address);
         process_die(SIGSEGV);
     }
-    uint32_t code = !page_fault ? SI_KERNEL : frame->error & FAULT_PRESENT ? SEGV_ACCERR : SEGV_MAPERR;
+    uint32_t code = !page_fault ? SI_KERNEL : region_find(frame->address) ? SEGV_ACCERR : SEGV_MAPERR;
     signal_raise(frame, signal_of(frame->vector), code, frame->address);
 }
 
