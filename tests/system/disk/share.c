@@ -335,6 +335,7 @@ int main(void)
                   SHARED->refused[i]);
     exo_print("  frames taken by force %u times, blocks %u times, %u workers destroyed at work; %u resets", forced, withdrawn,
               destroyed, exo_disk_info(0)->resets);
-    check_print(forced > 4 && withdrawn > 0 && destroyed > 0, "things were taken while they were in use");
+    fine = check_equal("resets", exo_disk_info(0)->resets, 0);
+    check_print(fine && forced > 4 && withdrawn > 0 && destroyed > 0, "things were taken while they were in use");
     return check_status();
 }
