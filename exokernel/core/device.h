@@ -23,5 +23,18 @@ enum device_answer device_disk_answer(uint32_t disk, uint32_t *ret_place, exo_re
 /* Stop it and start it anew: DONE: it knows of no request and touches no memory. PENDING: not yet, ask again. DEAD: it never will,
  * but is cut off from memory. */
 enum device_restart device_disk_restart(uint32_t disk);
+/* The network, if there is one: its station's address, as in struct exo_system. */
+bool device_net(uint64_t *ret_station);
+bool device_net_is_there(void);
+/* Send a packet in two parts, neither of which it keeps. False: its queue is full. It begins at the next kick. */
+bool device_net_send(const uint8_t *header, uint32_t header_size, const uint8_t *rest, uint32_t rest_size);
+void device_net_kick(void);
+/* The next packet that came, in memory of which at least EXO_HEADER_SIZE bytes can be read, until device_net_received; NULL: none. */
+const uint8_t *device_net_receive(uint32_t *ret_length);
+void device_net_received(void);
+/* All that came was looked at: net_interrupted is called when there is more, if it is to be heard. */
+void device_net_wait(bool is_heard);
+/* Have it called soon. */
+void device_net_again(void);
 /* Have disk_interrupted called soon, as if it had interrupted. */
 void device_disk_again(uint32_t disk);

@@ -56,6 +56,15 @@ struct place {
 
 enum { MESSAGE_REGISTERS = 11 }; /* rsi, rdx, r10, r8, r9, rbx, rbp, r12 to r15 */
 
+/* A wakeup predicate that a virtual processor sleeps on: of which program, over which frame, read under which capability. */
+struct watch {
+    uint64_t id;       /* the program's */
+    uint64_t deadline; /* ns: then it wakes, whatever the predicate says */
+    uint32_t program;  /* 0: it sleeps without one */
+    frame_name frame;
+    uint16_t slot;     /* of the capability, in its environment's tables */
+};
+
 struct vcpu {
     uint8_t state;  /* exo_vcpu_state */
     uint8_t resume; /* enum vcpu_resume */
@@ -71,6 +80,7 @@ struct vcpu {
     uint64_t timer;     /* ns; EXO_NEVER */
     uint64_t excess_ns; /* used past slice ends, not repaid */
     uint64_t message[MESSAGE_REGISTERS]; /* with RESUME_CALLER: the reply */
+    struct watch watch; /* while ASLEEP or WAITING */
 } __attribute__((aligned(256))); /* its size: an index is a shift */
 
 struct gate {
@@ -208,6 +218,35 @@ struct kernel {
     struct disk disk[DISK_LIMIT];
 };
 extern struct kernel kernel;
+
+enum { HEADER_WORDS = EXO_HEADER_SIZE / 8, SHAPE_LIMIT = EXO_SHAPE_LIMIT, FLOW_BUCKETS = 1 << FLOW_BUCKETS_BITS };
+
+/* The kernel's half of a ring for packets, in a NET_QUEUE. */
+struct net_queue {
+    uint64_t stamp; /* unique for ever: the ring's own */
+    uint64_t memory_stamp;
+    capability_name memory;         /* the FRAMES capability, and its range */
+    frame_name first;
+    uint32_t count;
+    vcpu_name vcpu;                 /* that is told */
+    uint64_t generation;            /* as in struct exo_flow: the capability was valid */
+    uint32_t receive_done, transmit_done;
+    uint64_t slot;                  /* time / EXO_SLOT_NS when something last came from the network, */
+    uint64_t spent_ns;              /* and what that cost since that slot began */
+};
+
+/* What the network needs beside its tables of flows and shapes. A bucket is a flow's position + 1, or 0. */
+struct network {
+    uint64_t key[HEADER_WORDS]; /* what patterns are hashed with; nobody else knows them */
+    uint64_t born;              /* openings ever begun */
+    uint64_t slot, spent_ns;    /* the present slot, and what was spent in it on packets that came */
+    uint32_t is_deaf;           /* 1: that was enough; the device is heard again in the next slot */
+    uint32_t flow_end;          /* positions from here on were never used */
+    uint32_t order_count;
+    uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */
+    uint16_t bucket[FLOW_BUCKETS];
+};
+extern struct network network;
 
 /* Who calls: filled in once by the dispatcher, after the subject was checked. */
 struct caller {

@@ -3,8 +3,10 @@
 #include <capability.h>
 #include <disk.h>
 #include <environment.h>
+#include <flow.h>
 #include <flush.h>
 #include <frame.h>
+#include <program.h>
 #include <slot.h>
 #include <space.h>
 #include <vcpu.h>
@@ -153,7 +155,7 @@ static frame_name frame_of_whole(frame_name frame)
 {
     const struct exo_frame *info = frame_at(frame);
 
-    return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART ? info->link : frame;
+    return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ? info->link : frame;
 }
 
 bool sweep_undo(frame_name part, struct budget *budget)
@@ -164,6 +166,8 @@ bool sweep_undo(frame_name part, struct budget *budget)
 
     if (!budget_spend(budget, COST_UNDO))
         return false;
+    if (info->kind == EXO_FRAME_PROGRAM)
+        return program_end(info->link, budget);
     if (!info->closing)
         info->closing = CLOSING_BY_SWEEP;
     if (!sweep_unbind(frame, budget))
@@ -176,6 +180,8 @@ bool sweep_undo(frame_name part, struct budget *budget)
         done = ring_undo(frame, budget);
     else if (info->kind == EXO_FRAME_LARGE)
         done = large_undo(frame, budget);
+    else if (info->kind == EXO_FRAME_NET_RING)
+        net_ring_undo(frame);
     if (!done)
         return false;
 
@@ -184,6 +190,12 @@ bool sweep_undo(frame_name part, struct budget *budget)
     info->closing = 0;
     info->progress = 0;
     return true;
+}
+
+/* Its range is of positions in a table of the machine, not of frames. */
+static bool is_of_positions(const struct capability *capability)
+{
+    return capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS || capability->kind == EXO_KIND_FLOWS;
 }
 
 /*
@@ -204,7 +216,7 @@ static bool pass_is_under_way(frame_name frame)
         frame_at(name / CAPABILITIES_PER_TABLE)->kind != EXO_FRAME_CAPABILITIES)
         return false;
     const struct capability *capability = capability_at(name);
-    return capability->state == CAPABILITY_CLOSING && capability->kind != EXO_KIND_SLOTS &&
+    return capability->state == CAPABILITY_CLOSING && !is_of_positions(capability) &&
            capability->count > 0 && capability->first == frame;
 }
 
@@ -266,7 +278,8 @@ static bool bindings_sweep(frame_name frame, capability_name name, struct budget
 
     if (table_level(info))
         return table_bindings_sweep(frame, budget);
-    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_DIRTY)
+    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ||
+        info->kind == EXO_FRAME_PROGRAM || info->kind == EXO_FRAME_DIRTY)
         return true; /* never bound; link has another use */
     if (!info->bindings) {
         info->link = 0; /* a pass that its owner cut short by unbinding must not be taken for a later one's */
@@ -372,6 +385,34 @@ static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *b
     return EXO_OK;
 }
 
+static exo_result program_sweep(uint32_t page, struct claim *last, struct budget *budget)
+{
+    const struct exo_program *info = program_named(page);
+
+    if (!budget_spend(budget, COST_SLOT))
+        return EXO_AGAIN;
+    if (!info || !info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    return last->is_live || program_end(page, budget) ? EXO_OK : EXO_AGAIN;
+}
+
+static exo_result flow_sweep(uint32_t flow, struct claim *last, struct budget *budget)
+{
+    const struct exo_flow *info = flow_at(flow);
+
+    if (!budget_spend(budget, info->capability ? COST_SLOT + COST_FLOW : COST_SKIP))
+        return EXO_AGAIN;
+    if (!info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    if (!last->is_live)
+        flow_clear(flow);
+    return EXO_OK;
+}
+
 /* How many frames that nobody owns stand in a row at the beginning of what is left. */
 static uint32_t unowned_count(const struct capability *capability, struct budget *budget)
 {
@@ -394,9 +435,26 @@ void sweep_begin(capability_name name)
     capability->state = CAPABILITY_CLOSING;
     capability_forget();
     uint64_t epoch = flush_begin();
-    if (capability->kind != EXO_KIND_FRAMES && capability->kind != EXO_KIND_SLOTS && capability->kind != EXO_KIND_ENVIRONMENT) {
+    if (!kind_is_of_ranges(capability->kind) && capability->kind != EXO_KIND_ENVIRONMENT) {
         capability->count = 0;
         capability->id = epoch;
+    }
+}
+
+/* The next thing of a closing range. */
+static exo_result next_sweep(capability_name name, struct claim *last, struct budget *budget)
+{
+    const struct capability *capability = capability_at(name);
+
+    switch (capability->kind) {
+    case EXO_KIND_SLOTS:
+        return slot_sweep(capability->first, last, budget);
+    case EXO_KIND_PROGRAMS:
+        return program_sweep(capability->first, last, budget);
+    case EXO_KIND_FLOWS:
+        return flow_sweep(capability->first, last, budget);
+    default:
+        return frame_sweep(capability->first, name, last, budget);
     }
 }
 
@@ -404,15 +462,14 @@ void sweep_begin(capability_name name)
 static exo_result range_sweep(capability_name name, struct budget *budget)
 {
     const struct capability *capability = capability_at(name);
-    bool is_of_slots = capability->kind == EXO_KIND_SLOTS;
+    bool skips = !is_of_positions(capability);
     struct claim last = {0};
 
     while (capability->count > 0) {
-        uint32_t done = is_of_slots ? 0 : unowned_count(capability, budget);
+        uint32_t done = skips ? unowned_count(capability, budget) : 0;
 
         if (done == 0) {
-            exo_result result = is_of_slots ? slot_sweep(capability->first, &last, budget) :
-                                frame_sweep(capability->first, name, &last, budget);
+            exo_result result = next_sweep(name, &last, budget);
             if (result != EXO_OK)
                 return result;
             done = 1;

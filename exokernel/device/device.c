@@ -5,6 +5,7 @@
 #include <arch_device.h>
 #include "block.h"
 #include "mmio.h"
+#include "net.h"
 #include "pci.h"
 
 static struct virtio devices[DEVICE_MAX];
@@ -17,6 +18,8 @@ static void device_add(void)
 
     if (device->kind == VIRTIO_BLOCK)
         block_add(device);
+    if (device->kind == VIRTIO_NETWORK)
+        net_add(device);
 }
 
 void device_start(const char *command_line)
@@ -31,6 +34,6 @@ void device_start(const char *command_line)
 
 void device_interrupt(uint32_t number)
 {
-    if (!block_interrupt(number))
+    if (!block_interrupt(number) && !net_interrupt(number))
         virtio_acknowledge(&devices[number]);
 }

@@ -6,11 +6,18 @@ static struct {
     struct kernel kernel;
     struct exo_system system;
     struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    struct exo_program program[PROGRAM_PAGES];
+    frame_name window[PROGRAM_PAGES];
     struct exo_frame frame[SNAPSHOT_FRAMES];
     union machine_words words[SNAPSHOT_FRAMES];
     struct capability_table capabilities[SNAPSHOT_FRAMES];
     struct environment environment[SNAPSHOT_FRAMES];
     struct exo_context context[SNAPSHOT_FRAMES];
+    struct network network;
+    struct exo_flow flow[FLOW_LIMIT];
+    struct exo_shape shape[SHAPE_LIMIT];
+    struct exo_net_ring net_ring[SNAPSHOT_FRAMES];
+    struct net_queue net_queue[SNAPSHOT_FRAMES];
     struct queue queue[SNAPSHOT_FRAMES];
     struct exo_ring ring[SNAPSHOT_FRAMES];
     struct exo_disk disk[DISK_LIMIT];
@@ -28,11 +35,18 @@ static const struct part {
     {&kept.kernel, &kernel, sizeof kept.kernel, false},
     {&kept.system, &machine.system, sizeof kept.system, false},
     {kept.slot, machine.slot, sizeof kept.slot, false},
+    {kept.program, machine.program, sizeof kept.program, false},
+    {kept.window, machine.window, sizeof kept.window, false},
     {kept.frame, machine.frame, sizeof kept.frame, false},
     {kept.words, machine.words, sizeof kept.words, false},
     {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},
     {kept.environment, machine.environment, sizeof kept.environment, false},
     {kept.context, machine_contexts, sizeof kept.context, false},
+    {&kept.network, &network, sizeof kept.network, false},
+    {kept.flow, machine.flow, sizeof kept.flow, false},
+    {kept.shape, machine.shape, sizeof kept.shape, false},
+    {kept.net_ring, machine_net_rings, sizeof kept.net_ring, false},
+    {kept.net_queue, machine_net_queues, sizeof kept.net_queue, false},
     {kept.queue, machine.queue, sizeof kept.queue, false},
     {kept.ring, machine_rings, sizeof kept.ring, false},
     {kept.disk, machine.disk, sizeof kept.disk, false},

@@ -184,6 +184,8 @@ event_fresh:
     movl $-1, %eax
     movl $-1, %edx
     xrstor64 CONTEXT_FORCED_FPU(%rbp)
+    movq THREAD_BASE(%rbx), %rcx
+    wrfsbase %rcx
     leaq CONTEXT_FORCED(%rbp), %rsi
     movq 120(%rsi), %rcx
     subq $exo_event_entry, %rcx
@@ -213,6 +215,8 @@ event_continue:
     movq THREAD_RESUME(%rbx), %rsp
     testq %rsp, %rsp
     jz thread_begin
+    movq THREAD_BASE(%rbx), %rcx
+    wrfsbase %rcx
     movq THREAD_FPU(%rbx), %rcx
     testq %rcx, %rcx
     jz fresh_take
@@ -280,6 +284,27 @@ exo_switch:
     movq %rdx, %rdi
     movq %rcx, %rsi
     movq %r8, %rdx
+    syscall
+    movq %rax, FRAME_RAX(%rsp)
+    jmp exo_event_leave
+
+/* int64_t exo_switch_words(thread rdi, word rsi, arguments rdx) */
+    .globl exo_switch_words
+exo_switch_words:
+    push_caller
+    use_thread
+    movq %rsi, %r12
+    movq %rbx, %rdi
+    movq %rbp, %rsi
+    call exo_events_hold
+    movq %rsp, THREAD_RESUME(%rbx)
+    movq %r12, %rax
+    movq (%rdx), %rdi
+    movq 8(%rdx), %rsi
+    movq 24(%rdx), %r10
+    movq 32(%rdx), %r8
+    movq 40(%rdx), %r9
+    movq 16(%rdx), %rdx
     syscall
     movq %rax, FRAME_RAX(%rsp)
     jmp exo_event_leave

@@ -58,13 +58,15 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
     uint32_t number = (uint32_t)exo_text_number(&(const char *){ value });
     struct { const char *key; uint32_t *value; } numbers[] = {
         { "memory", &plan->memory }, { "kept", &plan->kept }, { "give", &plan->give },
+        { "programs", &plan->programs },
+        { "flow", &plan->flow }, { "flows", &plan->flows }, { "position", &plan->position }, { "positions", &plan->positions },
     };
     struct { const char *key; bool *value; } flags[] = {
         { "wait", &plan->wait }, { "restart", &plan->restart }, { "console", &plan->console }, { "trace", &plan->trace },
     };
     struct { const char *key; char *value; size_t size; } texts[] = {
         { "name", plan->name, sizeof plan->name }, { "image", plan->image, sizeof plan->image },
-        { "lend", plan->lend, sizeof plan->lend }, { "arguments", plan->arguments, sizeof plan->arguments },
+        { "archive", plan->archive, sizeof plan->archive }, { "lend", plan->lend, sizeof plan->lend }, { "arguments", plan->arguments, sizeof plan->arguments },
     };
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -107,6 +109,22 @@ static const char *environment_read(char *words)
     return 0;
 }
 
+static const char *flow_read(char *words)
+{
+    if (!flow_add())
+        return "too many flows";
+    while (*words) {
+        char *word = word_take(&words, false), *value = word;
+        while (*value && *value != '=')
+            value++;
+        if (*value)
+            *value++ = 0;
+        if (*word && !flow_word(word, value))
+            return PROBLEM("a flow's %s is wrong", word);
+    }
+    return 0;
+}
+
 const char *manifest_read(const char *text, size_t size)
 {
     const char *end = text + size;
@@ -119,6 +137,8 @@ const char *manifest_read(const char *text, size_t size)
         const char *thing = word_take(&at, false), *error = 0;
         if (exo_text_equals(thing, "environment"))
             error = environment_read(at);
+        else if (exo_text_equals(thing, "flow"))
+            error = flow_read(at);
         else if (!exo_text_equals(thing, "machine"))
             error = PROBLEM("unknown thing %s", thing);
         if (error)

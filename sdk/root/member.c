@@ -140,6 +140,43 @@ static int64_t trace_grant(struct member *member)
                            system->trace_frame, system->trace_frames * system->processor_count, 0);
 }
 
+/* The first run of pages of the window that is no other member's. */
+static uint32_t program_find(const struct member *member)
+{
+    uint32_t next = 1;
+
+    for (uint32_t i = 0; i < root.member_count; i++)
+        if (&root.member[i] != member && root.member[i].program && root.member[i].program + root.member[i].plan.programs > next)
+            next = root.member[i].program + root.member[i].plan.programs;
+    return next + member->plan.programs <= EXO_PROGRAM_PAGES ? next : 0;
+}
+
+static int64_t programs_grant(struct member *member)
+{
+    if (!member->plan.programs)
+        return EXO_OK;
+    if (!member->program && !(member->program = program_find(member)))
+        return EXO_TAKEN;
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_PROGRAMS, 0), EXO_KIND_PROGRAMS,
+                           EXO_RIGHT_READ | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT, member->program, member->plan.programs, 0);
+}
+
+/* The frames of its archive in the boot module, to be read: the tool has put it on frames of its own. */
+static int64_t archive_grant(struct member *member)
+{
+    size_t size;
+    const uint8_t *data = archive_find(member->plan.archive, &size);
+
+    if (!data || !size)
+        return EXO_BAD_NAME;
+    uint64_t offset = (uint64_t)data - exo_start.module_address;
+    if (offset % EXO_FRAME_SIZE || size % EXO_FRAME_SIZE)
+        return EXO_BAD_ARGUMENT;
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_FRAMES, 0), EXO_KIND_FRAMES, EXO_RIGHT_READ,
+                           exo_system_info()->module_frame + (uint32_t)(offset / EXO_FRAME_SIZE),
+                           (uint32_t)(size / EXO_FRAME_SIZE), 0);
+}
+
 static bool member_grant(struct member *member, const void *image, size_t size)
 {
     const struct plan *plan = &member->plan;
@@ -155,11 +192,17 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "the capability to itself", result);
     if ((result = memory_grant(member, image, size)) != EXO_OK)
         return member_refuse(member, "its memory", result);
+    if (*plan->archive && (result = archive_grant(member)) != EXO_OK)
+        return member_refuse(member, "its archive", result);
     if (plan->trace && (result = trace_grant(member)) != EXO_OK)
         return member_refuse(member, "the trace rings", result);
+    if ((result = programs_grant(member)) != EXO_OK)
+        return member_refuse(member, "its pages for programs", result);
     for (uint32_t i = 0; i < plan->extent_count; i++)
         if ((result = extent_grant(member, &plan->extent[i])) != EXO_OK)
             return member_refuse(member, "its extents: is the disk large enough?", result);
+    if ((result = flows_grant(member)) != EXO_OK)
+        return member_refuse(member, "its flows", result);
     for (uint32_t i = 0; i < plan->range_count; i++) {
         if (plan->range[i].processor >= exo_system_info()->processor_count) {
             exo_print("%s: refused: its slots are on processor %u, the machine has %u processors", plan->name,

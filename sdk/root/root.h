@@ -19,9 +19,11 @@ struct extent {
 
 /* What the manifest says of an environment. */
 struct plan {
-    char name[16], image[64], lend[16];
+    char name[16], image[64], archive[64], lend[16];
     char arguments[232];
     uint32_t memory, kept; /* frames */
+    uint32_t programs;     /* pages of the window of downloaded programs */
+    uint32_t flow, flows, position, positions; /* of the flow table: those it has, and where it may claim others */
     uint32_t give;         /* frames that are asked back after a while */
     bool wait, restart, console, trace;
     uint32_t range_count;
@@ -38,6 +40,7 @@ struct member {
     enum member_state state;
     int status;
     uint64_t started;       /* ns */
+    uint32_t program;       /* its first page of the window */
     uint32_t first;         /* its frames: memory of them, the last kept of which are guaranteed */
     uint16_t memory_slot;   /* in its tables: the FRAMES capability without KEPT, or 0 */
     uint16_t slots[RANGES_MAX];
@@ -64,6 +67,12 @@ bool member_build(struct member *member);
 void member_lend(struct member *member);
 bool member_start(struct member *member);
 void member_end(struct member *member);
+
+/* network.c: a flow of the manifest, and its words; false: too many, or wrong. Then all are claimed, and granted. */
+bool flow_add(void);
+bool flow_word(const char *key, const char *value);
+void flows_make(void);
+int64_t flows_grant(struct member *member);
 
 /* watch.c: until all are finished; the highest status. */
 int watch(void);

@@ -2,6 +2,7 @@
 #include <machine.h>
 #include <arch.h>
 #include <device.h>
+#include <string.h>
 
 static struct machine_disk *disk_at(uint32_t disk)
 {
@@ -69,4 +70,58 @@ enum device_restart device_disk_restart(uint32_t disk)
 void device_disk_again(uint32_t disk)
 {
     disk_at(disk)->agains++;
+}
+
+/* The network of the host machine (machine_network). */
+
+bool device_net(uint64_t *ret_station)
+{
+    (void)ret_station;
+    return false;
+}
+
+bool device_net_is_there(void)
+{
+    return machine_network >= 0;
+}
+
+bool device_net_send(const uint8_t *header, uint32_t header_size, const uint8_t *rest, uint32_t rest_size)
+{
+    if (machine_network <= 0)
+        return false;
+    machine_network--;
+    machine_log.packets++;
+    machine_log.packet_length = header_size + rest_size;
+    memcpy(machine_log.packet, header, header_size);
+    memcpy(machine_log.packet + header_size, rest, rest_size);
+    return true;
+}
+
+void device_net_kick(void)
+{
+}
+
+const uint8_t *device_net_receive(uint32_t *ret_length)
+{
+    if (!machine_log.coming)
+        return NULL;
+    *ret_length = machine_log.coming_length;
+    return machine_log.coming_bytes;
+}
+
+void device_net_received(void)
+{
+    if (!machine_log.coming)
+        machine_broke("a packet was given back that did not come");
+    machine_log.coming--;
+}
+
+void device_net_wait(bool is_heard)
+{
+    machine_log.is_heard = is_heard;
+}
+
+void device_net_again(void)
+{
+    machine_log.agains++;
 }

@@ -4,14 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct kernel kernel;
+struct network network;
 struct machine machine;
 struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 struct exo_context machine_contexts[MACHINE_FRAMES];
 struct exo_ring machine_rings[MACHINE_RING_FRAMES];
 struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 struct machine_log machine_log;
+uint8_t machine_bytes[MACHINE_FRAMES][EXO_FRAME_SIZE];
+struct exo_net_ring machine_net_rings[MACHINE_FRAMES];
+struct net_queue machine_net_queues[MACHINE_FRAMES];
+int machine_network;
 
 /* What user code is taken to write: as page-table entries, these would map frame 1 to user mode. */
 #define USER_BYTES (1ull << 12 | ENTRY_PRESENT | ENTRY_USER | ENTRY_WRITE)
@@ -38,8 +44,13 @@ void machine_reset(uint32_t frames, uint32_t processors)
     memset(machine_notes, 0, sizeof machine_notes);
     memset(machine_contexts, 0, sizeof machine_contexts);
     memset(machine_traces, 0, sizeof machine_traces);
+    memset(machine_bytes, 0, sizeof machine_bytes);
+    memset(machine_net_rings, 0, sizeof machine_net_rings);
+    memset(machine_net_queues, 0, sizeof machine_net_queues);
     memset(machine_rings, 0, sizeof machine_rings);
     memset(&kernel, 0, sizeof kernel);
+    memset(&network, 0, sizeof network);
+    machine_network = -1;
     kernel.frame_count = frames;
     kernel.processor_count = processors;
     machine.system.frame_count = frames;
@@ -126,6 +137,9 @@ void arch_clear_page(frame_name frame)
     machine_log.cleared++;
     memset(table_page(frame), 0, sizeof(union machine_words));
     memset(context_page(frame), 0, sizeof(struct exo_context));
+    memset(data_page(frame), 0, EXO_FRAME_SIZE);
+    memset(net_ring_page(frame), 0, sizeof(struct exo_net_ring));
+    memset(net_queue_page(frame), 0, sizeof(struct net_queue));
     if (frame < MACHINE_CAPABILITY_FRAMES)
         memset(capability_page(frame), 0, sizeof(struct capability_table));
     if (frame < MACHINE_ENVIRONMENT_FRAMES)
@@ -134,6 +148,43 @@ void arch_clear_page(frame_name frame)
         memset(ring_page(frame), 0, sizeof(struct exo_ring));
         memset(queue_page(frame), 0, sizeof(struct queue));
     }
+}
+
+static uint32_t window_page(uint32_t page)
+{
+    return (uint32_t)machine_index(page, PROGRAM_PAGES, "no such page of the window");
+}
+
+void arch_program_map(uint32_t page, frame_name frame, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (machine.window[window_page(page + i)])
+            machine_broke("a page of the window was mapped twice");
+        machine.window[window_page(page + i)] = frame + i;
+    }
+}
+
+void arch_program_unmap(uint32_t page, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        machine.window[window_page(page + i)] = 0;
+}
+
+/* The machine code is copied to where this computer may execute it: what the window shows, and nothing behind it. */
+uint64_t arch_program_run(uint32_t page, struct code_run *run)
+{
+    const size_t size = (size_t)EXO_PROGRAM_PAGES_MAX * EXO_FRAME_SIZE;
+    static uint8_t *copy;
+    if (!copy)
+        copy = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED || !machine.window[window_page(page)]) {
+        machine_broke("a program runs that is not mapped");
+        return 0;
+    }
+    memset(copy, 0xcc, size);
+    for (uint32_t i = 0; i < EXO_PROGRAM_PAGES_MAX && page + i < PROGRAM_PAGES && machine.window[page + i]; i++)
+        memcpy(copy + (size_t)i * EXO_FRAME_SIZE, data_page(machine.window[page + i]), EXO_FRAME_SIZE);
+    return ((uint64_t (*)(struct code_run *))copy)(run);
 }
 
 jmp_buf *machine_panicked;
@@ -160,9 +211,16 @@ static bool is_zero(const void *start, size_t size)
     return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
 }
 
+void arch_copy(void *to, const void *from, uint32_t size)
+{
+    memcpy(to, from, size);
+}
+
 bool machine_frame_is_clear(frame_name frame)
 {
     return is_zero(table_page(frame), sizeof(union machine_words)) && is_zero(context_page(frame), sizeof(struct exo_context)) &&
+           is_zero(data_page(frame), EXO_FRAME_SIZE) && is_zero(net_ring_page(frame), sizeof(struct exo_net_ring)) &&
+           is_zero(net_queue_page(frame), sizeof(struct net_queue)) &&
            (frame >= MACHINE_CAPABILITY_FRAMES || is_zero(capability_page(frame), sizeof(struct capability_table))) &&
            (frame >= MACHINE_ENVIRONMENT_FRAMES || is_zero(environment_page(frame), sizeof(struct environment))) &&
            (frame >= MACHINE_RING_FRAMES || (is_zero(ring_page(frame), sizeof(struct exo_ring)) &&

@@ -8,6 +8,7 @@
 enum { TRACE_FRAMES = 4, FRAMES_BELOW_4G = 1 << 20 };
 
 struct kernel kernel;
+struct network network;
 struct firmware firmware;
 static struct boot boot;
 
@@ -149,6 +150,7 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info)
     kernel.processor_count = smp_start(apic_ids, possible);
     device_start(firmware.command_line);
     boot.random_seed = cpu_random();
+    boot.secret = cpu_random() ^ rdtsc();
     boot.tsc_base = timer_tsc_base;
     boot.tsc_multiplier = timer_tsc_multiplier;
     boot.xsave_size = cpu_xsave_size();

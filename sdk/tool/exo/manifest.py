@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import disk
+from . import disk, network
 from .trouble import Trouble
 
 SPEC = 1
@@ -25,6 +25,7 @@ STATUS_MOST = 127  # QEMU's debug exit passes on seven bits
 SIZE = re.compile(r"([0-9]{1,9})([KMG])")
 UNIT = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 ARGUMENTS_MOST = 231  # bytes, by struct exo_start
+PROGRAMS_MOST = 511  # pages of the kernel's window but the first
 ENVIRONMENTS_MOST, RANGES_MOST, IMAGE_NAME_MOST = 24, 8, 63  # by sdk/root/root.h
 NAME = re.compile(r"[a-z0-9_-]{1,8}")
 ROOT_NAME = "root"  # stands before the root's own lines
@@ -47,6 +48,8 @@ MACHINE_KEYS = {
     "processors": ("whole number", 1, "1 to 8"),
     "timeout": ("whole number", 60, "seconds after which the run is ended by force"),
     "machine": ("text", "q35", "q35 or microvm"),
+    "network": ("true or false", False, "has it a network device, on QEMU's user network"),
+    "forward": ("list of texts", [], "ports of this computer that lead into it: \"udp HERE:THERE\""),
     "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE"),
 }
 ENVIRONMENT_KEYS = {
@@ -57,11 +60,15 @@ ENVIRONMENT_KEYS = {
     "kept": ("size", 256 << 10, "the part of it that is never taken back by force"),
     "slots": ("list of [processor, first, count]", [], "the time slots that it owns, by position"),
     "extents": ("list of [disk, first, count]", [], "the blocks of 4K that it may read and write"),
+    "flows": ("list of texts", [], "the packets that are its own: \"arp ADDRESS\", \"udp PORT\", \"udp ADDRESS:PORT\", the same of tcp"),
+    "positions": ("whole number", 0, "of the table of flows, where it may claim others"),
+    "archive": ("text", None, "a file that it may read, such as a root file system: a path like that of image"),
     "lend": ("text", None, "the environment that runs in its slots while it sleeps"),
     "wait": ("true or false", True, "the system ends when all that have it are finished"),
     "restart": ("text", "never", "never or always: start it again when it fails"),
     "console": ("true or false", True, "may it print"),
     "trace": ("true or false", False, "may it read the kernel's trace rings"),
+    "programs": ("whole number", 0, "pages of machine code that it may have of downloaded programs, 511 for all together"),
     "give": ("size", 0, "what the root asks back of it after a while, as memory pressure would"),
 }
 TEST_KEYS = {
@@ -71,12 +78,13 @@ TEST_KEYS = {
     "machines": ("list of texts", ["q35"], "q35, microvm, iso (multiboot2 from a GRUB disc)"),
     "processors": ("list of whole numbers", [1], "numbers of processors to run with"),
     "memory": ("list of texts", [], "sizes of RAM to run with; else the machine's"),
+    "client": ("text", "", "a Python program beside the manifest that runs beside the machine, given its forwarded ports"),
     "counted": ("true or false", False, "virtual time counts instructions: runs are repeatable, on one processor"),
 }
 
 
 OPTIONS = {"processors": "--cpus", "memory": "--memory", "machine": "--machine", "timeout": "--timeout",
-           "disks": "--disk"}
+           "disks": "--disk", "forward": "--forward"}
 SYNTAX_MENDS = {
     "Cannot overwrite": "give each key once, and write [[environment]] above each environment",
     "Cannot declare": "write each table once; only [[environment]] may come again",
@@ -188,7 +196,7 @@ class Manifest:
             raise Trouble(*(text for _, text in sorted(self.problems)))
 
 
-def read(path, processors=None, memory=None, machine=None, timeout=None, disks=None):
+def read(path, processors=None, memory=None, machine=None, timeout=None, disks=None, forward=None):
     """The checked manifest; the arguments, from the command line, come before its [machine]."""
     path = Path(path)
     try:
@@ -211,7 +219,7 @@ def read(path, processors=None, memory=None, machine=None, timeout=None, disks=N
     manifest.environments = [Environment(index, checked(manifest, "environment", index, values, ENVIRONMENT_KEYS))
                              for index, values in enumerate(top["environment"] or [])]
     manifest.refuse_problems()
-    given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout, "disks": disks}
+    given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout, "disks": disks, "forward": forward}
     manifest.machine |= {key: value for key, value in given.items() if value is not None}
     manifest.given = {key: OPTIONS[key] for key, value in given.items() if value is not None}
     check_whole(manifest, top["spec"])
@@ -262,7 +270,10 @@ def check_whole(manifest, spec):
     for environment in manifest.environments:
         check_environment(manifest, environment)
     check_slots(manifest)
+    check_programs(manifest)
     check_extents(manifest)
+    network.check(manifest)
+    network.check_machine(manifest)
     check_memory(manifest)
     check_test(manifest)
 
@@ -411,6 +422,17 @@ def check_memory(manifest):
             return
 
 
+def check_programs(manifest):
+    total = 0
+    for environment in manifest.environments:
+        total += environment.programs or 0
+        if total > PROGRAMS_MOST:
+            manifest.problem(("environment", environment.index, "programs"),
+                             f"{environment.name}: {environment.programs} pages for programs bring the sum to {total}",
+                             f"give at most {PROGRAMS_MOST}")
+            return
+
+
 def check_test(manifest):
     test = manifest.test
     for key, known in (("machines", MACHINES + ("iso",)), ("processors", range(1, PROCESSOR_LIMIT + 1))):
@@ -437,21 +459,30 @@ def triples(ranges):
     return ",".join(":".join(map(str, numbers)) for numbers in ranges)
 
 
-def compiled(manifest, image_names):
+def compiled(manifest, image_names, archive_names=None):
     """The text of the `system` file: `THING key=value ...` lines, memory in frames, arguments last to the line's end.
 
-    image_names: for each environment the name of its program in the archive.
+    image_names, archive_names: for each environment the name of its program in the module, and of its archive or None.
     """
     out = [f"machine processors={manifest.machine['processors']}"]
-    for environment, image in zip(manifest.environments, image_names):
+    for environment, image, flows in zip(manifest.environments, image_names, network.words(manifest)):
         slots = triples(environment.slots)
+    for environment, image, archive in zip(manifest.environments, image_names,
+                                           archive_names or [None] * len(image_names)):
+        slots = ",".join(f"{processor}:{first}:{count}" for processor, first, count in environment.slots)
         words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
+        if environment.programs:
+            words.append(f"programs={environment.programs}")
+        words += flows
         if environment.extents:
             words.append(f"extents={triples(environment.extents)}")
+        if archive:
+            words.append(f"archive={archive}")
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))
+    out += network.lines(manifest)
     return "\n".join(out) + "\n"

@@ -3,17 +3,18 @@ import subprocess
 from pathlib import Path
 
 from . import build as builder
-from . import disk, image, machine, manifest, package, place
+from . import disk, image, machine, manifest, network, package, place
 
 
 def prepared(args):
     """(build folder, manifest, packed module, devices) of the system named on the command line."""
     memory = manifest.size_of(args.memory) if args.memory else None
-    system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout, args.disk)
+    system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout, args.disk,
+                           args.forward)
     build = builder.build_all(args)
     name = Path(args.system).resolve().parent.name
     module = image.pack(build, system, build / "systems" / f"{name}.img", warn=True)
-    return build, system, module, disk.attached(build, system, name)
+    return build, system, module, disk.attached(build, system, name) + network.attached(system)
 
 
 def command_run(args):
@@ -23,6 +24,8 @@ def command_run(args):
     if args.verbose:
         machine.print_command(line)
     print(f"exo: {args.system} on {machine.described(system.machine)}", flush=True)
+    for text in system.machine["forward"]:
+        print(f"exo: {text}: from this computer's port to the machine's", flush=True)
     outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
     print(verdict(outcome, system))
     return outcome.status
