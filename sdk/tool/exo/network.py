@@ -13,13 +13,13 @@ from . import device, place
 
 GUEST = "10.0.2.15"  # the address that QEMU's user network forwards to
 FORWARD = re.compile(r"(udp|tcp) ([0-9]{1,5}):([0-9]{1,5})")
-FLOW = re.compile(r"(arp|udp|tcp)(?: (?:([0-9.]+):)?([0-9.]+))?")
+FLOW = re.compile(r"(arp|udp|tcp)(?: (?:([0-9.]+):)?([0-9.]+))?(?: from ([0-9.]+):([0-9]+))?")
 PROTOCOL = {"udp": 17, "tcp": 6}
 NETWORKS = ("none", "user", "wire")
 POSITIONS = 2048  # of the kernel's flow table
 FLOWS_MOST = 64   # by sdk/root/network.c
 SHAPES_MOST = 16
-EXAMPLES = 'write it like "arp 10.0.2.15", "udp 7", "udp 10.0.2.15:7" or "tcp 80"'
+EXAMPLES = 'write it like "arp 10.0.2.15", "udp 7", "udp 10.0.2.15:7" or "tcp 10.0.2.15:80 from 10.0.2.2:4000"'
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,20 @@ def parsed(text):
     match = FLOW.fullmatch(text)
     if not match:
         return None
-    kind, before, last = match.groups()
-    if kind == "arp":
-        return arp(address_of(last)) if last and not before and address_of(last) else arp(None) if not last else None
-    address = address_of(before) if before else None
-    if not last or not last.isdigit() or not 0 < int(last) < 65536 or bool(before) != bool(address):
+    kind, before, last, peer, peer_port = match.groups()
+    if kind == "arp" and (before or peer):
         return None
-    return datagram(PROTOCOL[kind], address, int(last).to_bytes(2, "big"))
+    if kind == "arp":
+        return arp(address_of(last)) if last and address_of(last) else arp(None) if not last else None
+    ends = [(address_of(before) if before else None, port_of(last)), (address_of(peer) if peer else None, port_of(peer_port))]
+    if not ends[0][1] or (before and not ends[0][0]) or (peer and not (all(ends[0]) and all(ends[1]))):
+        return None
+    return datagram(PROTOCOL[kind], *ends)
+
+
+def port_of(text):
+    """Two bytes, or None."""
+    return int(text).to_bytes(2, "big") if text and text.isdigit() and 0 < int(text) < 65536 else None
 
 
 def arp(address):
@@ -73,12 +80,12 @@ def arp(address):
     return Flow(*pattern(kind, whole(38, address)), *pattern(kind, whole(28, address)))
 
 
-def datagram(protocol, address, port):
-    """IPv4 without options (RFC 791), no fragments, to and from a port."""
+def datagram(protocol, own, peer):
+    """IPv4 without options (RFC 791), no fragments: to the own (address or None, port) from that of the peer, and back."""
     fixed = [whole(12, b"\x08\x00\x45"), (20, b"\x3f\xff", b"\0\0"), whole(23, bytes([protocol]))]
-    to = [whole(30, address)] if address else []
-    by = [whole(26, address)] if address else []
-    return Flow(*pattern(*fixed, *to, whole(36, port)), *pattern(*fixed, *by, whole(34, port)))
+    def ends(source, target):
+        return [whole(at, value) for at, value in ((26, source[0]), (30, target[0]), (34, source[1]), (36, target[1])) if value]
+    return Flow(*pattern(*fixed, *ends(peer, own)), *pattern(*fixed, *ends(own, peer)))
 
 
 def overlap(first, second):
