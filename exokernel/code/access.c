@@ -127,9 +127,12 @@ static uint32_t stack_byte(int64_t offset)
     return (uint32_t)(offset + CODE_STACK);
 }
 
-static bool byte_is_initialised(const struct code_state *state, uint32_t byte)
+/* Those of a slot's bytes that lie in [first, end): a bit each. */
+static uint8_t slot_part(uint32_t slot, uint32_t first, uint32_t end)
 {
-    return state->initialised[byte / 64] >> byte % 64 & 1;
+    uint32_t from = slot * 8 < first ? first - slot * 8 : 0, to = end < slot * 8 + 8 ? end - slot * 8 : 8;
+
+    return (uint8_t)(0xffu << from & 0xffu >> (8 - to));
 }
 
 static bool slot_is_pointer(const struct code_state *state, uint32_t slot)
@@ -145,14 +148,16 @@ static bool place_is_slot(const struct place *place)
 }
 
 /* All bytes that the place may reach are initialised, and no pointer's. */
-static enum code_reason stack_readable(const struct code_state *state, const struct place *place)
+static enum code_reason stack_readable(struct code_verifier *verifier, const struct place *place)
 {
+    const struct code_state *state = &verifier->now;
     uint32_t first = stack_byte(place->least), end = stack_byte(place->most + (int64_t)place->size);
 
-    for (uint32_t byte = first; byte < end; byte++) {
-        if (slot_is_pointer(state, byte / 8))
+    for (uint32_t slot = first / 8; first < end && slot <= (end - 1) / 8; slot++) {
+        verifier_spend(verifier, COST_BYTES);
+        if (slot_is_pointer(state, slot))
             return CODE_NOT_SCALAR;
-        if (!byte_is_initialised(state, byte))
+        if (slot_part(slot, first, end) & ~(state->initialised[slot / 8] >> slot % 8 * 8))
             return CODE_UNINITIALISED;
     }
     return CODE_FINE;
@@ -167,7 +172,7 @@ static bool stack_load(struct code_verifier *verifier, const struct place *place
         *ret_value = *value;
         return true;
     }
-    reason = stack_readable(&verifier->now, place);
+    reason = stack_readable(verifier, place);
     return reason ? refuse(verifier, reason, culprit) : true;
 }
 
@@ -179,14 +184,29 @@ static void slot_break(struct code_state *state, uint32_t slot)
     state_drop_slot(state, slot);
 }
 
-static void stack_write_bytes(struct code_state *state, const struct place *place)
+static void stack_write_bytes(struct code_verifier *verifier, const struct place *place)
+{
+    struct code_state *state = &verifier->now;
+    uint32_t first = stack_byte(place->least), end = stack_byte(place->most + (int64_t)place->size);
+
+    for (uint32_t slot = first / 8; place->size && slot <= (end - 1) / 8; slot++) {
+        verifier_spend(verifier, COST_BYTES);
+        slot_break(state, slot);
+        if (place->fixed)
+            state->initialised[slot / 8] |= (uint64_t)slot_part(slot, first, end) << slot % 8 * 8;
+    }
+}
+
+static bool stack_holds_pointer(struct code_verifier *verifier, const struct place *place)
 {
     uint32_t first = stack_byte(place->least), end = stack_byte(place->most + (int64_t)place->size);
 
-    for (uint32_t slot = first / 8; place->size && slot <= (end - 1) / 8; slot++)
-        slot_break(state, slot);
-    for (uint32_t byte = first; place->fixed && byte < end; byte++)
-        state->initialised[byte / 64] |= 1ull << byte % 64;
+    for (uint32_t slot = first / 8; first < end && slot <= (end - 1) / 8; slot++) {
+        verifier_spend(verifier, COST_BYTES);
+        if (slot_is_pointer(&verifier->now, slot))
+            return true;
+    }
+    return false;
 }
 
 static bool stack_spill(struct code_verifier *verifier, uint32_t slot, const struct code_value *value)
@@ -205,16 +225,12 @@ static bool stack_spill(struct code_verifier *verifier, uint32_t slot, const str
 
 static bool stack_store(struct code_verifier *verifier, const struct place *place, const struct code_value *value, uint32_t culprit)
 {
-    struct code_state *state = &verifier->now;
-    uint32_t first = stack_byte(place->least), end = stack_byte(place->most + (int64_t)place->size);
-
     if (value->type != CODE_SCALAR && !place_is_slot(place))
         return refuse(verifier, CODE_NOT_ALIGNED, culprit);
-    for (uint32_t byte = first; !place->fixed && byte < end; byte++)
-        if (slot_is_pointer(state, byte / 8))
-            return refuse(verifier, CODE_NOT_SCALAR, culprit);
-    stack_write_bytes(state, place);
-    if (place_is_slot(place) && !stack_spill(verifier, first / 8, value))
+    if (!place->fixed && stack_holds_pointer(verifier, place))
+        return refuse(verifier, CODE_NOT_SCALAR, culprit);
+    stack_write_bytes(verifier, place);
+    if (place_is_slot(place) && !stack_spill(verifier, stack_byte(place->least) / 8, value))
         return refuse(verifier, CODE_TOO_MANY_SPILLS, culprit);
     return true;
 }
@@ -304,7 +320,7 @@ static bool atomic_allowed(struct code_verifier *verifier, const struct place *p
     if (place->memory == CODE_NOTE_CONTEXT)
         reason = CODE_NOT_WRITABLE;
     else if (place->memory == CODE_NOTE_STACK)
-        reason = stack_readable(&verifier->now, place);
+        reason = stack_readable(verifier, place);
     else if ((verifier->program->kind->regions[place->region].flags & needed) != needed)
         reason = CODE_NOT_WRITABLE;
     if (!reason && !place_is_aligned(verifier, place, name))
@@ -327,7 +343,7 @@ bool access_atomic(struct code_verifier *verifier, struct code_instruction i)
     if (!atomic_allowed(verifier, &place, name))
         return false;
     if (place.memory == CODE_NOTE_STACK)
-        stack_write_bytes(&verifier->now, &place);
+        stack_write_bytes(verifier, &place);
     if (i.immediate & ATOMIC_FETCH)
         verifier->now.registers[i.immediate == ATOMIC_CMPXCHG ? 0 : source] = value_scalar(size_max(place.size));
     return true;
@@ -347,6 +363,6 @@ bool access_range(struct code_verifier *verifier, uint32_t name, uint64_t size, 
         return !write || region_writable(verifier, &place) ? true : refuse(verifier, CODE_NOT_WRITABLE, name);
     if (write)
         return stack_store(verifier, &place, &number, name);
-    reason = stack_readable(&verifier->now, &place);
+    reason = stack_readable(verifier, &place);
     return reason ? refuse(verifier, reason, name) : true;
 }

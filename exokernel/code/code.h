@@ -228,8 +228,9 @@ size_t code_verify_size(uint32_t count, uint32_t states);
 enum code_verdict code_verify_start(struct code_verifier *verifier, size_t size, struct code_program *program,
                                     uint64_t visits, struct code_refusal *ret_refusal);
 
-/* At most `steps` more instructions. CODE_AGAIN until it is decided. */
-enum code_verdict code_verify_step(struct code_verifier *verifier, uint32_t steps, struct code_refusal *ret_refusal);
+/* About `effort` more machine instructions, and at most CODE_PIECE beyond them. CODE_AGAIN until it is decided. */
+enum { CODE_PIECE = 2000 };
+enum code_verdict code_verify_step(struct code_verifier *verifier, uint32_t effort, struct code_refusal *ret_refusal);
 
 /* All at once. */
 enum code_verdict code_verify(struct code_verifier *verifier, size_t size, struct code_program *program, uint64_t visits,
@@ -259,9 +260,8 @@ struct code_compiler;
 size_t code_compiler_size(uint32_t count);
 void code_compile_start(struct code_compiler *compiler, const struct code_program *program, uint8_t *code, size_t size);
 
-/* At most `steps` more slots; three passes are made over the program. CODE_AGAIN until it is decided; then *ret_size is the
-   code's size. Refused if that is more than `size`; or, with size 0, if no verifier would have accepted the program. */
-enum code_verdict code_compile_step(struct code_compiler *compiler, uint32_t steps, size_t *ret_size);
+/* About `effort` more machine instructions, as in code_verify_step. CODE_AGAIN until it is decided; then *ret_size is the code's size. Refused if that is more than `size`; or, with size 0, if no verifier would have accepted the program. */
+enum code_verdict code_compile_step(struct code_compiler *compiler, uint32_t effort, size_t *ret_size);
 
 /* All at once. */
 enum code_verdict code_compile(struct code_compiler *compiler, const struct code_program *program, uint8_t *code, size_t size,

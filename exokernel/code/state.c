@@ -1,21 +1,7 @@
 #include <verify.h>
 #include <scalar.h>
 
-/* Covering and merging. Ids are names: the other state may call the same thing otherwise. A pair says that what one calls
-   `id` is `other` + delta there; all values with this id must agree on it. */
-
-enum { PAIRS = FRAME + SPILLS };
-
-struct pair {
-    uint32_t id, other;
-    int32_t delta;
-    uint32_t merged;
-};
-
-struct pairs {
-    struct pair pair[PAIRS];
-    uint32_t count;
-};
+/* Covering and merging. */
 
 static bool type_is_pointer(uint8_t type)
 {
@@ -123,30 +109,59 @@ static bool value_covers(struct pairs *pairs, const struct code_value *value, co
 static bool slot_covers(struct pairs *pairs, const struct code_state *state, const struct code_state *part, uint32_t slot)
 {
     const struct code_value *mine = state_slot(state, slot), *theirs = state_slot(part, slot);
-    uint8_t bytes = slot_bytes(state, slot);
 
-    if (bytes & ~slot_bytes(part, slot))
-        return false;
     if (mine)
         return theirs && value_covers(pairs, mine, part, theirs);
-    return !bytes || !theirs || !type_is_pointer(theirs->type);
+    return !slot_bytes(state, slot) || !theirs || !type_is_pointer(theirs->type);
 }
 
-bool state_covers(const struct code_state *state, const struct code_state *part)
+/* What is quick to see: nothing is taken as initialised, and no region as larger, than it is in the part. */
+static bool plain_covers(const struct code_state *state, const struct code_state *part)
 {
-    struct pairs pairs;
-
-    pairs.count = 0;
-    for (uint32_t name = 0; name < FRAME; name++)
-        if (!value_covers(&pairs, &state->registers[name], part, &part->registers[name]))
+    for (uint32_t word = 0; word < STACK_SLOTS / 8; word++)
+        if (state->initialised[word] & ~part->initialised[word])
             return false;
     for (uint32_t region = 0; region < CODE_REGIONS; region++)
         if (state->region_min[region] > part->region_min[region])
             return false;
-    for (uint32_t slot = 0; slot < STACK_SLOTS; slot++)
-        if (!slot_covers(&pairs, state, part, slot))
-            return false;
     return true;
+}
+
+/* Pieces: the registers, then the slots of the stack. */
+enum { ITEM_SLOTS = FRAME, ITEMS = FRAME + STACK_SLOTS };
+
+void meeting_start(struct code_verifier *verifier, bool widen)
+{
+    verifier->meeting.pairs.count = 0;
+    verifier->meeting.item = 0;
+    verifier->meeting.widen = widen;
+}
+
+static uint32_t item_cost(const struct code_state *a, const struct code_state *b, uint32_t item, uint32_t cost)
+{
+    uint32_t slot = item - ITEM_SLOTS;
+
+    return item >= ITEM_SLOTS && !a->spill[slot] && !b->spill[slot] ? COST_QUIET : cost;
+}
+
+enum code_met state_covers(struct code_verifier *verifier, const struct code_state *state, const struct code_state *part)
+{
+    struct code_meeting *meeting = &verifier->meeting;
+    struct pairs *pairs = &meeting->pairs;
+
+    verifier_spend(verifier, COST_COVER);
+    if (meeting->item == 0 && !plain_covers(state, part))
+        return MEETS_NOT;
+    do {
+        uint32_t item = meeting->item++;
+        bool covers = item < FRAME ? value_covers(pairs, &state->registers[item], part, &part->registers[item])
+                                   : slot_covers(pairs, state, part, item - ITEM_SLOTS);
+
+        verifier_spend(verifier, item_cost(state, part, item, COST_COVER));
+        if (!covers)
+            return MEETS_NOT;
+    } while (meeting->item < ITEMS && !verifier_is_tired(verifier));
+    return meeting->item < ITEMS ? MEETS_ON : MEETS;
 }
 
 /* ---- merging */
@@ -194,7 +209,7 @@ struct merge {
     struct code_verifier *verifier;
     struct code_state *into;
     const struct code_state *other;
-    struct pairs pairs;
+    struct pairs *pairs;
     bool widen;
 };
 
@@ -221,7 +236,7 @@ static void merge_pointer(struct merge *merge, struct code_value *value, const s
     variable_bound(&value->scalar);
     mine = mine < theirs ? mine : theirs;
     value->range = mine > RANGE_NONE ? (int32_t)mine : RANGE_NONE;
-    value->id = pair_merge(merge->verifier, &merge->pairs, value->id, other->id, delta);
+    value->id = pair_merge(merge->verifier, merge->pairs, value->id, other->id, delta);
 }
 
 static void merge_value(struct merge *merge, struct code_value *value, const struct code_value *other)
@@ -241,7 +256,7 @@ static void merge_value(struct merge *merge, struct code_value *value, const str
     if (value->type == CODE_SCALAR && !scalar_covers(&value->scalar, &other->scalar))
         scalar_grow(&value->scalar, &other->scalar, merge->widen);
     if (value->id && other->id)
-        value->id = pair_merge(merge->verifier, &merge->pairs, value->id, other->id, 0);
+        value->id = pair_merge(merge->verifier, merge->pairs, value->id, other->id, 0);
     else if (value->type == CODE_SCALAR)
         value->id = 0;
 }
@@ -267,19 +282,39 @@ static void merge_slot(struct merge *merge, uint32_t slot)
         slot_clear(into, slot);
 }
 
-void state_merge(struct code_verifier *verifier, struct code_state *into, const struct code_state *other)
+static void merge_rest(struct merge *merge)
 {
-    struct merge merge = { .verifier = verifier, .into = into, .other = other, .widen = into->merges >= HULL_MERGES };
-    const struct code_region *regions = verifier->program->kind->regions;
+    const struct code_region *regions = merge->verifier->program->kind->regions;
+    struct code_state *into = merge->into;
 
-    for (uint32_t name = 0; name < FRAME; name++)
-        merge_value(&merge, &into->registers[name], &other->registers[name]);
-    for (uint32_t word = 0; word < STACK_SLOTS / 8; word++)
-        into->initialised[word] &= other->initialised[word];
-    for (uint32_t slot = 0; slot < STACK_SLOTS; slot++)
-        merge_slot(&merge, slot);
     for (uint32_t region = 0; region < CODE_REGIONS; region++)
-        if (into->region_min[region] > other->region_min[region])
-            into->region_min[region] = merge.widen ? regions[region].size_min : other->region_min[region];
+        if (into->region_min[region] > merge->other->region_min[region])
+            into->region_min[region] = merge->widen ? regions[region].size_min : merge->other->region_min[region];
     into->merges += into->merges < UINT16_MAX;
+}
+
+static void merge_item(struct merge *merge, uint32_t item)
+{
+    if (item < FRAME)
+        merge_value(merge, &merge->into->registers[item], &merge->other->registers[item]);
+    else
+        merge_slot(merge, item - ITEM_SLOTS);
+}
+
+enum code_met state_merge(struct code_verifier *verifier, struct code_state *into, const struct code_state *other)
+{
+    struct code_meeting *meeting = &verifier->meeting;
+    struct merge merge = { .verifier = verifier, .into = into, .other = other, .pairs = &meeting->pairs, .widen = meeting->widen };
+
+    verifier_spend(verifier, COST_COVER);
+    for (uint32_t word = 0; meeting->item == 0 && word < STACK_SLOTS / 8; word++)
+        into->initialised[word] &= other->initialised[word];
+    do {
+        verifier_spend(verifier, item_cost(into, other, meeting->item, COST_MERGE));
+        merge_item(&merge, meeting->item++);
+    } while (meeting->item < ITEMS && !verifier_is_tired(verifier));
+    if (meeting->item < ITEMS)
+        return MEETS_ON;
+    merge_rest(&merge);
+    return MEETS;
 }

@@ -46,14 +46,6 @@ static uint32_t states_max(const struct code_verifier *verifier, const struct co
     return slot->flags & SLOT_LOOP ? LOOP_STATES : JOIN_STATES;
 }
 
-static bool state_is_covered(const struct code_verifier *verifier, const struct code_slot *slot, const struct code_state *state)
-{
-    for (uint32_t n = slot->first; n != STATE_NONE; n = verifier->states[n].next)
-        if (state_covers(&verifier->states[n], state))
-            return true;
-    return false;
-}
-
 static void make_pending(struct code_verifier *verifier, uint32_t n)
 {
     struct code_state *state = &verifier->states[n];
@@ -79,26 +71,98 @@ static uint32_t state_keep(struct code_verifier *verifier, struct code_slot *slo
     return n;
 }
 
-/* A state reaches a target. True if the walk goes on with it; otherwise what it adds is kept and pending. */
-static bool state_arrive(struct code_verifier *verifier, struct code_state *state, bool walks)
+static struct code_state *arriving(struct code_verifier *verifier)
 {
-    struct code_slot *slot = &verifier->slots[state->at];
-    uint32_t spare = verifier->state_count - verifier->states_used - verifier->targets_left;
-    uint32_t n;
+    return verifier->arrival == ARRIVES_NOW ? &verifier->now : &verifier->other;
+}
+
+/* A state reaches a target: it is compared with those kept there, one after another. */
+static void arrive(struct code_verifier *verifier, enum code_arrival who)
+{
+    verifier->arrival = who;
+    struct code_state *state = arriving(verifier);
+    const struct code_slot *slot = &verifier->slots[state->at];
 
     state_forget(state, slot->live);
-    if (state_is_covered(verifier, slot, state))
-        return false;
-    if (slot->first == STATE_NONE || (slot->states < states_max(verifier, slot) && spare)) {
-        n = state_keep(verifier, slot, state);
-        if (walks)
-            return true;
-    } else {
-        n = slot->first;
-        state_merge(verifier, &verifier->states[n], state);
+    verifier->met = slot->first;
+    verifier->merging = false;
+    meeting_start(verifier, false);
+}
+
+static void walk_to(struct code_verifier *verifier, uint32_t at)
+{
+    verifier->now.at = at;
+    verifier->walking = true;
+    if (verifier->slots[at].flags & SLOT_TARGET)
+        arrive(verifier, ARRIVES_NOW);
+}
+
+static void jump_ends(struct code_verifier *verifier)
+{
+    if (verifier->passes)
+        walk_to(verifier, verifier->now.at + 1);
+    else
+        verifier->walking = false;
+}
+
+/* What arrived is dealt with. The walk goes on with it if it came by itself and nothing there covers it. */
+static void arrival_ends(struct code_verifier *verifier, bool walks)
+{
+    enum code_arrival who = verifier->arrival;
+
+    verifier->arrival = ARRIVES_NOBODY;
+    if (who == ARRIVES_NOW)
+        verifier->walking = walks;
+    else
+        jump_ends(verifier);
+}
+
+/* Nothing there covers it: it is kept, or merged with one that is. */
+static void arrival_stays(struct code_verifier *verifier)
+{
+    struct code_state *state = arriving(verifier);
+    struct code_slot *slot = &verifier->slots[state->at];
+    uint32_t spare = verifier->state_count - verifier->states_used - verifier->targets_left;
+
+    if (slot->first != STATE_NONE && (slot->states >= states_max(verifier, slot) || !spare)) {
+        verifier->merging = true;
+        verifier->met = slot->first;
+        meeting_start(verifier, verifier->states[slot->first].merges >= HULL_MERGES);
+        return;
     }
-    make_pending(verifier, n);
-    return false;
+    uint32_t n = state_keep(verifier, slot, state);
+    verifier_spend(verifier, COST_COPY);
+    if (verifier->arrival != ARRIVES_NOW)
+        make_pending(verifier, n);
+    arrival_ends(verifier, true);
+}
+
+static bool step_merge(struct code_verifier *verifier)
+{
+    if (state_merge(verifier, &verifier->states[verifier->met], arriving(verifier)) == MEETS_ON)
+        return true;
+    make_pending(verifier, verifier->met);
+    arrival_ends(verifier, false);
+    return true;
+}
+
+static bool step_arrive(struct code_verifier *verifier)
+{
+    if (verifier->merging)
+        return step_merge(verifier);
+    if (verifier->met == STATE_NONE) {
+        arrival_stays(verifier);
+        return true;
+    }
+    const struct code_state *kept = &verifier->states[verifier->met];
+    enum code_met met = state_covers(verifier, kept, arriving(verifier));
+    if (met == MEETS) {
+        arrival_ends(verifier, false);
+    } else if (met == MEETS_NOT) {
+        verifier->met = kept->next;
+        meeting_start(verifier, false);
+    }
+    return true;
 }
 
 /* ---- the walk */
@@ -115,13 +179,6 @@ static bool exit_step(struct code_verifier *verifier)
     return true;
 }
 
-static void walk_to(struct code_verifier *verifier, uint32_t at)
-{
-    verifier->now.at = at;
-    if (verifier->slots[at].flags & SLOT_TARGET)
-        verifier->walking = state_arrive(verifier, &verifier->now, true);
-}
-
 static bool jump_step(struct code_verifier *verifier, struct code_instruction i)
 {
     uint32_t at = verifier->now.at, target = instruction_target(i, at), ways;
@@ -130,16 +187,18 @@ static bool jump_step(struct code_verifier *verifier, struct code_instruction i)
         walk_to(verifier, target);
         return true;
     }
+    verifier_spend(verifier, COST_COPY);
     ways = branch_step(verifier, i);
+    if (verifier->reason)
+        return false;
+    verifier->passes = ways & BRANCH_PASSED;
     if (ways & BRANCH_TAKEN) {
         verifier->other.at = target;
-        state_arrive(verifier, &verifier->other, false);
+        arrive(verifier, ARRIVES_OTHER);
+    } else {
+        jump_ends(verifier);
     }
-    if (ways & BRANCH_PASSED)
-        walk_to(verifier, at + 1);
-    else
-        verifier->walking = false;
-    return verifier->reason == CODE_FINE;
+    return true;
 }
 
 static void wide_step(struct code_verifier *verifier, struct code_instruction i)
@@ -196,16 +255,18 @@ static void walk_start(struct code_verifier *verifier)
     const struct code_kind *kind = verifier->program->kind;
     struct code_state *state = &verifier->now;
 
+    verifier_spend(verifier, COST_COPY);
     *state = (struct code_state) { .at = 0 };
     state->registers[1] = (struct code_value) { .type = CODE_CONTEXT };
     for (uint32_t region = 0; region < kind->region_count; region++)
         state->region_min[region] = kind->regions[region].size_min;
-    verifier->walking = true;
     walk_to(verifier, 0);
 }
 
 static bool step_walk(struct code_verifier *verifier)
 {
+    if (verifier->arrival)
+        return step_arrive(verifier);
     if (!verifier->walking) {
         uint32_t n = verifier->pending;
 
@@ -217,16 +278,33 @@ static bool step_walk(struct code_verifier *verifier)
         verifier->states[n].pending = false;
         verifier->now = verifier->states[n];
         verifier->walking = true;
+        verifier_spend(verifier, COST_COPY);
     }
+    verifier_spend(verifier, COST_WALK);
     return walk_one(verifier);
 }
 
 /* ---- before the walk */
 
+static bool step_clear(struct code_verifier *verifier)
+{
+    uint32_t at = verifier->cursor++;
+
+    verifier_spend(verifier, COST_CLEAR);
+    verifier->slots[at] = (struct code_slot) { .first = STATE_NONE };
+    verifier->program->notes[at] = (struct code_note) { .memory = CODE_NOTE_NONE };
+    if (verifier->cursor == verifier->program->count) {
+        verifier->phase = PHASE_CHECK;
+        verifier->cursor = 0;
+    }
+    return true;
+}
+
 static bool step_check(struct code_verifier *verifier)
 {
     uint32_t reason = program_check(verifier, verifier->cursor);
 
+    verifier_spend(verifier, COST_CHECK);
     verifier->now.at = verifier->cursor;
     if (reason)
         return verifier_refuse(verifier, reason, CODE_REGISTERS);
@@ -242,21 +320,21 @@ static bool step_check(struct code_verifier *verifier)
 static void live_ends(struct code_verifier *verifier)
 {
     verifier->cursor = verifier->program->count;
-    verifier->passes++;
-    if (verifier->changed && verifier->passes < LIVE_PASSES) {
-        verifier->changed = false;
-        return;
+    verifier->passes_made++;
+    if (!verifier->changed) {
+        verifier->phase = PHASE_WALK;
+        walk_start(verifier);
+    } else if (verifier->passes_made == LIVE_PASSES) {
+        verifier->phase = PHASE_GIVE_UP;
     }
-    for (uint32_t at = 0; verifier->changed && at < verifier->program->count; at++)
-        verifier->slots[at].live = UINT16_MAX;
-    verifier->phase = PHASE_WALK;
-    walk_start(verifier);
+    verifier->changed = false;
 }
 
 static bool step_live(struct code_verifier *verifier)
 {
     uint32_t reason = program_check_jump(verifier, --verifier->cursor);
 
+    verifier_spend(verifier, COST_LIVE);
     verifier->now.at = verifier->cursor;
     if (reason)
         return verifier_refuse(verifier, reason, CODE_REGISTERS);
@@ -266,13 +344,29 @@ static bool step_live(struct code_verifier *verifier)
     return true;
 }
 
+/* Liveness does not settle: every register counts as live. */
+static bool step_give_up(struct code_verifier *verifier)
+{
+    verifier_spend(verifier, COST_GIVE_UP);
+    verifier->slots[--verifier->cursor].live = UINT16_MAX;
+    if (verifier->cursor == 0) {
+        verifier->phase = PHASE_WALK;
+        walk_start(verifier);
+    }
+    return true;
+}
+
 static bool step(struct code_verifier *verifier)
 {
     switch (verifier->phase) {
+    case PHASE_CLEAR:
+        return step_clear(verifier);
     case PHASE_CHECK:
         return step_check(verifier);
     case PHASE_LIVE:
         return step_live(verifier);
+    case PHASE_GIVE_UP:
+        return step_give_up(verifier);
     default:
         return step_walk(verifier);
     }
@@ -287,9 +381,11 @@ static void refusal_write(const struct code_verifier *verifier, struct code_refu
         ret_refusal->registers[name] = state_register(&verifier->now, name);
 }
 
-enum code_verdict code_verify_step(struct code_verifier *verifier, uint32_t steps, struct code_refusal *ret_refusal)
+enum code_verdict code_verify_step(struct code_verifier *verifier, uint32_t effort, struct code_refusal *ret_refusal)
 {
-    for (; steps && !verifier->reason && verifier->phase != PHASE_DONE; steps--)
+    verifier->spent = 0;
+    verifier->effort = effort;
+    while (!verifier_is_tired(verifier) && !verifier->reason && verifier->phase != PHASE_DONE)
         step(verifier);
     if (verifier->reason) {
         refusal_write(verifier, ret_refusal);
@@ -320,14 +416,14 @@ enum code_verdict code_verify_start(struct code_verifier *verifier, size_t size,
         *ret_refusal = (struct code_refusal) { .reason = counted ? CODE_TOO_LARGE : CODE_BAD_COUNT, .culprit = CODE_REGISTERS };
         return CODE_REFUSED;
     }
-    *verifier = (struct code_verifier) { .program = program, .visits_max = visits, .pending = STATE_NONE };
+    __builtin_memset(verifier, 0, offsetof(struct code_verifier, now));
+    __builtin_memset(&verifier->now, 0, sizeof(verifier->now));
+    verifier->program = program;
+    verifier->visits_max = visits;
+    verifier->pending = STATE_NONE;
     verifier->slots = (struct code_slot *)(verifier + 1);
     verifier->states = (struct code_state *)((uint8_t *)verifier->slots + slots_size(count));
     verifier->state_count = (uint32_t)((size - code_verify_size(count, 0)) / sizeof(struct code_state));
-    for (uint32_t at = 0; at < count; at++) {
-        verifier->slots[at] = (struct code_slot) { .first = STATE_NONE };
-        program->notes[at] = (struct code_note) { .memory = CODE_NOTE_NONE };
-    }
     return CODE_AGAIN;
 }
 

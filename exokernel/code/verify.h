@@ -41,7 +41,45 @@ struct code_slot {
     uint32_t first;             /* state */
 };
 
-enum code_phase { PHASE_CHECK, PHASE_LIVE, PHASE_WALK, PHASE_DONE };
+enum code_phase { PHASE_CLEAR, PHASE_CHECK, PHASE_LIVE, PHASE_GIVE_UP, PHASE_WALK, PHASE_DONE };
+
+/* What pieces of the work cost at most, in machine instructions: no step is much longer than its caller wants. */
+enum {
+    COST_CLEAR = 16,        /* a slot */
+    COST_CHECK = 110,
+    COST_LIVE = 110,
+    COST_GIVE_UP = 8,
+    COST_WALK = 300,        /* an instruction, beside what follows */
+    COST_BYTES = 24,        /* eight bytes of the stack looked at */
+    COST_COPY = 320,        /* a state */
+    COST_QUIET = 30,        /* a slot of the stack that is followed in neither state */
+    COST_COVER = 350,       /* a register, or a slot of the stack that is followed */
+    COST_MERGE = 600,
+};
+
+/* Ids are names: two states may call the same thing otherwise. A pair says that what one calls `id` is `other` + delta in
+   the other; all values with this id must agree on it. */
+enum { PAIRS = FRAME + SPILLS };
+
+struct pair {
+    uint32_t id, other;
+    int32_t delta;
+    uint32_t merged;
+};
+
+struct pairs {
+    struct pair pair[PAIRS];
+    uint32_t count;
+};
+
+/* Two states that are compared or merged, piece by piece. */
+struct code_meeting {
+    struct pairs pairs;
+    uint32_t item;              /* the next piece */
+    bool widen;
+};
+
+enum code_arrival { ARRIVES_NOBODY, ARRIVES_NOW, ARRIVES_OTHER };
 
 struct code_verifier {
     struct code_program *program;
@@ -52,13 +90,29 @@ struct code_verifier {
     uint32_t targets_left;      /* without a state yet */
     uint32_t pending;
     uint32_t ids;               /* given so far */
-    uint32_t cursor, passes;
+    uint32_t cursor, passes_made;
     enum code_phase phase;
     bool changed;
     bool walking;               /* `now` is valid */
+    bool passes;                /* while `other` arrives: `now` goes past the jump afterwards */
+    bool merging;               /* what arrives is merged with state `met`, else compared with it */
+    enum code_arrival arrival;  /* who reaches a target */
+    uint32_t met;
+    uint32_t spent, effort;     /* of this step, in machine instructions */
     uint32_t reason, culprit;
+    struct code_meeting meeting;
     struct code_state now, other;
 };
+
+static inline void verifier_spend(struct code_verifier *verifier, uint32_t cost)
+{
+    verifier->spent += cost;
+}
+
+static inline bool verifier_is_tired(const struct code_verifier *verifier)
+{
+    return verifier->spent >= verifier->effort;
+}
 
 /* program.c: one instruction by itself. */
 uint32_t program_check(struct code_verifier *verifier, uint32_t at);
@@ -69,9 +123,12 @@ bool instruction_is_conditional(struct code_instruction instruction);
 uint32_t instruction_target(struct code_instruction instruction, uint32_t at);
 uint32_t instruction_size(struct code_instruction instruction);    /* bytes of memory it reaches */
 
-/* state.c */
-bool state_covers(const struct code_state *state, const struct code_state *part);
-void state_merge(struct code_verifier *verifier, struct code_state *state, const struct code_state *other);
+/* state.c: one meeting after another, each begun by meeting_start. MEETS_ON: to be called again. */
+enum code_met { MEETS_ON, MEETS_NOT, MEETS };
+
+void meeting_start(struct code_verifier *verifier, bool widen);
+enum code_met state_covers(struct code_verifier *verifier, const struct code_state *state, const struct code_state *part);
+enum code_met state_merge(struct code_verifier *verifier, struct code_state *into, const struct code_state *other);
 void state_forget(struct code_state *state, uint16_t live);
 void state_drop_slot(struct code_state *state, uint32_t slot);
 const struct code_value *state_slot(const struct code_state *state, uint32_t slot);

@@ -18,6 +18,7 @@
  *   struct shadow_entry     *shadow_page(frame_name)
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
+ *   struct exo_program      *program_at(uint32_t page)    page < PROGRAM_PAGES
  *   struct exo_ring         *ring_page(frame_name)        written by its libOS at any time
  *   struct queue            *queue_page(frame_name)
  *   struct exo_disk         *disk_info(uint32_t)          disk < DISK_LIMIT
@@ -25,7 +26,7 @@
  *   struct exo_shape        *shape_at(uint32_t)           below SHAPE_LIMIT
  *   struct exo_net_ring     *net_ring_page(frame_name)
  *   struct net_queue        *net_queue_page(frame_name)
- *   uint8_t                 *data_page(frame_name)        a DATA frame's bytes
+ *   void                    *data_page(frame_name)        a frame's bytes; those of the next one follow
  *   struct processor        *processor_here(void)          this processor's
  *   struct vcpu             *vcpu_here(void)               what arch_switch was last told, and its context page
  *   struct exo_context      *context_here(void)
@@ -77,6 +78,14 @@ void arch_switch(vcpu_name name, struct vcpu *vcpu);
 void arch_idle(void); /* the same for nobody, in the kernel's own space */
 /* Save the FPU state of the interrupted virtual processor into its context page's forced_fpu. */
 void arch_save_fpu(frame_name context);
+
+/* The window: pages in which the kernel executes, and nobody writes. Frames in a row from a page on; and none any more, which
+ * processors know once they pass the flush epoch. */
+struct code_run;
+void arch_program_map(uint32_t page, frame_name frame, uint32_t count);
+void arch_program_unmap(uint32_t page, uint32_t count);
+/* Run the machine code that begins in this page (code.h). */
+uint64_t arch_program_run(uint32_t page, struct code_run *run);
 
 const uint8_t *arch_module(void); /* the boot module's first byte, as the kernel sees it */
 

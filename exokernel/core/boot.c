@@ -12,7 +12,7 @@
 #include <space.h>
 
 enum {
-    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_DISKS = 10, SLOT_FLOWS = 14,
+    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_PROGRAMS, SLOT_DISKS = 10, SLOT_FLOWS = 14,
     CONTEXT_ADDRESS = 0x10000,
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
@@ -134,6 +134,7 @@ static void environment_make(void)
     root_hold(SLOT_SELF, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, environment, 1);
     root_hold(SLOT_CONSOLE, EXO_KIND_CONSOLE, RIGHTS_ALL, 0, 0);
     root_hold(SLOT_MACHINE, EXO_KIND_MACHINE, RIGHTS_ALL, 0, 0);
+    root_hold(SLOT_PROGRAMS, EXO_KIND_PROGRAMS, RIGHTS_ALL, 1, PROGRAM_PAGES - 1);
     for (uint32_t disk = 0; disk < DISK_LIMIT; disk++)
         if (disk_info(disk)->blocks)
             root_hold(SLOT_DISKS + disk, EXO_KIND_EXTENT, RIGHTS_DISK, disk << EXO_DISK_SHIFT, disk_info(disk)->blocks);

@@ -36,12 +36,12 @@ uint32_t capability_slot(capability_name name);
 
 enum reach capability_reach(capability_name name, uint64_t id, uint64_t stamp);
 bool claim_is_live(capability_name name, uint64_t stamp);
-/* Kinds that name a range of things which are owned one by one. */
-static inline bool capability_is_range(uint32_t kind)
-{
-    return kind == EXO_KIND_FRAMES || kind == EXO_KIND_SLOTS || kind == EXO_KIND_FLOWS;
-}
 bool capability_covers(const struct capability *capability, uint32_t name);
+/* Do capabilities of this kind name a range of things that are owned under them? */
+static inline bool kind_is_of_ranges(uint32_t kind)
+{
+    return kind == EXO_KIND_FRAMES || kind == EXO_KIND_SLOTS || kind == EXO_KIND_PROGRAMS || kind == EXO_KIND_FLOWS;
+}
 
 /* Valid, of this kind, with these rights? BAD_CAPABILITY or NO_RIGHT if not. Stores a copy. */
 exo_result capability_use(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights,

@@ -122,7 +122,7 @@ static bool capability_is_covered(capability_name name, frame_name environment)
     const struct capability *capability = capability_at(name);
     frame_name table = capability->source / CAPABILITIES_PER_TABLE;
 
-    return capability_is_range(capability->kind) && capability->state == CAPABILITY_LIVE &&
+    return kind_is_of_ranges(capability->kind) && capability->state == CAPABILITY_LIVE &&
            frame_at(table)->kind == EXO_FRAME_CAPABILITIES && capability_page(table)->header.environment == environment;
 }
 

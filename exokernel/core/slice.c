@@ -4,14 +4,12 @@
 #include <dispatch.h>
 #include <gate.h>
 #include <net.h>
+#include <predicate.h>
 #include <trace.h>
 #include <upcall.h>
 #include <vcpu.h>
 
 enum verdict { VERDICT_KEEP, VERDICT_RECALL, VERDICT_END };
-
-enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE | EXO_EVENT_REPOSSESSED |
-                      EXO_EVENT_CHILD | EXO_EVENT_IO };
 
 static const struct exo_slot *slot_now(uint32_t processor)
 {
@@ -151,6 +149,8 @@ static bool slice_advance(uint32_t processor, uint64_t now)
     vcpu_name owner = slot_at(slot)->vcpu;
     if (owner && slice_repay(owner))
         self->passed = PASSED_OWNER;
+    if (owner)
+        predicate_wake(owner, now);
     return true;
 }
 
@@ -460,30 +460,36 @@ const struct place *slice_yield_fast(uint64_t target, uint64_t index)
     return &vcpu->start;
 }
 
-exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *registers, uint64_t deadline, uint32_t events,
-                            uint8_t gates)
+exo_result slice_sleep(vcpu_name name, struct exo_registers *registers, uint64_t deadline, uint32_t events, bool gates)
 {
-    struct vcpu *vcpu = vcpu_at(caller->vcpu);
+    struct vcpu *vcpu = vcpu_at(name);
     const uint32_t *pending = &context_here()->pending;
-
-    if (events & ~(uint32_t)SLEEP_EVENTS || gates > 1)
-        return EXO_BAD_ARGUMENT;
-
     uint32_t asleep = gates ? EXO_VCPU_WAITING : EXO_VCPU_ASLEEP;
+
     vcpu->timer = deadline;
     vcpu->wake = events;
     slice_arm(arch_processor(), deadline);
     if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
         return EXO_OK;
     if (gates) {
-        vcpu_give_up(caller->vcpu);
+        vcpu_give_up(name);
         vcpu->depth = 0;
     }
     vcpu_set(vcpu, asleep);
     if (__atomic_load_n(pending, __ATOMIC_SEQ_CST) & events)
         vcpu_move(vcpu, asleep, EXO_VCPU_READY);
+    predicate_wake(name, arch_time());
     slice_leave(arch_processor(), registers);
     return (exo_result)registers->rax;
+}
+
+exo_result call_slice_sleep(const struct caller *caller, struct exo_registers *registers, uint64_t deadline, uint32_t events,
+                            uint8_t gates)
+{
+    if (events & ~(uint32_t)SLEEP_EVENTS || gates > 1)
+        return EXO_BAD_ARGUMENT;
+    vcpu_at(caller->vcpu)->watch.program = 0;
+    return slice_sleep(caller->vcpu, registers, deadline, events, gates);
 }
 
 exo_result call_timer_set(const struct caller *caller, uint64_t deadline)

@@ -9,6 +9,10 @@
 #pragma once
 #include <vcpu.h>
 
+/* What can wake a sleeper. */
+enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE | EXO_EVENT_REPOSSESSED |
+                      EXO_EVENT_CHILD | EXO_EVENT_IO };
+
 /* The machine calls these with interrupts disabled. */
 void slice_start(struct exo_registers *registers);       /* each processor, once, at its start */
 void slice_timer(struct exo_registers *registers);       /* at or after what arch_timer was told */
@@ -40,6 +44,8 @@ static inline bool slice_claim(struct processor *here, vcpu_name name, uint8_t f
 const struct place *slice_yield_fast(uint64_t target, uint64_t index);
 /* Enter it at its event entry, or let it return from gate_call, as it left. */
 void slice_enter(vcpu_name name, struct exo_registers *registers);
+/* `name`, which runs here, falls asleep; on its predicate, if it has one. OK at once if an event is pending that would wake it. */
+exo_result slice_sleep(vcpu_name name, struct exo_registers *registers, uint64_t deadline, uint32_t events, bool gates);
 /* Have this processor's timer fire at `deadline` at the latest. */
 void slice_arm(uint32_t processor, uint64_t deadline);
 

@@ -56,6 +56,15 @@ struct place {
 
 enum { MESSAGE_REGISTERS = 11 }; /* rsi, rdx, r10, r8, r9, rbx, rbp, r12 to r15 */
 
+/* A wakeup predicate that a virtual processor sleeps on: of which program, over which frame, read under which capability. */
+struct watch {
+    uint64_t id;       /* the program's */
+    uint64_t deadline; /* ns: then it wakes, whatever the predicate says */
+    uint32_t program;  /* 0: it sleeps without one */
+    frame_name frame;
+    uint16_t slot;     /* of the capability, in its environment's tables */
+};
+
 struct vcpu {
     uint8_t state;  /* exo_vcpu_state */
     uint8_t resume; /* enum vcpu_resume */
@@ -71,6 +80,7 @@ struct vcpu {
     uint64_t timer;     /* ns; EXO_NEVER */
     uint64_t excess_ns; /* used past slice ends, not repaid */
     uint64_t message[MESSAGE_REGISTERS]; /* with RESUME_CALLER: the reply */
+    struct watch watch; /* while ASLEEP or WAITING */
 } __attribute__((aligned(256))); /* its size: an index is a shift */
 
 struct gate {

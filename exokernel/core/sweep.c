@@ -6,6 +6,7 @@
 #include <flow.h>
 #include <flush.h>
 #include <frame.h>
+#include <program.h>
 #include <slot.h>
 #include <space.h>
 #include <vcpu.h>
@@ -165,6 +166,8 @@ bool sweep_undo(frame_name part, struct budget *budget)
 
     if (!budget_spend(budget, COST_UNDO))
         return false;
+    if (info->kind == EXO_FRAME_PROGRAM)
+        return program_end(info->link, budget);
     if (!info->closing)
         info->closing = CLOSING_BY_SWEEP;
     if (!sweep_unbind(frame, budget))
@@ -189,10 +192,10 @@ bool sweep_undo(frame_name part, struct budget *budget)
     return true;
 }
 
-/* Its range is of slots or flows, not of frames. */
+/* Its range is of positions in a table of the machine, not of frames. */
 static bool is_of_positions(const struct capability *capability)
 {
-    return capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_FLOWS;
+    return capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS || capability->kind == EXO_KIND_FLOWS;
 }
 
 /*
@@ -276,7 +279,7 @@ static bool bindings_sweep(frame_name frame, capability_name name, struct budget
     if (table_level(info))
         return table_bindings_sweep(frame, budget);
     if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ||
-        info->kind == EXO_FRAME_DIRTY)
+        info->kind == EXO_FRAME_PROGRAM || info->kind == EXO_FRAME_DIRTY)
         return true; /* never bound; link has another use */
     if (!info->bindings) {
         info->link = 0; /* a pass that its owner cut short by unbinding must not be taken for a later one's */
@@ -382,6 +385,19 @@ static exo_result slot_sweep(uint32_t slot, struct claim *last, struct budget *b
     return EXO_OK;
 }
 
+static exo_result program_sweep(uint32_t page, struct claim *last, struct budget *budget)
+{
+    const struct exo_program *info = program_named(page);
+
+    if (!budget_spend(budget, COST_SLOT))
+        return EXO_AGAIN;
+    if (!info || !info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    return last->is_live || program_end(page, budget) ? EXO_OK : EXO_AGAIN;
+}
+
 static exo_result flow_sweep(uint32_t flow, struct claim *last, struct budget *budget)
 {
     const struct exo_flow *info = flow_at(flow);
@@ -419,7 +435,7 @@ void sweep_begin(capability_name name)
     capability->state = CAPABILITY_CLOSING;
     capability_forget();
     uint64_t epoch = flush_begin();
-    if (!capability_is_range(capability->kind) && capability->kind != EXO_KIND_ENVIRONMENT) {
+    if (!kind_is_of_ranges(capability->kind) && capability->kind != EXO_KIND_ENVIRONMENT) {
         capability->count = 0;
         capability->id = epoch;
     }
@@ -433,6 +449,8 @@ static exo_result next_sweep(capability_name name, struct claim *last, struct bu
     switch (capability->kind) {
     case EXO_KIND_SLOTS:
         return slot_sweep(capability->first, last, budget);
+    case EXO_KIND_PROGRAMS:
+        return program_sweep(capability->first, last, budget);
     case EXO_KIND_FLOWS:
         return flow_sweep(capability->first, last, budget);
     default:

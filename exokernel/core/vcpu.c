@@ -2,6 +2,7 @@
 #include <dispatch.h>
 #include <flush.h>
 #include <frame.h>
+#include <predicate.h>
 #include <slice.h>
 #include <upcall.h>
 
@@ -73,7 +74,10 @@ bool vcpu_expire(vcpu_name name, uint64_t now)
     vcpu_name callee = vcpu->callee;
     if (state == EXO_VCPU_CALLING && callee && vcpu_end_call(name, callee, EXO_TIMED_OUT))
         return true;
-    upcall_mark(vcpu->context, EXO_EVENT_TIMER);
+    if (!predicate_is_slept_on(vcpu) || now >= vcpu->watch.deadline)
+        upcall_mark(vcpu->context, EXO_EVENT_TIMER);
+    else if (!predicate_look(name, now))
+        return false;
     if (state == EXO_VCPU_ASLEEP || state == EXO_VCPU_WAITING)
         vcpu_move(vcpu, state, EXO_VCPU_READY);
     return false;

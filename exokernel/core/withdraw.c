@@ -38,7 +38,7 @@ static exo_result victim_find(const struct caller *caller, uint32_t slot, frame_
 
 static bool capability_owns(const struct capability *capability)
 {
-    return capability_is_range(capability->kind) && capability->rights & EXO_RIGHT_TAKE;
+    return kind_is_of_ranges(capability->kind) && capability->rights & EXO_RIGHT_TAKE;
 }
 
 /* The first capability to an environment is what the environment itself is owned under. */

@@ -190,6 +190,16 @@ static const char *check_large_part(frame_name frame, const struct exo_frame *in
     return NULL;
 }
 
+static const char *check_program_frame(frame_name frame, const struct exo_frame *info)
+{
+    REQUIRE(info->link && info->link < PROGRAM_PAGES, "a program's frame names no program");
+    const struct exo_program *program = program_at((uint32_t)info->link);
+    REQUIRE(program->state != EXO_PROGRAM_NONE && program->owner == info->owner, "a program's frame is of another's program, or of none");
+    REQUIRE(frame - program->frame < program->frames, "a program's frame that its program does not know");
+    REQUIRE(!info->bindings, "a program's frame is bound");
+    return NULL;
+}
+
 static const char *check_frame(frame_name frame)
 {
     const struct exo_frame *info = frame_at(frame);
@@ -216,8 +226,9 @@ static const char *check_frame(frame_name frame)
         return check_capability_table(frame, info);
     if (info->kind == EXO_FRAME_LARGE_PART)
         return check_large_part(frame, info);
-    REQUIRE(info->kind <= EXO_FRAME_TRACE || info->kind == EXO_FRAME_NET_RING || info->kind == EXO_FRAME_NET_QUEUE,
-            "a frame of an unknown kind");
+    if (info->kind == EXO_FRAME_PROGRAM)
+        return check_program_frame(frame, info);
+    REQUIRE(info->kind <= EXO_FRAME_NET_QUEUE, "a frame of an unknown kind");
     return NULL;
 }
 
@@ -367,7 +378,8 @@ static const char *check_narrowed(const struct capability *capability)
     if (capability->kind != source->kind)
         return NULL;
     REQUIRE(!(capability->rights & ~source->rights), "a capability has more rights than the one it was derived from");
-    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_FLOWS)
+    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS ||
+        capability->kind == EXO_KIND_FLOWS)
         REQUIRE(capability->count && is_within(source, capability->first) && is_within(source, capability->first + capability->count - 1),
                 "a capability names more than the one it was derived from");
     else
@@ -398,7 +410,7 @@ static const char *check_capability(capability_name name)
     REQUIRE(capability->state <= CAPABILITY_CLOSING, "a capability in an unknown state");
     bool is_swept = capability->state == CAPABILITY_CLOSING && !capability->count; /* then its id is an epoch */
     REQUIRE(is_swept || (capability->id && capability->id < kernel.next_id), "a capability with an id that was not given out");
-    REQUIRE(capability->kind > EXO_KIND_NONE && (capability->kind <= EXO_KIND_MACHINE || capability->kind == EXO_KIND_FLOWS), "a capability of an unknown kind");
+    REQUIRE(capability->kind > EXO_KIND_NONE && capability->kind <= EXO_KIND_FLOWS, "a capability of an unknown kind");
     REQUIRE(capability->depth <= DEPTH_MAX, "a capability is too deep");
     if (capability->state == CAPABILITY_CLOSING)
         return NULL;
@@ -479,6 +491,49 @@ static const char *check_slot(uint32_t slot)
             "a slot's claim outlived its capability");
     REQUIRE(!info->vcpu || info->vcpu / VCPUS_PER_ENVIRONMENT == info->owner, "a slot runs another environment's virtual processor");
     return NULL;
+}
+
+/* A page of the window: unused, or one of a program's, which has an owner, its frames, and its machine code mapped while it is READY. */
+static const char *check_page(uint32_t page)
+{
+    uint32_t first = program_at(page)->first;
+    const struct exo_program *program = program_at(first);
+    if (!first) {
+        REQUIRE(!program_at(page)->owner && !program_at(page)->state && !machine.window[page], "an unused page of the window is used");
+        return NULL;
+    }
+    REQUIRE(program->first == first && page - first < program->pages, "a page of the window is of a program that does not know it");
+    REQUIRE(!machine.window[page] || program->state == EXO_PROGRAM_READY || program->state == EXO_PROGRAM_ENDING,
+            "a program that is not ready is mapped");
+    REQUIRE(program->state != EXO_PROGRAM_READY || machine.window[page] == program->frame + page - first,
+            "a program is not mapped as its frames are");
+    return NULL;
+}
+
+static const char *check_program(uint32_t page)
+{
+    const struct exo_program *program = program_at(page);
+    const char *broken = check_page(page);
+    if (broken || program->first != page || !page)
+        return broken;
+    REQUIRE(frame_is(program->owner, EXO_FRAME_ENVIRONMENT), "a program's owner is no environment");
+    REQUIRE(claim_chain(program->capability, program->stamp, page) != CHAIN_BROKEN || thing_is_unswept(page, EXO_KIND_PROGRAMS),
+            "a program's claim outlived its capability");
+    REQUIRE(!program->id == (program->state != EXO_PROGRAM_READY), "a program has an id and is not ready, or the reverse");
+    REQUIRE(program->frames >= program->pages || program->state == EXO_PROGRAM_TAKING || program->state >= EXO_PROGRAM_ENDING,
+            "a program has lost frames");
+    for (uint32_t i = 0; i < program->frames; i++)
+        REQUIRE(frame_is(program->frame + i, EXO_FRAME_PROGRAM) && frame_at(program->frame + i)->link == page,
+                "a program's frame is used for something else");
+    return NULL;
+}
+
+/* Frames that have just become a program's may still be written: nobody reads them until every processor has flushed. */
+static bool frame_is_being_taken(const struct exo_frame *info, uint32_t processor)
+{
+    const struct exo_program *program = info->kind == EXO_FRAME_PROGRAM ? program_at((uint32_t)info->link) : NULL;
+    return program && (program->state == EXO_PROGRAM_TAKING || program->state == EXO_PROGRAM_ENDING ||
+                       program->epoch > processor_info(processor)->flushed);
 }
 
 static const char *check_flow_claim(uint32_t flow)
@@ -584,7 +639,7 @@ static const char *check_translation(uint32_t number, const struct machine_trans
     const struct exo_frame *info = frame_at(translation->frame);
     bool stamped, flushing = (info->kind == EXO_FRAME_FREE || info->kind == EXO_FRAME_DIRTY) &&
                              info->link > processor_info(number)->flushed;
-    if (flushing)
+    if (flushing || frame_is_being_taken(info, number))
         return NULL;
     REQUIRE(!(translation->flags & EXO_MAP_WRITE) || kind_may_be_written(info->kind) || info->kind == EXO_FRAME_LARGE_PART,
             "a processor can still write a frame that is the kernel's now");
@@ -634,6 +689,8 @@ const char *invariants_check(void)
         broken = check_capabilities();
     for (uint32_t slot = 0; slot < kernel.processor_count * SLOTS_PER_PROCESSOR && !broken; slot++)
         broken = check_slot(slot);
+    for (uint32_t page = 0; page < PROGRAM_PAGES && !broken; page++)
+        broken = check_program(page);
     for (uint32_t flow = 0; flow < network.flow_end && !broken; flow++)
         broken = check_flow_claim(flow);
     if (!broken)

@@ -6,6 +6,8 @@ static struct {
     struct kernel kernel;
     struct exo_system system;
     struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    struct exo_program program[PROGRAM_PAGES];
+    frame_name window[PROGRAM_PAGES];
     struct exo_frame frame[SNAPSHOT_FRAMES];
     union machine_words words[SNAPSHOT_FRAMES];
     struct capability_table capabilities[SNAPSHOT_FRAMES];
@@ -29,6 +31,8 @@ static const struct part {
     {&kept.kernel, &kernel, sizeof kept.kernel, false},
     {&kept.system, &machine.system, sizeof kept.system, false},
     {kept.slot, machine.slot, sizeof kept.slot, false},
+    {kept.program, machine.program, sizeof kept.program, false},
+    {kept.window, machine.window, sizeof kept.window, false},
     {kept.frame, machine.frame, sizeof kept.frame, false},
     {kept.words, machine.words, sizeof kept.words, false},
     {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},

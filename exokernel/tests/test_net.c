@@ -75,7 +75,7 @@ START_TEST(packet_to_the_own_station_arrives_in_the_receivers_frame)
     IS(sent(), OK);
     ck_assert(has_arrived());
     ck_assert_mem_eq(data_page(ACTOR_FRAME) + 64, data_page(ROOT_FRAME), PACKET);
-    ck_assert_uint_eq(data_page(ACTOR_FRAME)[64 + PACKET], 0);
+    ck_assert_uint_eq(((uint8_t *)data_page(ACTOR_FRAME))[64 + PACKET], 0);
     ck_assert_uint_eq(ring_at(ACTOR_RING)->receive[0].flow, A_FLOW);
     ck_assert_uint_eq(context_of_a()->pending & EXO_EVENT_IO, EXO_EVENT_IO);
     ck_assert_uint_eq(flow_at(A_FLOW)->received, 1);
@@ -210,7 +210,7 @@ END_TEST
 
 START_TEST(packet_to_elsewhere_goes_to_the_device)
 {
-    data_page(ROOT_FRAME)[0] = 4;
+    ((uint8_t *)data_page(ROOT_FRAME))[0] = 4;
     IS(sent(), BAD_NAME); /* there is none */
     machine_network = 1;
     ring_at(ROOT_RING)->transmit_posted = 3;
@@ -239,7 +239,7 @@ END_TEST
 
 START_TEST(stray_packet_is_counted)
 {
-    data_page(ROOT_FRAME)[PORT_AT] = 77;
+    ((uint8_t *)data_page(ROOT_FRAME))[PORT_AT] = 77;
     IS(sent(), OK);
     ck_assert_uint_eq(machine.system.strays, 1);
 }
@@ -426,7 +426,7 @@ START_TEST(withdrawn_reader_gets_nothing)
 {
     MUST(CALL(CAPABILITY_DERIVE, FLOWS_SLOT, A_SLOT, 3, EXO_RIGHT_READ, 0, 1));
     MUST(CALL_FOR(A_SLOT, FLOW_ATTACH, 3, 0, ACTOR_RING));
-    data_page(ROOT_FRAME)[PORT_AT] = 9;
+    ((uint8_t *)data_page(ROOT_FRAME))[PORT_AT] = 9;
     IS(sent(), OK);
     ck_assert_uint_eq(flow_at(0)->received, 1);
     exo_result result = EXO_AGAIN;

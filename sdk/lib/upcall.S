@@ -284,6 +284,27 @@ exo_switch:
     movq %rax, FRAME_RAX(%rsp)
     jmp exo_event_leave
 
+/* int64_t exo_switch_words(thread rdi, word rsi, arguments rdx) */
+    .globl exo_switch_words
+exo_switch_words:
+    push_caller
+    use_thread
+    movq %rsi, %r12
+    movq %rbx, %rdi
+    movq %rbp, %rsi
+    call exo_events_hold
+    movq %rsp, THREAD_RESUME(%rbx)
+    movq %r12, %rax
+    movq (%rdx), %rdi
+    movq 8(%rdx), %rsi
+    movq 24(%rdx), %r10
+    movq 32(%rdx), %r8
+    movq 40(%rdx), %r9
+    movq 16(%rdx), %rdx
+    syscall
+    movq %rax, FRAME_RAX(%rsp)
+    jmp exo_event_leave
+
 /* void exo_events_take(thread rdi): handle what is pending. */
     .globl exo_events_take
 exo_events_take:

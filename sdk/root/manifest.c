@@ -58,6 +58,7 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
     uint32_t number = (uint32_t)exo_text_number(&(const char *){ value });
     struct { const char *key; uint32_t *value; } numbers[] = {
         { "memory", &plan->memory }, { "kept", &plan->kept }, { "give", &plan->give },
+        { "programs", &plan->programs },
         { "flow", &plan->flow }, { "flows", &plan->flows }, { "position", &plan->position }, { "positions", &plan->positions },
     };
     struct { const char *key; bool *value; } flags[] = {

@@ -140,6 +140,27 @@ static int64_t trace_grant(struct member *member)
                            system->trace_frame, system->trace_frames * system->processor_count, 0);
 }
 
+/* The first run of pages of the window that is no other member's. */
+static uint32_t program_find(const struct member *member)
+{
+    uint32_t next = 1;
+
+    for (uint32_t i = 0; i < root.member_count; i++)
+        if (&root.member[i] != member && root.member[i].program && root.member[i].program + root.member[i].plan.programs > next)
+            next = root.member[i].program + root.member[i].plan.programs;
+    return next + member->plan.programs <= EXO_PROGRAM_PAGES ? next : 0;
+}
+
+static int64_t programs_grant(struct member *member)
+{
+    if (!member->plan.programs)
+        return EXO_OK;
+    if (!member->program && !(member->program = program_find(member)))
+        return EXO_TAKEN;
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_PROGRAMS, 0), EXO_KIND_PROGRAMS,
+                           EXO_RIGHT_READ | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT, member->program, member->plan.programs, 0);
+}
+
 static bool member_grant(struct member *member, const void *image, size_t size)
 {
     const struct plan *plan = &member->plan;
@@ -157,6 +178,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "its memory", result);
     if (plan->trace && (result = trace_grant(member)) != EXO_OK)
         return member_refuse(member, "the trace rings", result);
+    if ((result = programs_grant(member)) != EXO_OK)
+        return member_refuse(member, "its pages for programs", result);
     for (uint32_t i = 0; i < plan->extent_count; i++)
         if ((result = extent_grant(member, &plan->extent[i])) != EXO_OK)
             return member_refuse(member, "its extents: is the disk large enough?", result);

@@ -22,6 +22,7 @@ struct plan {
     char name[16], image[64], lend[16];
     char arguments[232];
     uint32_t memory, kept; /* frames */
+    uint32_t programs;     /* pages of the window of downloaded programs */
     uint32_t flow, flows, position, positions; /* of the flow table: those it has, and where it may claim others */
     uint32_t give;         /* frames that are asked back after a while */
     bool wait, restart, console, trace;
@@ -39,6 +40,7 @@ struct member {
     enum member_state state;
     int status;
     uint64_t started;       /* ns */
+    uint32_t program;       /* its first page of the window */
     uint32_t first;         /* its frames: memory of them, the last kept of which are guaranteed */
     uint16_t memory_slot;   /* in its tables: the FRAMES capability without KEPT, or 0 */
     uint16_t slots[RANGES_MAX];

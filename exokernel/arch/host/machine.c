@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct kernel kernel;
 struct network network;
@@ -147,6 +148,43 @@ void arch_clear_page(frame_name frame)
         memset(ring_page(frame), 0, sizeof(struct exo_ring));
         memset(queue_page(frame), 0, sizeof(struct queue));
     }
+}
+
+static uint32_t window_page(uint32_t page)
+{
+    return (uint32_t)machine_index(page, PROGRAM_PAGES, "no such page of the window");
+}
+
+void arch_program_map(uint32_t page, frame_name frame, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (machine.window[window_page(page + i)])
+            machine_broke("a page of the window was mapped twice");
+        machine.window[window_page(page + i)] = frame + i;
+    }
+}
+
+void arch_program_unmap(uint32_t page, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        machine.window[window_page(page + i)] = 0;
+}
+
+/* The machine code is copied to where this computer may execute it: what the window shows, and nothing behind it. */
+uint64_t arch_program_run(uint32_t page, struct code_run *run)
+{
+    const size_t size = (size_t)EXO_PROGRAM_PAGES_MAX * EXO_FRAME_SIZE;
+    static uint8_t *copy;
+    if (!copy)
+        copy = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED || !machine.window[window_page(page)]) {
+        machine_broke("a program runs that is not mapped");
+        return 0;
+    }
+    memset(copy, 0xcc, size);
+    for (uint32_t i = 0; i < EXO_PROGRAM_PAGES_MAX && page + i < PROGRAM_PAGES && machine.window[page + i]; i++)
+        memcpy(copy + (size_t)i * EXO_FRAME_SIZE, data_page(machine.window[page + i]), EXO_FRAME_SIZE);
+    return ((uint64_t (*)(struct code_run *))copy)(run);
 }
 
 jmp_buf *machine_panicked;

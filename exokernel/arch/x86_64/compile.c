@@ -26,6 +26,7 @@ struct code_compiler {
     size_t spent_at;   /* where a run ends whose budget does not suffice for the charge in rcx */
     uint32_t used;     /* the program's registers, one bit each */
     uint32_t kept;     /* the machine's registers that are pushed, one bit each */
+    uint32_t kept_count;
     uint32_t depth;    /* of the program's stack, in bytes */
     bool broken;       /* the program is none that the verifier accepts */
     uint32_t at[];     /* by slot: where its code starts */
@@ -55,7 +56,7 @@ static uint32_t width_of(uint8_t opcode)
 
 static uint32_t frame_size(const struct code_compiler *c)
 {
-    uint32_t words = 1 + __builtin_popcount(c->kept) + (c->depth + SINK_SIZE) / 8;
+    uint32_t words = 1 + c->kept_count + (c->depth + SINK_SIZE) / 8;
     return c->depth + SINK_SIZE + words % 2 * 8;
 }
 
@@ -69,13 +70,15 @@ static void compile_prologue(struct code_compiler *c)
     if (c->used & 1 << 10)
         encode_memory(&c->e, true, OP_LEA, RBP, (struct operand){RSP, frame_size(c)});
     /* What the kernel left behind is seen by no wrongly predicted path either. */
+    if (c->depth) { /* rep stosq, upwards: the caller left the direction as its ABI says */
+        encode_memory(&c->e, true, OP_LEA, RDI, (struct operand){RBP, -(int32_t)c->depth});
+        encode_constant(&c->e, RCX, c->depth / 8);
+        encode_clear(&c->e, RAX);
+        encode_number(&c->e, 0xab48f3, 3);
+    }
     for (uint32_t i = 0; i < 10; i++)
         if (i != 1 && c->used & 1 << i)
             encode_clear(&c->e, machine_register[i]);
-    for (uint32_t down = 8; down <= c->depth; down += 8) {
-        encode_memory(&c->e, true, 0xc7, 0, (struct operand){RBP, -(int32_t)down});
-        encode_number(&c->e, 0, 4);
-    }
     encode_memory(&c->e, true, OP_LOAD, RSI, run_field(offsetof(struct code_run, context)));
 }
 
@@ -538,9 +541,13 @@ static void survey_end(struct code_compiler *c)
     c->broken |= c->depth > CODE_STACK;
     c->used |= c->depth ? 1 << 10 : 0;
     c->kept = 1 << RUN;
-    for (uint32_t i = 6; i < CODE_REGISTERS; i++)
-        if (c->used & 1 << i)
-            c->kept |= 1 << machine_register[i];
+    c->kept_count = 1;
+    for (uint32_t i = 6; i < CODE_REGISTERS; i++) {
+        if (!(c->used & 1 << i))
+            continue;
+        c->kept |= 1 << machine_register[i];
+        c->kept_count++;
+    }
 }
 
 static void pass_start(struct code_compiler *c, enum pass pass)
@@ -577,9 +584,14 @@ void code_compile_start(struct code_compiler *compiler, const struct code_progra
     *compiler = (struct code_compiler){.program = program, .code = code, .capacity = size};
 }
 
-enum code_verdict code_compile_step(struct code_compiler *c, uint32_t steps, size_t *ret_size)
+/* A slot, and a byte of its code, at most. */
+enum { COST_SLOT = 90, COST_BYTE = 16 };
+
+enum code_verdict code_compile_step(struct code_compiler *c, uint32_t effort, size_t *ret_size)
 {
-    for (; steps && c->pass != PASS_DONE && !c->broken; steps--) {
+    for (size_t spent = 0, before; spent < effort && c->pass != PASS_DONE && !c->broken;
+         spent += COST_SLOT + (c->e.size > before ? c->e.size - before : 0) * COST_BYTE) {
+        before = c->slot == c->program->count ? 0 : c->e.size;
         if (c->slot == c->program->count)
             pass_end(c);
         else if (c->pass == PASS_SURVEY)

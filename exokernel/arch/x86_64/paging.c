@@ -16,6 +16,7 @@
 enum { FRAMES_PER_PAGE = EXO_FRAME_SIZE / sizeof(struct exo_frame), KERNEL_ENTRIES = 256 };
 
 frame_name paging_root;
+static frame_name paging_window; /* the page table of the window */
 
 static uint64_t *boot_table(frame_name frame)
 {
@@ -138,9 +139,12 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     map_table(EXO_SYSTEM_ADDRESS, sizeof(struct exo_system));
     map_table(EXO_PROCESSORS_ADDRESS, processor_count * sizeof(struct exo_processor));
     map_table(EXO_SLOTS_ADDRESS, processor_count * SLOTS_PER_PROCESSOR * sizeof(struct exo_slot));
+    map_table(EXO_PROGRAMS_ADDRESS, PROGRAM_PAGES * sizeof(struct exo_program));
     map_table(EXO_FLOWS_ADDRESS, FLOW_LIMIT * sizeof(struct exo_flow));
     map_table(EXO_SHAPES_ADDRESS, SHAPE_LIMIT * sizeof(struct exo_shape));
     map_frame_table(firmware, frame_count);
+    entry_find(WINDOW_BASE, 1);
+    paging_window = entry_frame(*entry_find(WINDOW_BASE, 2));
     show(EXO_SYSTEM_ADDRESS, TABLES_BASE, 1);
     show(EXO_FRAMES_ADDRESS, FRAMES_BASE, frame_count * sizeof(struct exo_frame));
     uint64_t *shown = entry_find(EXO_SYSTEM_ADDRESS, 4);
@@ -167,6 +171,25 @@ void arch_clear_page(frame_name frame)
                      "1:\n\t.set store, 0\n\t.rept 32\n\tmovaps %%xmm0, store(%0)\n\t.set store, store + 16\n\t.endr\n\t"
                      "addq $512, %0\n\tcmpq %2, %0\n\tjb 1b\n\tmovups %1, %%xmm0"
                      : "+r"(at), "=m"(saved) : "r"(end) : "memory", "cc");
+}
+
+/* What was mapped before was forgotten by every processor, and nothing is remembered of an empty entry. */
+void arch_program_map(uint32_t page, frame_name frame, uint32_t count)
+{
+    _Static_assert(PROGRAM_PAGES == TABLE_ENTRIES, "the window is one page table");
+    for (uint32_t i = 0; i < count; i++)
+        table_page(paging_window)[page + i] = (uint64_t)(frame + i) << 12 | KERNEL_EXECUTE;
+}
+
+void arch_program_unmap(uint32_t page, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        table_page(paging_window)[page + i] = 0;
+}
+
+uint64_t arch_program_run(uint32_t page, struct code_run *run)
+{
+    return ((uint64_t (*)(struct code_run *))(WINDOW_BASE + (uint64_t)page * EXO_FRAME_SIZE))(run);
 }
 
 void arch_copy(void *to, const void *from, uint32_t size)

@@ -24,7 +24,7 @@
 #define JUMP32_K(op, to, imm, off) SLOT(CLASS_JMP32 | (op) | SOURCE_K, to, 0, off, imm)
 #define JUMP32_X(op, to, from, off) SLOT(CLASS_JMP32 | (op) | SOURCE_X, to, from, off, 0)
 #define JUMP(off) SLOT(OPCODE_JA, 0, 0, off, 0)
-#define CALL(helper) SLOT(OPCODE_CALL, 0, 0, 0, helper)
+#define INVOKE(helper) SLOT(OPCODE_CALL, 0, 0, 0, helper)
 #define EXIT SLOT(OPCODE_EXIT, 0, 0, 0, 0)
 
 #endif

@@ -190,7 +190,7 @@ static void shared(struct generator *g)
         put(g, LOAD(SIZE_DW, MOVED, CONTEXT, offsetof(struct runner_context, shared)));
     } else {
         put(g, COPY(1, number(g)));
-        put(g, CALL(HELPER_SHARED));
+        put(g, INVOKE(HELPER_SHARED));
         put(g, COPY(MOVED, 0));
         if (!once_in(g, 10))
             put_leave(g, JUMP_K(once_in(g, 10) ? JMP_JNE : JMP_JEQ, once_in(g, 2) ? MOVED : 0, 0, 0));
@@ -231,14 +231,14 @@ static void call(struct generator *g)
     put(g, COPY(1, FRAME_POINTER));
     put(g, ALU64_K(ALU_ADD, 1, -64 - (int32_t)(once_in(g, 4) ? below(g, 64) : 0)));
     if (once_in(g, 2)) {
-        put(g, CALL(HELPER_FILL));
+        put(g, INVOKE(HELPER_FILL));
     } else {
         if (once_in(g, 2))
             put(g, SET(2, (int32_t)below(g, 66)));
         else
             bound(g, 2);
         put(g, SET(4, (int32_t)below(g, 11)));
-        put(g, CALL(once_in(g, 8) ? HELPER_LOG : HELPER_SUM));
+        put(g, INVOKE(once_in(g, 8) ? HELPER_LOG : HELPER_SUM));
     }
     for (uint8_t name = 1; name < 6; name++)
         number_fresh(g, name);

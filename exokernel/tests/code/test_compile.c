@@ -275,7 +275,7 @@ START_TEST(every_budget_ends_where_the_interpreter_ends)
 {
     struct code_program program;
     struct outcome before = {0}, after;
-    accept(&program, PROGRAM(COPY(9, 1), SET(6, 5), SET(7, 4), SET(1, 3), CALL(HELPER_LOG), STORE(SIZE_DW, 9, WORD(2), 7),
+    accept(&program, PROGRAM(COPY(9, 1), SET(6, 5), SET(7, 4), SET(1, 3), INVOKE(HELPER_LOG), STORE(SIZE_DW, 9, WORD(2), 7),
                              ALU64_K(ALU_SUB, 7, 1), JUMP_K(JMP_JNE, 7, 0, -5), ALU64_K(ALU_SUB, 6, 1),
                              JUMP_K(JMP_JEQ, 6, 0, 1), JUMP(-9), COPY(0, 7), EXIT));
     for (before.budget = 0; before.budget < 500; before.budget++) {
@@ -351,10 +351,10 @@ START_TEST(helpers_get_their_arguments_and_keep_what_is_to_be_kept)
     struct code_program program;
     struct outcome before = {.budget = 1000}, after;
     accept(&program, PROGRAM(COPY(9, 1), SET(6, 6), SET(7, 7), SET(8, 8), STORE_K(SIZE_DW, 10, -8, 0x01020304),
-                             COPY(1, 10), ALU64_K(ALU_ADD, 1, -8), SET(2, 8), SET(3, 1000), SET(4, 9), SET(5, 31), CALL(HELPER_SUM),
-                             STORE(SIZE_DW, 9, WORD(0), 0), COPY(1, 10), ALU64_K(ALU_ADD, 1, -16), SET(2, 0x77), CALL(HELPER_FILL),
+                             COPY(1, 10), ALU64_K(ALU_ADD, 1, -8), SET(2, 8), SET(3, 1000), SET(4, 9), SET(5, 31), INVOKE(HELPER_SUM),
+                             STORE(SIZE_DW, 9, WORD(0), 0), COPY(1, 10), ALU64_K(ALU_ADD, 1, -16), SET(2, 0x77), INVOKE(HELPER_FILL),
                              LOAD(SIZE_DW, 0, 10, -16), STORE(SIZE_DW, 9, WORD(1), 0), LOAD(SIZE_DW, 1, 9, WORD(3)),
-                             CALL(HELPER_SHARED), JUMP_K(JMP_JEQ, 0, 0, 1), STORE(SIZE_DW, 0, 8, 8),
+                             INVOKE(HELPER_SHARED), JUMP_K(JMP_JEQ, 0, 0, 1), STORE(SIZE_DW, 0, 8, 8),
                              ALU64_X(ALU_ADD, 6, 7), ALU64_X(ALU_ADD, 6, 8), STORE(SIZE_DW, 9, WORD(2), 6), SET(0, 1), EXIT));
     for (before.word[3] = 0; before.word[3] < 2; before.word[3]++) {
         const char *differs = runner_compare(&program, &before, 64, &after);

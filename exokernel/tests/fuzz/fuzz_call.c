@@ -3,6 +3,8 @@
  * arguments, and touches, interrupts, timers and waits between them, on a host machine of the sizes that ship. Sanitizers
  * watch the core; invariants are checked after every CHECK_EVERY-th step and at each input's end.
  */
+#include "../code/assemble.h"
+#undef CALL
 #include "../invariants.h"
 #include "../snapshot.h"
 #include "../world.h"
@@ -12,7 +14,7 @@
 
 enum {
     FRAMES = 96, A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23, A_SLOT = 4, B_SLOT = 5,
-    A_FIRST = 32, B_FIRST = 64, STEP_BYTES = 8, CHECK_EVERY = 16, CALLS_WANTED = 1000000,
+    A_FIRST = 32, PROGRAM_FIRST = 56, PROGRAMS_SLOT = 6, B_FIRST = 64, STEP_BYTES = 8, CHECK_EVERY = 16, CALLS_WANTED = 1000000,
 };
 
 _Static_assert((int)FRAMES <= (int)SNAPSHOT_FRAMES, "every input starts from the same state");
@@ -25,6 +27,19 @@ static void verdict_print(void)
            calls >= CALLS_WANTED ? "" : "not ", (unsigned long long)calls, (unsigned long long)succeeded, (unsigned long long)checks);
 }
 
+/* A program lies ready in frames of A's, one for machine code and five behind it; the window's pages are the root's and A's. */
+static void program_make(void)
+{
+    static const struct code_instruction slots[] = {LOAD(SIZE_DW, 2, 1, 16), LOAD(SIZE_DW, 0, 2, 0), EXIT};
+    const struct exo_code_header header = {.kind = EXO_CODE_PREDICATE, .count = 3, .budget = 64, .visits = 1000};
+
+    world_hold(PROGRAMS_SLOT, EXO_KIND_PROGRAMS, RIGHTS_ALL, 1, PROGRAM_PAGES - 1);
+    MUST(CALL(CAPABILITY_DERIVE, PROGRAMS_SLOT, A_SLOT, 4, RIGHTS_GIVEN, 1, 16));
+    MUST(CALL_FOR(A_SLOT, FRAME_TAKE, 1, PROGRAM_FIRST, 6));
+    memcpy(data_page(PROGRAM_FIRST + 1), &header, sizeof header);
+    memcpy((uint8_t *)data_page(PROGRAM_FIRST + 1) + sizeof header, slots, sizeof slots);
+}
+
 static void world_make(void)
 {
     world_reset(FRAMES, 2);
@@ -34,6 +49,7 @@ static void world_make(void)
     MUST(CALL(CAPABILITY_DERIVE, B_SLOT, A_SLOT, 3, RIGHTS_GIVEN, B, 1));
     world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
     world_run(A_SLOT, 0, 2, 1);
+    program_make();
     snapshot_keep();
 }
 

@@ -25,6 +25,11 @@ static inline const volatile struct exo_frame *exo_frame_info(uint32_t frame)
     return (const volatile struct exo_frame *)EXO_FRAMES_ADDRESS + frame;
 }
 
+static inline const volatile struct exo_program *exo_program_info(uint32_t page)
+{
+    return (const volatile struct exo_program *)EXO_PROGRAMS_ADDRESS + page;
+}
+
 static inline const volatile struct exo_disk *exo_disk_info(uint32_t disk)
 {
     return (const volatile struct exo_disk *)EXO_DISKS_ADDRESS + disk;

@@ -48,6 +48,8 @@ extern void (*exo_exception_handler)(struct exo_upcall_frame *frame);
 
 /* Leave the processor by a call that saves nothing; returns when the thread runs again, with 0 or the call's status. */
 int64_t exo_switch(struct exo_thread *thread, uint64_t word, uint64_t a0, uint64_t a1, uint64_t a2);
+/* The same for calls with up to six arguments. */
+int64_t exo_switch_words(struct exo_thread *thread, uint64_t word, const uint64_t arguments[6]);
 
 /* The same for virtual processor 0. Events are handled before these return. */
 int64_t exo_yield(void);

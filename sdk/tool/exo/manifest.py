@@ -25,6 +25,7 @@ STATUS_MOST = 127  # QEMU's debug exit passes on seven bits
 SIZE = re.compile(r"([0-9]{1,9})([KMG])")
 UNIT = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 ARGUMENTS_MOST = 231  # bytes, by struct exo_start
+PROGRAMS_MOST = 511  # pages of the kernel's window but the first
 ENVIRONMENTS_MOST, RANGES_MOST, IMAGE_NAME_MOST = 24, 8, 63  # by sdk/root/root.h
 NAME = re.compile(r"[a-z0-9_-]{1,8}")
 ROOT_NAME = "root"  # stands before the root's own lines
@@ -66,6 +67,7 @@ ENVIRONMENT_KEYS = {
     "restart": ("text", "never", "never or always: start it again when it fails"),
     "console": ("true or false", True, "may it print"),
     "trace": ("true or false", False, "may it read the kernel's trace rings"),
+    "programs": ("whole number", 0, "pages of machine code that it may have of downloaded programs, 511 for all together"),
     "give": ("size", 0, "what the root asks back of it after a while, as memory pressure would"),
 }
 TEST_KEYS = {
@@ -267,6 +269,7 @@ def check_whole(manifest, spec):
     for environment in manifest.environments:
         check_environment(manifest, environment)
     check_slots(manifest)
+    check_programs(manifest)
     check_extents(manifest)
     network.check(manifest)
     network.check_machine(manifest)
@@ -418,6 +421,17 @@ def check_memory(manifest):
             return
 
 
+def check_programs(manifest):
+    total = 0
+    for environment in manifest.environments:
+        total += environment.programs or 0
+        if total > PROGRAMS_MOST:
+            manifest.problem(("environment", environment.index, "programs"),
+                             f"{environment.name}: {environment.programs} pages for programs bring the sum to {total}",
+                             f"give at most {PROGRAMS_MOST}")
+            return
+
+
 def check_test(manifest):
     test = manifest.test
     for key, known in (("machines", MACHINES + ("iso",)), ("processors", range(1, PROCESSOR_LIMIT + 1))):
@@ -456,6 +470,8 @@ def compiled(manifest, image_names):
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"extents={triples(environment.extents)}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
+        if environment.programs:
+            words.append(f"programs={environment.programs}")
         words += flows
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")

@@ -47,7 +47,7 @@ static inline struct net_queue *net_queue_page(frame_name frame)
     return &machine_net_queues[machine_index(frame, kernel.frame_count, "queue in a frame that does not exist")];
 }
 
-static inline uint8_t *data_page(frame_name frame)
+static inline void *data_page(frame_name frame)
 {
     return machine_bytes[machine_index(frame, kernel.frame_count, "bytes of a frame that does not exist")];
 }
@@ -95,6 +95,11 @@ static inline struct exo_context *context_page(frame_name frame)
 static inline struct exo_trace_record *trace_page(frame_name frame)
 {
     return machine_traces[machine_index(frame - machine.system.trace_frame, MACHINE_TRACE_FRAMES, "no trace in this frame")];
+}
+
+static inline struct exo_program *program_at(uint32_t page)
+{
+    return &machine.program[machine_index(page, PROGRAM_PAGES, "program_at: no such page")];
 }
 
 static inline struct exo_ring *ring_page(frame_name frame)

@@ -63,6 +63,8 @@ struct machine {
     struct exo_processor info[PROCESSOR_LIMIT];
     struct machine_processor processor[PROCESSOR_LIMIT];
     struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    struct exo_program program[PROGRAM_PAGES];
+    frame_name window[PROGRAM_PAGES]; /* what is mapped there; 0: nothing */
     struct exo_flow flow[FLOW_LIMIT];
     struct exo_shape shape[SHAPE_LIMIT];
     struct exo_frame frame[MACHINE_FRAMES];

@@ -20,6 +20,7 @@ extern struct queue queue_pages[EXO_FRAME_LIMIT];
 extern struct exo_disk disk_table[DISK_LIMIT];
 extern struct exo_trace_record trace_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 
+extern struct exo_program program_table[PROGRAM_PAGES];
 extern struct exo_flow flow_table[FLOW_LIMIT];
 extern struct exo_shape shape_table[SHAPE_LIMIT];
 extern struct exo_net_ring net_ring_pages[EXO_FRAME_LIMIT];
@@ -27,6 +28,11 @@ extern struct net_queue net_queue_pages[EXO_FRAME_LIMIT];
 extern uint8_t data_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE];
 
 uint32_t arch_processor(void);
+
+static inline struct exo_program *program_at(uint32_t page)
+{
+    return &program_table[page];
+}
 
 static inline struct exo_frame *frame_at(frame_name frame)
 {
@@ -118,7 +124,7 @@ static inline struct net_queue *net_queue_page(frame_name frame)
     return &net_queue_pages[frame];
 }
 
-static inline uint8_t *data_page(frame_name frame)
+static inline void *data_page(frame_name frame)
 {
     return data_pages[frame];
 }

@@ -89,7 +89,7 @@ static inline struct net_queue *net_queue_page(frame_name frame)
     return direct_page(frame);
 }
 
-static inline uint8_t *data_page(frame_name frame)
+static inline void *data_page(frame_name frame)
 {
     return direct_page(frame);
 }
@@ -97,6 +97,11 @@ static inline uint8_t *data_page(frame_name frame)
 static inline struct exo_trace_record *trace_page(frame_name frame)
 {
     return direct_page(frame);
+}
+
+static inline struct exo_program *program_at(uint32_t page)
+{
+    return (struct exo_program *)(TABLES_BASE + (EXO_PROGRAMS_ADDRESS - EXO_SYSTEM_ADDRESS)) + page;
 }
 
 static inline struct exo_ring *ring_page(frame_name frame)

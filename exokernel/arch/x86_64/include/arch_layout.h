@@ -6,6 +6,7 @@
  *   0xffffffff80000000  PML4 511  the kernel's image, at its physical address
  *   0xffffffffc0000000            the same tables, writable, where 32-bit displacements reach: frames, at most 256 MiB,
  *   0xffffffffd0000000            and all others, at most 2 MiB
+ *   0xffffffffe0000000            the window: downloaded programs, executable, never writable here
  *   0xffffffffff800000            registers of devices, at most 2 MiB
  *   0xffffffffffc00000            the local APIC
  */
@@ -14,6 +15,7 @@
 #define FRAMES_BASE 0xffffffffc0000000
 #define TABLES_BASE 0xffffffffd0000000
 #define KERNEL_BASE 0xffffffff80000000
+#define WINDOW_BASE 0xffffffffe0000000
 #define DEVICE_BASE 0xffffffffff800000
 #define DEVICE_END 0xffffffffffa00000
 #define APIC_ADDRESS 0xffffffffffc00000

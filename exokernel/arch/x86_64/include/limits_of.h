@@ -19,6 +19,7 @@ enum {
     RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = EXO_DEPTH_MAX,
     SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
+    PROGRAM_PAGES = EXO_PROGRAM_PAGES,
     LARGE_FRAMES = 512,
     DEVICE_MAX = 8,   /* devices that can interrupt */
     DISK_LIMIT = EXO_DISK_LIMIT,

@@ -19,6 +19,7 @@ enum {
     RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
     SWEEP_MAX = 600, /* a binding and some frames */
+    PROGRAM_PAGES = 2,
     LARGE_FRAMES = 2,
     DEVICE_MAX = 1,
     DISK_LIMIT = 1,
