@@ -467,12 +467,12 @@ def compiled(manifest, image_names):
     for environment, image, flows in zip(manifest.environments, image_names, network.words(manifest)):
         slots = triples(environment.slots)
         words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
-                 f"kept={environment.kept // FRAME}", f"slots={slots}", f"extents={triples(environment.extents)}", f"wait={int(environment.wait)}",
+                 f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
         if environment.programs:
             words.append(f"programs={environment.programs}")
-        words += flows
+        words += [f"extents={triples(environment.extents)}"] * bool(environment.extents) + flows
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))

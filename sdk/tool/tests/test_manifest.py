@@ -70,7 +70,7 @@ class Manifests(unittest.TestCase):
 
     def test_command_line_comes_before_the_machine(self):
         system = self.read(GOOD, processors=4, memory=256 << 20, machine="microvm", timeout=5)
-        self.assertEqual(system.machine, {"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5})
+        self.assertLessEqual({"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5}.items(), system.machine.items())
 
     def test_unknown_key_names_the_near_one(self):
         self.refused("kept =", "kepd =", 12, 'unknown key "kepd" in [[environment]]', 'write "kept"')
