@@ -3,6 +3,7 @@
  *   mode=ask port=A to=B count=N   sends N datagrams of all sizes and compares the answers
  *   mode=answer port=B count=N     answers N of them
  *   mode=count port=B ms=T         counts what comes for so long
+ *   mode=reflect port=B ms=T       sends what comes back to where it came from, for so long
  *   mode=flood port=A to=B ms=T    sends as fast as it can for so long
  *   mode=attack port=A to=B
  */
@@ -97,6 +98,33 @@ static void packets_count(void)
     exo_print("%u whole, %u others, %lu dropped", whole, other, exo_flow_info(peer_flows->first)->dropped);
 }
 
+/* To its sender's station and port. */
+static void packet_reflect(uint8_t *packet, uint32_t length)
+{
+    uint8_t source[2] = { packet[PEER_SOURCE_AT], packet[PEER_SOURCE_AT + 1] };
+
+    memcpy(packet, packet + 6, 6);
+    memcpy(packet + 6, &exo_system_info()->station, 6);
+    memcpy(packet + PEER_SOURCE_AT, packet + PEER_PORT_AT, 2);
+    memcpy(packet + PEER_PORT_AT, source, 2);
+    exo_net_transmit(&peer_net, peer_flows->slot, peer_flows->first, packet, length);
+}
+
+static void packets_reflect(void)
+{
+    uint32_t length, flow;
+
+    while (exo_time() < until) {
+        uint8_t *packet = exo_net_receive(&peer_net, &length, &flow);
+        if (packet) {
+            packet_reflect(packet, length);
+            exo_net_done(&peer_net);
+        } else {
+            exo_net_wait(&peer_net, exo_time() + PATIENCE_NS);
+        }
+    }
+}
+
 static void flood(void)
 {
     uint32_t sent = 0;
@@ -125,6 +153,8 @@ int main(void)
     else {
         if (exo_argument_is("mode", "flood"))
             flood();
+        else if (exo_argument_is("mode", "reflect"))
+            packets_reflect();
         else
             packets_count();
         return 0;
