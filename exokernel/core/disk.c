@@ -2,6 +2,7 @@
 #include <capability.h>
 #include <device.h>
 #include <dispatch.h>
+#include <flush.h>
 #include <frame.h>
 #include <sweep.h>
 #include <vcpu.h>
@@ -366,6 +367,7 @@ static void disk_restart(uint32_t disk)
             self->place[i].state = PLACE_AGAIN;
     self->again = self->ended;
     self->oldest = self->ended;
+    flush_begin(); /* what is handed over anew is not to be waited for by those who waited for it before */
     places_settle(disk);
     device_disk_again(disk);
 }
@@ -455,41 +457,37 @@ void disk_interrupted(uint32_t disk)
 
 void disk_close(frame_name environment, frame_name half)
 {
-    frame_name *ring = environment_page(environment)->ring;
-
-    for (uint32_t i = 0; i < RINGS_PER_ENVIRONMENT; i++) {
-        frame_name frame = ring[i];
+    for (uint32_t disk = 0; disk < DISK_LIMIT; disk++) {
+        frame_name frame = environment_page(environment)->ring[disk];
 
         if (!frame || (frame != half && queue_page(frame)->ring != half))
             continue;
-        const struct queue *queue = queue_page(frame);
         for (uint32_t place = 0; place < DISK_PLACES; place++)
-            if (kernel.disk[queue->disk].place[place].queue == frame)
-                kernel.disk[queue->disk].place[place].queue = 0;
-        if (queue->is_listed)
+            if (kernel.disk[disk].place[place].queue == frame)
+                kernel.disk[disk].place[place].queue = 0;
+        if (queue_page(frame)->is_listed)
             queue_unlist(frame);
-        frame_at(queue->ring)->kind = frame_at(frame)->kind = EXO_FRAME_DATA;
-        frame_at(queue->ring)->link = 0;
-        ring[i] = 0;
+        frame_at(queue_page(frame)->ring)->kind = frame_at(frame)->kind = EXO_FRAME_DATA;
+        frame_at(queue_page(frame)->ring)->link = 0;
+        environment_page(environment)->ring[disk] = 0;
         return;
     }
 }
 
 /* The kernel's half of the environment's ring, or 0. */
-static frame_name queue_named(frame_name environment, uint32_t index)
+static frame_name queue_named(frame_name environment, uint32_t disk)
 {
-    return index < RINGS_PER_ENVIRONMENT ? environment_page(environment)->ring[arch_clamp(index, RINGS_PER_ENVIRONMENT)] : 0;
+    return disk < DISK_LIMIT ? environment_page(environment)->ring[arch_clamp(disk, DISK_LIMIT)] : 0;
 }
 
-exo_result call_ring_create(const struct caller *caller, uint8_t index, uint8_t disk, uint16_t capability, uint32_t ring,
-                            uint32_t queue, uint8_t vcpu)
+exo_result call_ring_create(const struct caller *caller, uint8_t disk, uint16_t capability, uint32_t ring, uint32_t queue,
+                            uint8_t vcpu)
 {
-    if (index >= RINGS_PER_ENVIRONMENT || vcpu >= VCPUS_PER_ENVIRONMENT || disk >= DISK_LIMIT ||
-        kernel.disk[arch_clamp(disk, DISK_LIMIT)].state == DISK_NONE)
+    if (vcpu >= VCPUS_PER_ENVIRONMENT || disk >= DISK_LIMIT || kernel.disk[arch_clamp(disk, DISK_LIMIT)].state == DISK_NONE)
         return EXO_BAD_NAME;
     if (ring == queue)
         return EXO_BAD_ARGUMENT;
-    if (queue_named(caller->environment, index))
+    if (queue_named(caller->environment, disk))
         return EXO_TAKEN;
     exo_result result = frame_may_be_taken(caller->environment, capability, EXO_RIGHT_WRITE, ring);
     if (result == EXO_OK)
@@ -499,16 +497,14 @@ exo_result call_ring_create(const struct caller *caller, uint8_t index, uint8_t 
 
     frame_claim(caller->environment, capability, ring, EXO_FRAME_RING);
     frame_claim(caller->environment, capability, queue, EXO_FRAME_QUEUE);
-    *queue_page(queue) = (struct queue){
-        .environment = caller->environment, .ring = ring, .index = index, .disk = disk, .vcpu = vcpu,
-    };
-    environment_page(caller->environment)->ring[arch_clamp(index, RINGS_PER_ENVIRONMENT)] = queue;
+    *queue_page(queue) = (struct queue){.environment = caller->environment, .ring = ring, .disk = disk, .vcpu = vcpu};
+    environment_page(caller->environment)->ring[arch_clamp(disk, DISK_LIMIT)] = queue;
     return EXO_OK;
 }
 
-exo_result call_ring_free(const struct caller *caller, uint8_t index)
+exo_result call_ring_free(const struct caller *caller, uint8_t disk)
 {
-    frame_name queue = queue_named(caller->environment, index);
+    frame_name queue = queue_named(caller->environment, disk);
 
     if (!queue)
         return EXO_BAD_NAME;
@@ -516,14 +512,14 @@ exo_result call_ring_free(const struct caller *caller, uint8_t index)
     return EXO_OK;
 }
 
-exo_result call_disk_submit(const struct caller *caller, uint8_t index)
+exo_result call_disk_submit(const struct caller *caller, uint8_t disk)
 {
-    frame_name frame = queue_named(caller->environment, index);
+    frame_name frame = queue_named(caller->environment, disk);
     struct budget budget = {.left = SUBMIT_MAX};
 
     if (!frame)
         return EXO_BAD_NAME;
-    struct queue *queue = queue_page(frame);
+    const struct queue *queue = queue_page(frame);
     uint32_t started = queue->started;
     queue_offer(frame);
     disk_serve_and_tell(queue->disk, &budget);

@@ -112,7 +112,7 @@ struct environment {
     frame_name tables[TABLES_PER_ENVIRONMENT];
     struct revocation revocation[REVOCATIONS_PER_ENVIRONMENT]; /* that it asked for */
     struct gate gate[GATES_PER_ENVIRONMENT];
-    frame_name ring[RINGS_PER_ENVIRONMENT]; /* the kernel's half of each disk ring, or 0 */
+    frame_name ring[DISK_LIMIT]; /* the kernel's half of the ring to each disk, or 0 */
     struct vcpu vcpu[VCPUS_PER_ENVIRONMENT] __attribute__((aligned(sizeof(struct vcpu) * VCPUS_PER_ENVIRONMENT)));
 };
 
@@ -163,7 +163,6 @@ struct processor {
 /* The kernel's half of a disk ring, in a donated frame. The other half is its libOS's to write: nothing here depends on it. */
 struct queue {
     frame_name environment, ring;
-    uint32_t index; /* of the environment's rings */
     uint32_t disk, vcpu;
     uint32_t started, completed; /* submissions ever taken up, completions ever written */
     uint32_t in_flight;

@@ -12,8 +12,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNEL = HERE.parent
-HARNESS = [HERE / "world.c", HERE / "invariants.c", HERE / "network.c", *(HERE / "explorer" / f"{name}.c" for name in (
-    "world_state", "scope", "step", "isolation", "transition")), KERNEL / "arch/host/machine.c"]
+HARNESS = [*(HERE / f"{name}.c" for name in ("world", "invariants", "disk_invariants", "network")),
+           *(HERE / "explorer" / f"{name}.c" for name in ("world_state", "scope", "step", "isolation", "transition")),
+           *(KERNEL / "arch/host" / f"{name}.c" for name in ("machine", "device"))]
 # In this order: most faults are seen at once.
 FINDERS = [("walker", "walk", ["--first", "--jobs", "1", "--calls", "16000000"]),
            ("walker", "walk", ["--first", "--jobs", "1", "--calls", "200000000", "--seed", "2"]),

@@ -267,7 +267,8 @@ static const char *check_links(binding_name binding, frame_name frame)
 
 static bool kind_may_be_written(uint32_t kind)
 {
-    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_NET_RING;
+    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_RING ||
+           kind == EXO_FRAME_NET_RING;
 }
 
 static bool kind_may_be_read(uint32_t kind)
@@ -379,7 +380,7 @@ static const char *check_narrowed(const struct capability *capability)
         return NULL;
     REQUIRE(!(capability->rights & ~source->rights), "a capability has more rights than the one it was derived from");
     if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS ||
-        capability->kind == EXO_KIND_FLOWS)
+        capability->kind == EXO_KIND_FLOWS || capability->kind == EXO_KIND_EXTENT)
         REQUIRE(capability->count && is_within(source, capability->first) && is_within(source, capability->first + capability->count - 1),
                 "a capability names more than the one it was derived from");
     else
@@ -700,5 +701,7 @@ const char *invariants_check(void)
         if (!broken)
             broken = check_translations(processor);
     }
+    if (!broken)
+        broken = disk_invariants_check();
     return broken;
 }

@@ -10,22 +10,23 @@ const struct exo_start_capability *exo_disk_extent(uint32_t n)
     return slot ? exo_start_capability(slot) : 0;
 }
 
-int64_t exo_disk_open(struct exo_disk_ring *ring, uint8_t index, const struct exo_start_capability *extent,
-                      struct exo_space *space, uint64_t address)
+int64_t exo_disk_open(struct exo_disk_ring *ring, const struct exo_start_capability *extent, struct exo_space *space,
+                      uint64_t address)
 {
     struct exo_frames *frames = space->frames;
+    uint8_t disk = (uint8_t)(extent->first >> EXO_DISK_SHIFT);
     uint32_t frame = exo_frame_find(frames), queue = exo_frame_find(frames);
     int64_t result;
 
     if (!frame || !queue)
         return EXO_TAKEN;
     do
-        result = exo_ring_create(0, index, (uint8_t)(extent->first >> EXO_DISK_SHIFT), frames->capability, frame, queue, 0);
+        result = exo_ring_create(0, disk, frames->capability, frame, queue, 0);
     while (exo_again(result));
     if (result == EXO_OK)
         result = exo_space_map(space, address, frame, 1, frames->capability, EXO_MAP_READ | EXO_MAP_WRITE);
     *ring = (struct exo_disk_ring){
-        .ring = (struct exo_ring *)address, .index = index, .extent = extent->slot, .frames = frames->capability,
+        .ring = (struct exo_ring *)address, .disk = disk, .extent = extent->slot, .frames = frames->capability,
     };
     return result;
 }
@@ -33,7 +34,7 @@ int64_t exo_disk_open(struct exo_disk_ring *ring, uint8_t index, const struct ex
 int64_t exo_disk_close(struct exo_disk_ring *ring, struct exo_space *space)
 {
     exo_space_unmap(space, (uint64_t)ring->ring, 1);
-    return exo_ring_free(0, ring->index);
+    return exo_ring_free(0, ring->disk);
 }
 
 bool exo_disk_put(struct exo_disk_ring *ring, enum exo_disk_operation operation, uint64_t tag, uint32_t block, uint32_t frame,
@@ -55,7 +56,7 @@ bool exo_disk_put(struct exo_disk_ring *ring, enum exo_disk_operation operation,
 
 int64_t exo_disk_go(struct exo_disk_ring *ring)
 {
-    return exo_disk_submit(ring->index);
+    return exo_disk_submit(ring->disk);
 }
 
 static bool is_completed(const struct exo_disk_ring *ring)

@@ -66,7 +66,7 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
     };
     struct { const char *key; char *value; size_t size; } texts[] = {
         { "name", plan->name, sizeof plan->name }, { "image", plan->image, sizeof plan->image },
-        { "lend", plan->lend, sizeof plan->lend }, { "arguments", plan->arguments, sizeof plan->arguments },
+        { "archive", plan->archive, sizeof plan->archive }, { "lend", plan->lend, sizeof plan->lend }, { "arguments", plan->arguments, sizeof plan->arguments },
     };
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)

@@ -161,6 +161,22 @@ static int64_t programs_grant(struct member *member)
                            EXO_RIGHT_READ | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT, member->program, member->plan.programs, 0);
 }
 
+/* The frames of its archive in the boot module, to be read: the tool has put it on frames of its own. */
+static int64_t archive_grant(struct member *member)
+{
+    size_t size;
+    const uint8_t *data = archive_find(member->plan.archive, &size);
+
+    if (!data || !size)
+        return EXO_BAD_NAME;
+    uint64_t offset = (uint64_t)data - exo_start.module_address;
+    if (offset % EXO_FRAME_SIZE || size % EXO_FRAME_SIZE)
+        return EXO_BAD_ARGUMENT;
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_FRAMES, 0), EXO_KIND_FRAMES, EXO_RIGHT_READ,
+                           exo_system_info()->module_frame + (uint32_t)(offset / EXO_FRAME_SIZE),
+                           (uint32_t)(size / EXO_FRAME_SIZE), 0);
+}
+
 static bool member_grant(struct member *member, const void *image, size_t size)
 {
     const struct plan *plan = &member->plan;
@@ -176,6 +192,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "the capability to itself", result);
     if ((result = memory_grant(member, image, size)) != EXO_OK)
         return member_refuse(member, "its memory", result);
+    if (*plan->archive && (result = archive_grant(member)) != EXO_OK)
+        return member_refuse(member, "its archive", result);
     if (plan->trace && (result = trace_grant(member)) != EXO_OK)
         return member_refuse(member, "the trace rings", result);
     if ((result = programs_grant(member)) != EXO_OK)

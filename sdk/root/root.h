@@ -19,7 +19,7 @@ struct extent {
 
 /* What the manifest says of an environment. */
 struct plan {
-    char name[16], image[64], lend[16];
+    char name[16], image[64], archive[64], lend[16];
     char arguments[232];
     uint32_t memory, kept; /* frames */
     uint32_t programs;     /* pages of the window of downloaded programs */

@@ -27,6 +27,7 @@ void device_disk_put(uint32_t disk, uint32_t place, const struct disk_place *req
     self->place[at].order = ++self->order;
     self->place[at].answer = 0;
     self->place[at].request = *request;
+    self->place[at].stamp = frame_at(request->frame)->stamp;
 }
 
 void device_disk_kick(uint32_t disk)

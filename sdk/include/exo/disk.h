@@ -8,16 +8,16 @@
 
 struct exo_disk_ring {
     struct exo_ring *ring;
-    uint8_t index;
+    uint8_t disk;
     uint16_t extent; /* slots of the capabilities that requests are made under */
     uint16_t frames;
 };
 
 /* The program's extent: its n-th EXTENT capability at its start, or 0. */
 const struct exo_start_capability *exo_disk_extent(uint32_t n);
-/* Ring `index` of the program, to the disk that the extent lies on, mapped at `address`; EVENT_IO goes to virtual processor 0. */
-int64_t exo_disk_open(struct exo_disk_ring *ring, uint8_t index, const struct exo_start_capability *extent,
-                      struct exo_space *space, uint64_t address);
+/* The program's ring to the disk that the extent lies on, mapped at `address`; EVENT_IO goes to virtual processor 0. */
+int64_t exo_disk_open(struct exo_disk_ring *ring, const struct exo_start_capability *extent, struct exo_space *space,
+                      uint64_t address);
 int64_t exo_disk_close(struct exo_disk_ring *ring, struct exo_space *space);
 
 /* Put a request behind the others; false: there is no room until completions are taken. It begins with exo_disk_submit. */

@@ -35,12 +35,12 @@ def command(machine, kernel, module, counted=False, disc=None, extra=(), devices
 
     With devices counted time goes on while the machine waits for them, so it is not the same in each run.
     """
-    sleep = ["-icount", "shift=0,sleep=on"] if devices else []
+    time = [word.replace("sleep=off", "sleep=on") if devices else word for word in COUNTED] if counted else []
     boot = ["-cdrom", str(disc), "-boot", "d"] if disc else ["-kernel", str(kernel), "-initrd", str(module)]
     return ["qemu-system-x86_64", "-accel", "tcg", "-M", machine["machine"], "-cpu", "max,-erms",
             "-m", f"{machine['memory'] >> 20}M", "-smp", str(machine["processors"]), *boot,
             "-nodefaults", "-display", "none", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-            "-no-reboot", *((COUNTED + sleep) if counted else []),
+            "-no-reboot", *time,
             *device.arguments(machine["machine"], devices), *extra]
 
 

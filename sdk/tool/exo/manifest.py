@@ -62,6 +62,7 @@ ENVIRONMENT_KEYS = {
     "extents": ("list of [disk, first, count]", [], "the blocks of 4K that it may read and write"),
     "flows": ("list of texts", [], "the packets that are its own: \"arp ADDRESS\", \"udp PORT\", \"udp ADDRESS:PORT\", the same of tcp"),
     "positions": ("whole number", 0, "of the table of flows, where it may claim others"),
+    "archive": ("text", None, "a file that it may read, such as a root file system: a path like that of image"),
     "lend": ("text", None, "the environment that runs in its slots while it sleeps"),
     "wait": ("true or false", True, "the system ends when all that have it are finished"),
     "restart": ("text", "never", "never or always: start it again when it fails"),
@@ -458,21 +459,28 @@ def triples(ranges):
     return ",".join(":".join(map(str, numbers)) for numbers in ranges)
 
 
-def compiled(manifest, image_names):
+def compiled(manifest, image_names, archive_names=None):
     """The text of the `system` file: `THING key=value ...` lines, memory in frames, arguments last to the line's end.
 
-    image_names: for each environment the name of its program in the archive.
+    image_names, archive_names: for each environment the name of its program in the module, and of its archive or None.
     """
     out = [f"machine processors={manifest.machine['processors']}"]
     for environment, image, flows in zip(manifest.environments, image_names, network.words(manifest)):
         slots = triples(environment.slots)
+    for environment, image, archive in zip(manifest.environments, image_names,
+                                           archive_names or [None] * len(image_names)):
+        slots = ",".join(f"{processor}:{first}:{count}" for processor, first, count in environment.slots)
         words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
         if environment.programs:
             words.append(f"programs={environment.programs}")
-        words += [f"extents={triples(environment.extents)}"] * bool(environment.extents) + flows
+        words += flows
+        if environment.extents:
+            words.append(f"extents={triples(environment.extents)}")
+        if archive:
+            words.append(f"archive={archive}")
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))

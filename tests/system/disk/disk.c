@@ -218,8 +218,8 @@ static bool a_ring_is_closed_and_made_anew(void)
         for (uint32_t i = 0; i < 8; i++)
             exo_disk_put(&ring, EXO_DISK_READ, i, extent->first + 8 * i, buffer + 8 * i, 8);
         fine = exo_disk_go(&ring) >= 0 && check_equal("close", exo_disk_close(&ring, &memory_space), EXO_OK) &&
-               check_equal("closed", exo_disk_submit(ring.index), EXO_BAD_NAME) &&
-               check_equal("open", exo_disk_open(&ring, 0, extent, &memory_space, RING_ADDRESS), EXO_OK);
+               check_equal("closed", exo_disk_submit(ring.disk), EXO_BAD_NAME) &&
+               check_equal("open", exo_disk_open(&ring, extent, &memory_space, RING_ADDRESS), EXO_OK);
     }
     buffer_fill(64, 1, 6); /* what the closed rings asked for may still come into the frames before */
     fine = fine && check_equal("write", run(EXO_DISK_WRITE, 0, 64, 1), EXO_OK);
@@ -231,8 +231,8 @@ static void disks_open(void)
     extent = exo_disk_extent(0);
     pattern = exo_disk_extent(1);
     check_must("two extents", extent && pattern ? EXO_OK : EXO_BAD_CAPABILITY);
-    check_must("a ring", exo_disk_open(&ring, 0, extent, &memory_space, RING_ADDRESS));
-    check_must("another", exo_disk_open(&pattern_ring, 1, pattern, &memory_space, RING_ADDRESS + EXO_FRAME_SIZE));
+    check_must("a ring", exo_disk_open(&ring, extent, &memory_space, RING_ADDRESS));
+    check_must("another", exo_disk_open(&pattern_ring, pattern, &memory_space, RING_ADDRESS + EXO_FRAME_SIZE));
     buffer = exo_frame_alloc_run(&memory_frames, BUFFER_FRAMES, 1);
     check_must("frames", buffer ? EXO_OK : EXO_TAKEN);
     check_must("the buffer", exo_space_map(&memory_space, BUFFER_ADDRESS, buffer, BUFFER_FRAMES, memory_frames.capability,

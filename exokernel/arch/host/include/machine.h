@@ -51,6 +51,7 @@ struct machine_disk {
         uint32_t answer; /* 1 + the order among answers; 0: none yet */
         int64_t status;
         struct disk_place request;
+        uint64_t stamp; /* the claim of its first frame then */
     } place[DISK_PLACES];
     uint32_t answers, nonsense; /* nonsense 1: the next answer names no place; 2 + place: a place, whether it is in use or not */
 };

@@ -24,7 +24,6 @@ enum {
     DEVICE_MAX = 8,   /* devices that can interrupt */
     DISK_LIMIT = EXO_DISK_LIMIT,
     DISK_PLACES = 64, /* requests that a disk works on at once */
-    RINGS_PER_ENVIRONMENT = EXO_RINGS_PER_ENVIRONMENT,
     RING_SHARE = EXO_RING_SHARE,
     FLOW_LIMIT = EXO_FLOW_LIMIT,
     FLOW_BUCKETS_BITS = 12, /* twice as many buckets as flows */

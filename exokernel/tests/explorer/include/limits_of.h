@@ -24,7 +24,6 @@ enum {
     DEVICE_MAX = 1,
     DISK_LIMIT = 1,
     DISK_PLACES = 2,
-    RINGS_PER_ENVIRONMENT = 1,
     RING_SHARE = 1,
     FLOW_LIMIT = 2,
     FLOW_BUCKETS_BITS = 1,
