@@ -124,7 +124,7 @@ bool flow_is_live(struct exo_flow *flow)
     if (flow->state != EXO_FLOW_OPEN || !flow_is_valid(flow))
         return false;
     if (flow->ring && !claim_is_live(flow->reader, flow->reader_stamp))
-        flow->ring = 0;
+        flow->ring = flow->handler_stamp = 0;
     flow->generation = generation;
     return true;
 }
