@@ -386,7 +386,7 @@ static void disk_look_after(uint32_t disk, uint64_t now)
 
     if (self->state == DISK_RESETTING)
         disk_restart(disk);
-    else if (eldest->state == PLACE_IN_DEVICE && now - eldest->since > PATIENCE_NS)
+    else if (eldest->state == PLACE_IN_DEVICE && now > eldest->since + PATIENCE_NS)
         disk_reset(disk);
 }
 

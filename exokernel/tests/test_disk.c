@@ -629,6 +629,17 @@ START_TEST(silent_device_is_reset_and_asked_again)
 }
 END_TEST
 
+START_TEST(request_that_is_newer_than_the_look_is_not_late)
+{
+    machine.time = 5000;
+    put(ANN, reading(ANN, 1));
+    submit(ANN);
+    machine.current = 0;
+    disk_watch(4000); /* the other processor's request came after this one had read the clock */
+    ck_assert_uint_eq(DEVICE->restarts, 0);
+}
+END_TEST
+
 START_TEST(what_is_not_allowed_any_more_is_not_asked_again)
 {
     put(ANN, reading(ANN, 1));
@@ -767,7 +778,7 @@ UNIT_SUITE(disk, setup, request_goes_to_the_device_and_back, ring_create_checks_
            later_request_in_flight_is_waited_for_when_an_older_one_ends, withdrawn_extent_is_over_when_the_device_is_done,
            frame_taken_by_force_waits_for_the_device, closed_ring_leaves_its_requests_to_the_device,
            environment_that_dies_leaves_its_requests_to_the_device, ring_of_the_dying_is_served_no_more,
-           silent_device_is_reset_and_asked_again, what_is_not_allowed_any_more_is_not_asked_again,
+           silent_device_is_reset_and_asked_again, request_that_is_newer_than_the_look_is_not_late, what_is_not_allowed_any_more_is_not_asked_again,
            device_that_stays_silent_fails_its_requests, reset_that_takes_time_holds_everything,
            device_that_is_cut_off_fails_all, nonsense_resets_the_device, second_completion_of_a_request_is_nonsense,
            reset_forgets_who_closed_its_ring, watch_rests_when_nothing_is_in_flight)

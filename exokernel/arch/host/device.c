@@ -41,8 +41,10 @@ enum device_answer device_disk_answer(uint32_t disk, uint32_t *ret_place, exo_re
     uint32_t nonsense = self->nonsense, first = DISK_PLACES;
     self->nonsense = 0;
     *ret_status = EXO_OK;
-    if (nonsense >= 2)
-        *ret_place = nonsense - 2;
+    if (nonsense >= 2) { /* one that it works on is taken to be done: nobody can see that it lies */
+        *ret_place = (nonsense - 2) % DISK_PLACES;
+        self->place[*ret_place].order = self->place[*ret_place].answer = 0;
+    }
     if (nonsense)
         return nonsense == 1 ? ANSWER_NONSENSE : ANSWER_REQUEST;
     for (uint32_t place = 0; place < DISK_PLACES; place++)

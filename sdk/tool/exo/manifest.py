@@ -465,11 +465,9 @@ def compiled(manifest, image_names, archive_names=None):
     image_names, archive_names: for each environment the name of its program in the module, and of its archive or None.
     """
     out = [f"machine processors={manifest.machine['processors']}"]
-    for environment, image, flows in zip(manifest.environments, image_names, network.words(manifest)):
+    archives = archive_names or [None] * len(image_names)
+    for environment, image, archive, flows in zip(manifest.environments, image_names, archives, network.words(manifest)):
         slots = triples(environment.slots)
-    for environment, image, archive in zip(manifest.environments, image_names,
-                                           archive_names or [None] * len(image_names)):
-        slots = ",".join(f"{processor}:{first}:{count}" for processor, first, count in environment.slots)
         words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
