@@ -3,3 +3,4 @@
 #include <bench.h>
 
 void bench_code(void); /* jit_speedup, verify_100 */
+void bench_net(void);  /* demux_10, demux_1000, ash_echo, ash_echo_64 */

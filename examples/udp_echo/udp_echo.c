@@ -1,13 +1,17 @@
 /*
  * Answers each datagram to its port with itself, until one says "end": it keeps what it needs of ARP, IP and UDP (RFC 826, 791, 768)
- * here; the kernel knows of packets only whose they are.
+ * here; the kernel knows of packets only whose they are. After one that says "ash" a handler in the kernel answers (handler.c).
  */
+#include <exo/calls.h>
+#include <exo/code.h>
 #include <exo/machine.h>
 #include <exo/net.h>
 #include <exo/program.h>
 #include <exo/text.h>
+#include "answer.h"
 
 #define NET_ADDRESS 0x20000000ull
+#define WINDOW_ADDRESS 0x21000000ull
 
 enum {
     STATION_SIZE = 6, KIND_AT = 12, ARP_OPERATION_AT = 20, ARP_SENDER_AT = 22, ARP_TARGET_AT = 32, ARP_SIDE = 10, ARP_SIZE = 42,
@@ -57,9 +61,26 @@ static uint32_t datagram_answer(uint8_t *packet, uint32_t length)
     return length;
 }
 
-static bool says_end(const uint8_t *packet, uint32_t length)
+static bool says(const uint8_t *packet, uint32_t length, const char *word)
 {
-    return length >= DATA_AT + 3 && packet[KIND_AT] == 8 && packet[KIND_AT + 1] == 0 && !memcmp(packet + DATA_AT, "end", 3);
+    return length == DATA_AT + 3 && packet[KIND_AT] == 8 && packet[KIND_AT + 1] == 0 && !memcmp(packet + DATA_AT, word, 3);
+}
+
+/* From now on the kernel answers, with a frame of ours as its scratch page. */
+static void handler_load(const struct exo_start_capability *flows)
+{
+    static struct exo_code code;
+    static struct exo_refusal refusal;
+    uint32_t window = exo_frame_alloc(&frames);
+    int64_t result = exo_space_map(&space, WINDOW_ADDRESS, window, 1, frames.capability, EXO_MAP_READ | EXO_MAP_WRITE);
+
+    if (result == EXO_OK)
+        result = exo_code_load(&code, &space, &frames, exo_start_slot(EXO_KIND_PROGRAMS, 0), EXO_CODE_MESSAGE, EXO_MESSAGE_BUDGET,
+                               answer_code, sizeof answer_code / sizeof *answer_code, &refusal);
+    if (result == EXO_OK)
+        result = exo_flow_handler(0, flows->slot, flows->first + 1, (uint16_t)code.page, window, 1);
+    if (result != EXO_OK)
+        exo_print("FAIL no handler: %s, instruction %u, reason %u", exo_status_name(result), refusal.instruction, refusal.reason);
 }
 
 /* The first flow is ARP's, the second one the datagrams'. */
@@ -70,7 +91,9 @@ static bool packet_answer(const struct exo_start_capability *flows, uint32_t *an
 
     if (!packet)
         return true;
-    bool goes_on = !says_end(packet, length), is_arp = flow == flows->first;
+    bool goes_on = !says(packet, length, "end"), is_arp = flow == flows->first;
+    if (says(packet, length, "ash"))
+        handler_load(flows);
     length = is_arp ? arp_answer(packet, length) : datagram_answer(packet, length);
     int64_t result = length ? exo_net_transmit(&net, flows->slot, flow, packet, length) : EXO_OK;
     if (result != EXO_OK)
@@ -97,6 +120,7 @@ int main(void)
     }
     while (packet_answer(flows, &answered))
         exo_net_wait(&net, exo_time() + PATIENCE_NS);
-    exo_print("%u datagrams answered by the libOS, %lu dropped", answered, exo_flow_info(flows->first + 1)->dropped);
+    exo_print("%u datagrams answered by the libOS, %u by its handler, %lu dropped", answered,
+              *(const volatile uint32_t *)WINDOW_ADDRESS, exo_flow_info(flows->first + 1)->dropped);
     return 0;
 }

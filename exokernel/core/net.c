@@ -1,10 +1,12 @@
 #include <net.h>
 #include <arch.h>
+#include <ash.h>
 #include <capability.h>
 #include <device.h>
 #include <dispatch.h>
 #include <flush.h>
 #include <frame.h>
+#include <program.h>
 #include <sweep.h>
 #include <vcpu.h>
 
@@ -135,6 +137,7 @@ exo_result call_flow_attach(const struct caller *caller, uint16_t capability, ui
     if (old && is_read && frame_at(old)->owner != caller->environment)
         return EXO_TAKEN;
 
+    flow->handler_stamp = 0;
     flow->ring = ring;
     flow->ring_stamp = ring ? queue_of(frame_clamped(ring))->stamp : 0;
     flow->reader = capability_lookup(caller->environment, capability);
@@ -196,19 +199,88 @@ static void queue_charge(struct net_queue *queue, uint64_t ns)
     __atomic_fetch_add(&vcpu_at(queue->vcpu)->excess_ns, ns, __ATOMIC_SEQ_CST);
 }
 
-/* To the ring of a flow. now: if it comes from the network, so that nobody pays yet; else 0. */
-static bool flow_deliver(struct exo_flow *flow, const struct packet *packet, uint64_t now)
-{
-    frame_name ring = ring_of(flow);
+/* ---- handlers */
 
-    if (!ring || (now && !queue_has_time(queue_of(ring), now)) || !ring_put(ring, packet, (uint32_t)(flow - flow_at(0))))
-        return false;
-    if (now)
-        queue_charge(queue_of(ring), arch_time() - now);
-    return true;
+exo_result call_flow_handler(const struct caller *caller, uint16_t capability, uint32_t name, uint16_t page, uint32_t window,
+                             uint8_t count)
+{
+    struct exo_flow *flow, *same;
+    uint64_t id = 0;
+
+    exo_result result = flow_check(caller->environment, capability, EXO_RIGHT_READ, name, &flow);
+    if (result < 0)
+        return result;
+    if (count > ASH_WINDOW_MAX || !count != !window || (count && !page))
+        return EXO_BAD_ARGUMENT;
+    frame_name ring = ring_of(flow);
+    if (!ring || frame_at(ring)->owner != caller->environment)
+        return EXO_WRONG_KIND;
+    for (uint32_t i = 0; i < ASH_WINDOW_MAX && i < count; i++)
+        if (!frame_may_be_used(queue_of(ring), window + i))
+            return EXO_BAD_NAME;
+    if (page)
+        result = program_find(caller->environment, page, EXO_CODE_MESSAGE, &id);
+    if (result < 0)
+        return result;
+
+    bool sends = flow_check(caller->environment, capability, EXO_RIGHT_WRITE, name, &same) == EXO_OK;
+    flow->handler = page | (sends ? EXO_HANDLER_SENDS : 0);
+    flow->handler_stamp = id;
+    flow->reader = capability_lookup(caller->environment, capability);
+    flow->reader_stamp = capability_at(flow->reader)->id;
+    flow->generation = 0;
+    if (page) {
+        queue_of(ring)->window = window;
+        queue_of(ring)->window_count = count;
+    }
+    return EXO_OK;
 }
 
-static void packet_deliver(const struct packet *packet, uint64_t now)
+/* All frames of the window as they must be, or nothing of it. */
+static uint32_t window_size(const struct net_queue *queue)
+{
+    for (uint32_t i = 0; i < ASH_WINDOW_MAX && i < queue->window_count; i++)
+        if (!frame_may_be_used(queue, queue->window + i))
+            return 0;
+    return queue->window_count * EXO_FRAME_SIZE;
+}
+
+/* Is the packet done with? It is copied for the handler, and whoever gave it cannot change it any more. */
+static bool flow_handle(const struct exo_flow *flow, struct net_queue *queue, const struct packet *packet)
+{
+    packet_copy(network.packet, packet);
+    for (uint32_t at = packet->length; at < EXO_HEADER_SIZE; at++)
+        network.packet[at] = 0;
+    struct ash_message message = {
+        .packet = network.packet, .size = packet->length, .window_size = queue_is_live(queue) ? window_size(queue) : 0,
+        .flow = (uint32_t)(flow - flow_at(0)), .owner = queue->vcpu, .event = EXO_EVENT_IO,
+        .may_send = flow->handler & EXO_HANDLER_SENDS, .reply = net_reply,
+    };
+    if (message.window_size)
+        message.window = data_page(frame_clamped(queue->window));
+    return ash_run(flow->handler & ~EXO_HANDLER_SENDS, flow->handler_stamp, &message) == EXO_ASH_DONE;
+}
+
+/* To the handler and the ring of a flow. now: if it comes from the network, so that nobody pays yet; else 0. */
+static bool flow_deliver(struct exo_flow *flow, struct packet *packet, uint64_t now)
+{
+    frame_name ring = ring_of(flow);
+    bool is_done = false;
+
+    if (!ring || (now && !queue_has_time(queue_of(ring), now)))
+        return false;
+    if (flow->handler_stamp && !packet->is_reply) {
+        now = now ? now : arch_time();
+        packet->is_handled = true;
+        is_done = flow_handle(flow, queue_of(ring), packet);
+    }
+    is_done = is_done || ring_put(ring, packet, (uint32_t)(flow - flow_at(0)));
+    if (now)
+        queue_charge(queue_of(ring), arch_time() - now);
+    return is_done;
+}
+
+static void packet_deliver(struct packet *packet, uint64_t now)
 {
     struct exo_flow *flow = flow_find(&packet->header);
 
@@ -224,19 +296,20 @@ static void packet_deliver(const struct packet *packet, uint64_t now)
 
 /* ---- from the network */
 
-/* `bytes` are the kernel's, but the device may write them at any time. */
-static void packet_receive(const uint8_t *bytes, uint32_t length, uint64_t now)
+/* `bytes` are the kernel's, but the device may write them at any time. True: a handler has run. */
+static bool packet_receive(const uint8_t *bytes, uint32_t length, uint64_t now)
 {
     struct packet packet = {.rest = bytes + EXO_HEADER_SIZE, .length = length};
 
     if (length < EXO_PACKET_LEAST || length > EXO_PACKET_MOST)
-        return;
+        return false;
     arch_copy(packet.header.word, bytes, length < EXO_HEADER_SIZE ? length : EXO_HEADER_SIZE);
     packet_deliver(&packet, now);
+    return packet.is_handled;
 }
 
 /* What a packet costs at most, in instructions, and what each shape in use adds; how much of a slot all of them may. */
-enum { COST_PACKET = 700, COST_SHAPE = 130, NETWORK_NS = EXO_SLOT_NS / 2 };
+enum { COST_HANDLER = SWEEP_MAX, COST_PACKET = 700, COST_SHAPE = 130, NETWORK_NS = EXO_SLOT_NS / 2 };
 
 /* As many as an interrupt may take. False: there may be more. */
 static bool packets_receive(void)
@@ -250,8 +323,9 @@ static bool packets_receive(void)
 
         if (!bytes)
             return true;
-        packet_receive(bytes, length, now);
+        bool is_handled = packet_receive(bytes, length, now);
         device_net_received();
+        budget_spend(&budget, is_handled ? COST_HANDLER : 0);
         network.spent_ns += arch_time() - now;
         budget.is_used = true;
     }
@@ -270,6 +344,7 @@ void net_interrupted(void)
         return;
     bool is_done = packets_receive();
     network.is_deaf = !is_done && network.spent_ns >= NETWORK_NS;
+    device_net_kick();
     if (is_done || network.is_deaf)
         device_net_wait(!network.is_deaf);
     else
@@ -315,7 +390,7 @@ static exo_result transmit_check(const struct caller *caller, const struct net_q
 }
 
 /* Where its destination says. AGAIN: the network's queue is full. */
-static exo_result packet_route(const struct packet *packet)
+static exo_result packet_route(struct packet *packet)
 {
     uint64_t destination = packet->header.word[0] & STATION_BITS;
     bool is_own = destination == system_info()->station, is_group = destination & GROUP_BIT;
@@ -331,9 +406,24 @@ static exo_result packet_route(const struct packet *packet)
     return EXO_OK;
 }
 
-static exo_result entry_send(const struct caller *caller, const struct net_queue *queue, const struct exo_net_transmit *entry)
+exo_result net_reply(uint32_t name, const uint8_t *bytes, uint32_t length)
 {
-    struct packet packet;
+    struct packet packet = {.rest = bytes + EXO_HEADER_SIZE, .length = length, .is_reply = true};
+
+    if (length < EXO_PACKET_LEAST || length > EXO_PACKET_MOST)
+        return EXO_BAD_ARGUMENT;
+    arch_copy(packet.header.word, bytes, length < EXO_HEADER_SIZE ? length : EXO_HEADER_SIZE);
+    if (!flow_may_send(flow_at(name), &packet.header))
+        return EXO_WRONG_KIND;
+    exo_result result = packet_route(&packet);
+    flow_at(name)->sent += result == EXO_OK;
+    return result;
+}
+
+static exo_result entry_send(const struct caller *caller, const struct net_queue *queue, const struct exo_net_transmit *entry,
+                             bool *ret_handled)
+{
+    struct packet packet = {.is_handled = false};
     struct exo_flow *flow;
 
     exo_result result = transmit_check(caller, queue, entry, &packet, &flow);
@@ -341,6 +431,7 @@ static exo_result entry_send(const struct caller *caller, const struct net_queue
         result = packet_route(&packet);
     if (result == EXO_OK)
         flow->sent++;
+    *ret_handled = packet.is_handled;
     return result;
 }
 
@@ -360,6 +451,7 @@ static struct exo_net_transmit entry_read(const struct exo_net_transmit *entry)
 exo_result call_net_send(const struct caller *caller, uint32_t ring)
 {
     uint32_t sent = 0;
+    bool is_handled = false; /* which is work enough for a call */
 
     exo_result result = ring_find(caller, ring);
     if (result < 0)
@@ -369,11 +461,11 @@ exo_result call_net_send(const struct caller *caller, uint32_t ring)
     struct exo_net_ring *shared = net_ring_page(ring);
     if (!queue_is_live(queue))
         return EXO_BAD_CAPABILITY;
-    for (; sent < (uint32_t)EXO_SEND_MAX && posted_count(&shared->transmit_posted, queue->transmit_done); sent++) {
+    for (; !is_handled && sent < (uint32_t)EXO_SEND_MAX && posted_count(&shared->transmit_posted, queue->transmit_done); sent++) {
         struct exo_net_transmit *place = &shared->transmit[queue->transmit_done % EXO_NET_RING_ENTRIES];
         const struct exo_net_transmit entry = entry_read(place);
 
-        result = entry_send(caller, queue, &entry);
+        result = entry_send(caller, queue, &entry, &is_handled);
         if (result == EXO_AGAIN)
             break;
         place->status = (uint16_t)-result;

@@ -11,8 +11,12 @@ struct packet {
     struct header header;
     const uint8_t *rest;
     uint32_t length; /* of all */
+    bool is_reply;   /* of a handler: no other one handles it */
+    bool is_handled; /* set when a handler has run */
 };
 
+/* Send a packet under a flow: OK, BAD_ARGUMENT, WRONG_KIND (not its source) or AGAIN. The bytes may change meanwhile. */
+exo_result net_reply(uint32_t flow, const uint8_t *bytes, uint32_t length);
 /* Once, at boot. */
 void net_start(uint64_t secret);
 /* The network device says that packets came. */

@@ -231,6 +231,8 @@ struct net_queue {
     vcpu_name vcpu;                 /* that is told */
     uint64_t generation;            /* as in struct exo_flow: the capability was valid */
     uint32_t receive_done, transmit_done;
+    frame_name window;              /* of the handlers of its flows: so many frames */
+    uint32_t window_count;
     uint64_t slot;                  /* time / EXO_SLOT_NS when something last came from the network, */
     uint64_t spent_ns;              /* and what that cost since that slot began */
 };
@@ -245,6 +247,7 @@ struct network {
     uint32_t order_count;
     uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */
     uint16_t bucket[FLOW_BUCKETS];
+    uint8_t packet[(EXO_PACKET_MOST + 7) / 8 * 8] __attribute__((aligned(8))); /* that a handler looks at */
 };
 extern struct network network;
 

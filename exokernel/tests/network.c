@@ -9,10 +9,9 @@
 
 bool network_overlaps(const struct exo_flow *a, const struct exo_flow *b)
 {
-    for (uint32_t bit = 0; bit < 8 * EXO_HEADER_SIZE; bit++) {
-        uint32_t byte = bit / 8, in = 1u << bit % 8;
-        bool both_look = shape_at(a->shape)->mask[byte] & in && shape_at(b->shape)->mask[byte] & in;
-        if (both_look && (a->value[byte] & in) != (b->value[byte] & in))
+    for (uint32_t i = 0; i < EXO_HEADER_SIZE; i++) {
+        uint8_t both_look = shape_at(a->shape)->mask[i] & shape_at(b->shape)->mask[i];
+        if ((a->value[i] & both_look) != (b->value[i] & both_look))
             return false;
     }
     return true;

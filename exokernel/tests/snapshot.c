@@ -42,8 +42,8 @@ static const struct part {
     {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},
     {kept.environment, machine.environment, sizeof kept.environment, false},
     {kept.context, machine_contexts, sizeof kept.context, false},
-    {&kept.network, &network, sizeof kept.network, false},
     {kept.flow, machine.flow, sizeof kept.flow, false},
+    {&kept.network, &network, sizeof kept.network, false},
     {kept.shape, machine.shape, sizeof kept.shape, false},
     {kept.net_ring, machine_net_rings, sizeof kept.net_ring, false},
     {kept.net_queue, machine_net_queues, sizeof kept.net_queue, false},
@@ -58,16 +58,24 @@ static const struct part {
 
 enum { PARTS = sizeof parts / sizeof *parts };
 
+/* Of the flows only those that were ever used: the table is long. The end of those never goes down. */
+static size_t size_of(const struct part *part)
+{
+    uint32_t end = kept.network.flow_end > network.flow_end ? kept.network.flow_end : network.flow_end;
+
+    return part->original == machine.flow ? end * sizeof *machine.flow : part->size;
+}
+
 void snapshot_keep(void)
 {
     for (const struct part *part = parts; part < parts + PARTS; part++)
-        memcpy(part->copy, part->original, part->size);
+        memcpy(part->copy, part->original, size_of(part));
 }
 
 bool snapshot_is_present(void)
 {
     for (const struct part *part = parts; part < parts + PARTS; part++)
-        if (!part->may_change && memcmp(part->copy, part->original, part->size))
+        if (!part->may_change && memcmp(part->copy, part->original, size_of(part)))
             return false;
     return true;
 }
@@ -75,7 +83,7 @@ bool snapshot_is_present(void)
 void snapshot_restore(void)
 {
     for (const struct part *part = parts; part < parts + PARTS; part++)
-        memcpy(part->original, part->copy, part->size);
+        memcpy(part->original, part->copy, size_of(part));
     memset(machine_notes, 0, sizeof machine_notes);
     machine.locked = machine.current = 0;
     machine_log.console_length = 0;

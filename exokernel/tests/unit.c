@@ -6,9 +6,9 @@
 
 /* Files with suites; `error` looks at what the others provoked. */
 #define SUITES(suite)                                                                                                  \
-    suite(ash) suite(boot) suite(call) suite(capability) suite(console) suite(disk) suite(environment) suite(flow) suite(flush) suite(frame) \
-    suite(gate) suite(large) suite(net) suite(predicate) suite(program) suite(revoke) suite(slice) suite(slot)         \
-    suite(space) suite(sweep) suite(table)                                                                             \
+    suite(ash) suite(boot) suite(call) suite(capability) suite(console) suite(disk) suite(environment) suite(flow)      \
+    suite(flush) suite(frame) suite(gate) suite(handler) suite(large) suite(net) suite(predicate) suite(program)       \
+    suite(revoke) suite(slice) suite(slot) suite(space) suite(sweep) suite(table)                                      \
     suite(trace) suite(vcpu)                                                                                           \
     suite(error)
 

@@ -1,5 +1,6 @@
 #include <exo/net.h>
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/text.h>
 #include <exo/upcall.h>
 
@@ -93,7 +94,7 @@ bool exo_net_wait(struct exo_net *net, uint64_t deadline)
     int64_t result = EXO_OK;
     bool blocked = exo_events_block();
 
-    while (!net_has(net) && !(EXO_CONTEXT->pending & EXO_EVENT_TIMER) && result == EXO_OK)
+    while (!net_has(net) && exo_time() < deadline && result == EXO_OK)
         result = exo_sleep(deadline, EXO_EVENT_TIMER | EXO_EVENT_IO, false);
     exo_events_restore(blocked);
     return net_has(net);

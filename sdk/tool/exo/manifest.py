@@ -48,7 +48,7 @@ MACHINE_KEYS = {
     "processors": ("whole number", 1, "1 to 8"),
     "timeout": ("whole number", 60, "seconds after which the run is ended by force"),
     "machine": ("text", "q35", "q35 or microvm"),
-    "network": ("true or false", False, "has it a network device, on QEMU's user network"),
+    "network": ("text", "none", "none; user: a device on QEMU's user network; wire: one whose packets are datagrams of this computer"),
     "forward": ("list of texts", [], "ports of this computer that lead into it: \"udp HERE:THERE\""),
     "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE"),
 }
@@ -78,7 +78,7 @@ TEST_KEYS = {
     "machines": ("list of texts", ["q35"], "q35, microvm, iso (multiboot2 from a GRUB disc)"),
     "processors": ("list of whole numbers", [1], "numbers of processors to run with"),
     "memory": ("list of texts", [], "sizes of RAM to run with; else the machine's"),
-    "client": ("text", "", "a Python program beside the manifest that runs beside the machine, given its forwarded ports"),
+    "client": ("text", "", "a Python program beside the manifest that runs beside the machine, given the ports"),
     "counted": ("true or false", False, "virtual time counts instructions: runs are repeatable, on one processor"),
 }
 

@@ -13,12 +13,13 @@ from . import device, place
 
 GUEST = "10.0.2.15"  # the address that QEMU's user network forwards to
 FORWARD = re.compile(r"(udp|tcp) ([0-9]{1,5}):([0-9]{1,5})")
-FLOW = re.compile(r"(arp|udp|tcp)(?: (?:([0-9.]+):)?([0-9.]+))?")
+FLOW = re.compile(r"(arp|udp|tcp)(?: (?:([0-9.]+):)?([0-9.]+))?(?: from ([0-9.]+):([0-9]+))?")
 PROTOCOL = {"udp": 17, "tcp": 6}
+NETWORKS = ("none", "user", "wire")
 POSITIONS = 2048  # of the kernel's flow table
 FLOWS_MOST = 64   # by sdk/root/network.c
 SHAPES_MOST = 16
-EXAMPLES = 'write it like "arp 10.0.2.15", "udp 7", "udp 10.0.2.15:7" or "tcp 80"'
+EXAMPLES = 'write it like "arp 10.0.2.15", "udp 7", "udp 10.0.2.15:7" or "tcp 10.0.2.15:80 from 10.0.2.2:4000"'
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,20 @@ def parsed(text):
     match = FLOW.fullmatch(text)
     if not match:
         return None
-    kind, before, last = match.groups()
-    if kind == "arp":
-        return arp(address_of(last)) if last and not before and address_of(last) else arp(None) if not last else None
-    address = address_of(before) if before else None
-    if not last or not last.isdigit() or not 0 < int(last) < 65536 or bool(before) != bool(address):
+    kind, before, last, peer, peer_port = match.groups()
+    if kind == "arp" and (before or peer):
         return None
-    return datagram(PROTOCOL[kind], address, int(last).to_bytes(2, "big"))
+    if kind == "arp":
+        return arp(address_of(last)) if last and address_of(last) else arp(None) if not last else None
+    ends = [(address_of(before) if before else None, port_of(last)), (address_of(peer) if peer else None, port_of(peer_port))]
+    if not ends[0][1] or (before and not ends[0][0]) or (peer and not (all(ends[0]) and all(ends[1]))):
+        return None
+    return datagram(PROTOCOL[kind], *ends)
+
+
+def port_of(text):
+    """Two bytes, or None."""
+    return int(text).to_bytes(2, "big") if text and text.isdigit() and 0 < int(text) < 65536 else None
 
 
 def arp(address):
@@ -72,12 +80,12 @@ def arp(address):
     return Flow(*pattern(kind, whole(38, address)), *pattern(kind, whole(28, address)))
 
 
-def datagram(protocol, address, port):
-    """IPv4 without options (RFC 791), no fragments, to and from a port."""
+def datagram(protocol, own, peer):
+    """IPv4 without options (RFC 791), no fragments: to the own (address or None, port) from that of the peer, and back."""
     fixed = [whole(12, b"\x08\x00\x45"), (20, b"\x3f\xff", b"\0\0"), whole(23, bytes([protocol]))]
-    to = [whole(30, address)] if address else []
-    by = [whole(26, address)] if address else []
-    return Flow(*pattern(*fixed, *to, whole(36, port)), *pattern(*fixed, *by, whole(34, port)))
+    def ends(source, target):
+        return [whole(at, value) for at, value in ((26, source[0]), (30, target[0]), (34, source[1]), (36, target[1])) if value]
+    return Flow(*pattern(*fixed, *ends(peer, own)), *pattern(*fixed, *ends(own, peer)))
 
 
 def overlap(first, second):
@@ -122,16 +130,18 @@ def check_machine(manifest):
         match = FORWARD.fullmatch(text)
         if not match or not (int(match[2]) < 65536 and 0 < int(match[3]) < 65536):
             manifest.problem(("machine", 0, "forward"), f'"{text}" forwards nothing', 'write it like "udp 5007:7": here, there; 0 for any port here')
-    if machine["forward"] and not machine["network"]:
-        manifest.problem(("machine", 0, "forward"), "ports of a machine without a network", "write network = true")
+    if machine["network"] not in NETWORKS:
+        manifest.problem(("machine", 0, "network"), f'no network "{machine["network"]}"', f"write {', '.join(NETWORKS)}")
+    elif machine["forward"] and machine["network"] != "user":
+        manifest.problem(("machine", 0, "forward"), "ports of a machine that is not on the user network", 'write network = "user"')
 
 
 def words(manifest):
     """For each environment the words that tell the root of its flows."""
     first, next_position = 0, FLOWS_MOST
     for environment in manifest.environments:
-        yield [f"flow={first}", f"flows={len(environment.flows)}", f"position={next_position}",
-               f"positions={environment.positions}"]
+        flows = [f"flow={first}", f"flows={len(environment.flows)}"] if environment.flows else []
+        yield flows + ([f"position={next_position}", f"positions={environment.positions}"] if environment.positions else [])
         first += len(environment.flows)
         next_position += environment.positions
 
@@ -156,19 +166,31 @@ def port_found(kind, here, there):
 
 
 def attached(system):
-    """The devices for machine.command. QEMU's `restrict` would also hold back answers to forwarded datagrams, so it is off."""
-    if not system.machine["network"]:
+    """The devices for machine.command."""
+    if system.machine["network"] == "none":
         return []
+    return [device.Device("net", "netdev=net0,mac=52:54:00:65:78:6f" + (",romfile=" if system.machine["machine"] == "q35" else ""),
+                          ["-netdev", wire(system) if system.machine["network"] == "wire" else user(system)])]
+
+
+def wire(system):
+    """Each packet is a datagram between two ports of this computer: the machine's and another program's."""
+    system.machine["forward"] = [f"udp {port_found('udp', 0, 0)[1]}:1" for _ in range(2)]
+    machine, other = (FORWARD.fullmatch(text).group(2) for text in system.machine["forward"])
+    return f"socket,id=net0,udp=127.0.0.1:{other},localaddr=127.0.0.1:{machine}"
+
+
+def user(system):
+    """With forwarded ports. QEMU's `restrict` would also hold back answers to forwarded datagrams, so it is off."""
     forwards = [port_found(*FORWARD.fullmatch(text).groups()) for text in system.machine["forward"]]
     system.machine["forward"] = [f"{kind} {here}:{there}" for kind, here, there in forwards]
-    backend = "user,id=net0" + "".join(f",hostfwd={kind}:127.0.0.1:{here}-{GUEST}:{there}"
-                                                   for kind, here, there in forwards)
-    rom = ",romfile=" if system.machine["machine"] == "q35" else ""
-    return [device.Device("net", f"netdev=net0,mac=52:54:00:65:78:6f{rom}", ["-netdev", backend])]
+    return "user,id=net0" + "".join(f",hostfwd={kind}:127.0.0.1:{here}-{GUEST}:{there}"
+                                      for kind, here, there in forwards)
 
 
 class Client:
-    """[test] client = "client.py": runs beside the machine, given the ports here that are forwarded; its lines join the output."""
+    """[test] client = "client.py": runs beside the machine, given the ports here that are forwarded, or the two of a wire: the
+    machine's and its own. Its lines join the output."""
 
     def __init__(self, system):
         self.process = None

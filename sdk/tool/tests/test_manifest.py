@@ -70,8 +70,8 @@ class Manifests(unittest.TestCase):
 
     def test_command_line_comes_before_the_machine(self):
         system = self.read(GOOD, processors=4, memory=256 << 20, machine="microvm", timeout=5, disks=["a.img"])
-        self.assertEqual(system.machine, {"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5,
-                                          "disks": ["a.img"]})
+        self.assertLessEqual({"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5,
+                              "disks": ["a.img"]}.items(), system.machine.items())
 
     def test_extents_are_compiled(self):
         text = self.disked('disks = ["64M", "b.img"]', "extents = [[0, 8, 16376], [1, 0, 99999]]")
