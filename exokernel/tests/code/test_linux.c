@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PROGRAMS = 1500, SLOTS_MAX = 64, PACKET = 96, LOG = 1 << 16, CONTEXT_DATA = 76, CONTEXT_END = 80 };
+enum { PROGRAMS = 300, SLOTS_MAX = 64, PACKET = 96, LOG = 1 << 16, CONTEXT_DATA = 76, CONTEXT_END = 80 };
 
 /* ---- what both know */
 
