@@ -19,7 +19,14 @@
  *   struct exo_context      *context_page(frame_name)
  *   struct exo_trace_record *trace_page(frame_name)
  *   struct exo_program      *program_at(uint32_t page)    page < PROGRAM_PAGES
- *   void                    *data_page(frame_name)        the bytes of a frame; those of the next one follow
+ *   struct exo_ring         *ring_page(frame_name)        written by its libOS at any time
+ *   struct queue            *queue_page(frame_name)
+ *   struct exo_disk         *disk_info(uint32_t)          disk < DISK_LIMIT
+ *   struct exo_flow         *flow_at(uint32_t)            below FLOW_LIMIT
+ *   struct exo_shape        *shape_at(uint32_t)           below SHAPE_LIMIT
+ *   struct exo_net_ring     *net_ring_page(frame_name)
+ *   struct net_queue        *net_queue_page(frame_name)
+ *   void                    *data_page(frame_name)        a frame's bytes; those of the next one follow
  *   struct processor        *processor_here(void)          this processor's
  *   struct vcpu             *vcpu_here(void)               what arch_switch was last told, and its context page
  *   struct exo_context      *context_here(void)
@@ -60,6 +67,8 @@ void arch_flush_all(void); /* loads the running environment's root anew: it may 
 void arch_interrupt(uint32_t processor);
 
 void arch_clear_page(frame_name frame);
+/* Bytes that do not overlap; size is at most EXO_PACKET_MOST. */
+void arch_copy(void *to, const void *from, uint32_t size);
 void arch_fill_root_table(frame_name frame); /* the kernel's own entries of a TABLE4 */
 bool arch_table_is_empty(frame_name frame, uint32_t level); /* no present entry among those that environments write */
 

@@ -5,12 +5,14 @@
 #include <boot.h>
 #include <arch.h>
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <frame.h>
+#include <net.h>
 #include <space.h>
 
 enum {
-    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_PROGRAMS, SLOT_COUNT,
+    SLOT_FRAMES = 1, SLOT_SLOTS, SLOT_SELF, SLOT_CONSOLE, SLOT_MACHINE, SLOT_PROGRAMS, SLOT_DISKS = 10, SLOT_FLOWS = 14,
     CONTEXT_ADDRESS = 0x10000,
     MODULE_ADDRESS = 0x10000000,
     PAGE_SHIFT = 12,
@@ -21,6 +23,7 @@ enum {
 enum {
     RIGHTS_ALL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_KEPT | EXO_RIGHT_GRANT,
     RIGHTS_SELF = RIGHTS_ALL & ~EXO_RIGHT_KEPT,
+    RIGHTS_DISK = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT,
 };
 
 struct elf_header {
@@ -132,6 +135,10 @@ static void environment_make(void)
     root_hold(SLOT_CONSOLE, EXO_KIND_CONSOLE, RIGHTS_ALL, 0, 0);
     root_hold(SLOT_MACHINE, EXO_KIND_MACHINE, RIGHTS_ALL, 0, 0);
     root_hold(SLOT_PROGRAMS, EXO_KIND_PROGRAMS, RIGHTS_ALL, 1, PROGRAM_PAGES - 1);
+    for (uint32_t disk = 0; disk < DISK_LIMIT; disk++)
+        if (disk_info(disk)->blocks)
+            root_hold(SLOT_DISKS + disk, EXO_KIND_EXTENT, RIGHTS_DISK, disk << EXO_DISK_SHIFT, disk_info(disk)->blocks);
+    root_hold(SLOT_FLOWS, EXO_KIND_FLOWS, RIGHTS_ALL, 0, FLOW_LIMIT);
     frame_give(environment, EXO_FRAME_ENVIRONMENT, SLOT_SELF);
     frame_give(table, EXO_FRAME_CAPABILITIES, SLOT_FRAMES);
     root.start.environment = environment;
@@ -319,6 +326,8 @@ void kernel_start(const struct boot *boot)
     kernel.frame_count = boot->frame_count;
     frames_fill();
     system_fill();
+    disk_start();
+    net_start(boot->secret);
     environment_make();
     for (uint32_t i = 0; i < boot->trace_frames * kernel.processor_count; i++)
         frame_give(boot->trace_frame + i, EXO_FRAME_TRACE, SLOT_FRAMES);

@@ -19,6 +19,7 @@ struct boot {
     frame_name module_frame;
     uint32_t trace_frame; /* trace rings: trace_frames for each processor */
     uint64_t module_size; /* bytes */
+    uint64_t secret;  /* another random number, that nobody is told */
     uint64_t random_seed, tsc_base, tsc_multiplier;
     uint32_t xsave_size, trace_frames;
 };

@@ -109,7 +109,7 @@ bool claim_is_live(capability_name name, uint64_t stamp)
 
 bool capability_covers(const struct capability *capability, uint32_t name)
 {
-    if (kind_is_of_ranges(capability->kind))
+    if (kind_is_of_ranges(capability->kind) || capability->kind == EXO_KIND_EXTENT)
         return name - capability->first < capability->count;
     return name == capability->first;
 }
@@ -232,6 +232,8 @@ static bool range_is_within(const struct capability *capability, uint32_t first,
     case EXO_KIND_FRAMES:
     case EXO_KIND_SLOTS:
     case EXO_KIND_PROGRAMS:
+    case EXO_KIND_EXTENT:
+    case EXO_KIND_FLOWS:
         return count >= 1 && offset < capability->count && count <= capability->count - offset;
     case EXO_KIND_GATE:
         return offset == 0 && (capability->count == 0 || count == capability->count);

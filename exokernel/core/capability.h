@@ -40,7 +40,7 @@ bool capability_covers(const struct capability *capability, uint32_t name);
 /* Do capabilities of this kind name a range of things that are owned under them? */
 static inline bool kind_is_of_ranges(uint32_t kind)
 {
-    return kind == EXO_KIND_FRAMES || kind == EXO_KIND_SLOTS || kind == EXO_KIND_PROGRAMS;
+    return kind == EXO_KIND_FRAMES || kind == EXO_KIND_SLOTS || kind == EXO_KIND_PROGRAMS || kind == EXO_KIND_FLOWS;
 }
 
 /* Valid, of this kind, with these rights? BAD_CAPABILITY or NO_RIGHT if not. Stores a copy. */

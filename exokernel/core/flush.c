@@ -20,6 +20,20 @@ uint64_t flush_begin(void)
     return ++system_info()->flush_epoch;
 }
 
+/* Has every request that was handed to a device up to this epoch come back? Those to come are not to be waited for: they get a
+ * later one. */
+static bool devices_have_passed(uint64_t epoch)
+{
+    for (uint32_t device = 0; device < DEVICE_MAX; device++) {
+        if (kernel.in_flight[device] - 1 > epoch)
+            continue;
+        if (system_info()->flush_epoch == epoch)
+            flush_begin();
+        return false;
+    }
+    return true;
+}
+
 bool flush_is_over(uint64_t epoch)
 {
     bool over = true;
@@ -34,7 +48,7 @@ bool flush_is_over(uint64_t epoch)
             over = false;
         }
     }
-    return over;
+    return over && devices_have_passed(epoch);
 }
 
 exo_result call_space_flush(void)

@@ -1,7 +1,9 @@
 #include <slice.h>
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <gate.h>
+#include <net.h>
 #include <predicate.h>
 #include <trace.h>
 #include <upcall.h>
@@ -138,6 +140,7 @@ static bool slice_advance(uint32_t processor, uint64_t now)
         arch_flush_all();
     uint64_t slots = now / EXO_SLOT_NS;
     uint32_t slot = processor * SLOTS_PER_PROCESSOR + slots % SLOTS_PER_PROCESSOR;
+    net_slot_began();
     self->slot_end = (slots + 1) * EXO_SLOT_NS;
     self->passed = 0;
     __atomic_store_n(&self->slot, slot, __ATOMIC_SEQ_CST);
@@ -321,6 +324,8 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
     if (self->running)
         slice_evict(processor, now, registers);
     bool boundary = slice_advance(processor, now);
+    if (processor == 0 && kernel.watch && now >= kernel.watch)
+        disk_watch(now);
     bool ended = slice_expire(processor, now);
     if (self->running && !self->ending) {
         enum verdict verdict = ended ? VERDICT_RECALL : slice_judge(processor, boundary);

@@ -11,7 +11,7 @@
 
 /* What can wake a sleeper. */
 enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE | EXO_EVENT_REPOSSESSED |
-                      EXO_EVENT_CHILD };
+                      EXO_EVENT_CHILD | EXO_EVENT_IO };
 
 /* The machine calls these with interrupts disabled. */
 void slice_start(struct exo_registers *registers);       /* each processor, once, at its start */

@@ -194,6 +194,8 @@ static uint32_t flags_of_kind(uint32_t kind, uint32_t level)
     case EXO_FRAME_LARGE:
         return level == 2 ? EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE | EXO_MAP_LARGE : 0;
     case EXO_FRAME_CONTEXT:
+    case EXO_FRAME_RING:
+    case EXO_FRAME_NET_RING:
         return level == 1 ? EXO_MAP_READ | EXO_MAP_WRITE : 0;
     case EXO_FRAME_TABLE1:
     case EXO_FRAME_TABLE2:

@@ -112,6 +112,7 @@ struct environment {
     frame_name tables[TABLES_PER_ENVIRONMENT];
     struct revocation revocation[REVOCATIONS_PER_ENVIRONMENT]; /* that it asked for */
     struct gate gate[GATES_PER_ENVIRONMENT];
+    frame_name ring[DISK_LIMIT]; /* the kernel's half of the ring to each disk, or 0 */
     struct vcpu vcpu[VCPUS_PER_ENVIRONMENT] __attribute__((aligned(sizeof(struct vcpu) * VCPUS_PER_ENVIRONMENT)));
 };
 
@@ -159,14 +160,93 @@ struct processor {
     struct recent_target target[RECENT_MAX]; /* ENVIRONMENT capabilities with RUN, by slot */
 };
 
+/* The kernel's half of a disk ring, in a donated frame. The other half is its libOS's to write: nothing here depends on it. */
+struct queue {
+    frame_name environment, ring;
+    uint32_t disk, vcpu;
+    uint32_t started, completed; /* submissions ever taken up, completions ever written */
+    uint32_t in_flight;
+    uint32_t is_listed;
+    frame_name next, previous; /* queues of the same disk that wait for a turn; 0: none */
+};
+
+enum place_state {
+    PLACE_FREE,
+    PLACE_IN_DEVICE,
+    PLACE_AGAIN, /* the device was reset: to be checked and handed over anew */
+};
+
+/* A request that a disk works on. */
+struct disk_place {
+    uint64_t tag;
+    uint64_t stamp;   /* the flush epoch at which it was handed over, and 1 */
+    uint64_t since;   /* when, ns */
+    frame_name queue; /* whose it is; 0: nobody's any more */
+    uint32_t block;   /* its name */
+    frame_name frame; /* the first */
+    uint16_t count, extent, frames;
+    uint8_t operation, state; /* enum place_state */
+    uint8_t tries;            /* how often it was handed over anew */
+};
+
+enum disk_state {
+    DISK_NONE,
+    DISK_WORKING,
+    DISK_RESETTING, /* it may still touch what its requests name */
+    DISK_CUT_OFF,   /* it answers no more, and touches nothing */
+};
+
+/* Places are used in turn: those from `ended` to `begun` (both count for ever) hold requests, or are free again. */
+struct disk {
+    uint8_t state; /* enum disk_state */
+    uint32_t number; /* of its device */
+    uint32_t begun, ended;
+    uint32_t again;  /* after a reset: the next to be handed over anew; else begun */
+    uint32_t oldest; /* the oldest that names frames or blocks */
+    frame_name first, last; /* queues that wait for a turn */
+    struct disk_place place[DISK_PLACES];
+};
+
 struct kernel {
     uint64_t next_id;    /* of a capability */
     uint64_t generation; /* counts when capabilities ceased to be valid */
     uint32_t frame_count;
     uint32_t processor_count;
     struct processor processor[PROCESSOR_LIMIT];
+    uint64_t in_flight[DEVICE_MAX]; /* by device: the stamp of the oldest request that names frames or blocks; 0: there is none */
+    uint64_t watch; /* when devices are looked at next, ns; 0: they have nothing to do */
+    struct disk disk[DISK_LIMIT];
 };
 extern struct kernel kernel;
+
+enum { HEADER_WORDS = EXO_HEADER_SIZE / 8, SHAPE_LIMIT = EXO_SHAPE_LIMIT, FLOW_BUCKETS = 1 << FLOW_BUCKETS_BITS };
+
+/* The kernel's half of a ring for packets, in a NET_QUEUE. */
+struct net_queue {
+    uint64_t stamp; /* unique for ever: the ring's own */
+    uint64_t memory_stamp;
+    capability_name memory;         /* the FRAMES capability, and its range */
+    frame_name first;
+    uint32_t count;
+    vcpu_name vcpu;                 /* that is told */
+    uint64_t generation;            /* as in struct exo_flow: the capability was valid */
+    uint32_t receive_done, transmit_done;
+    uint64_t slot;                  /* time / EXO_SLOT_NS when something last came from the network, */
+    uint64_t spent_ns;              /* and what that cost since that slot began */
+};
+
+/* What the network needs beside its tables of flows and shapes. A bucket is a flow's position + 1, or 0. */
+struct network {
+    uint64_t key[HEADER_WORDS]; /* what patterns are hashed with; nobody else knows them */
+    uint64_t born;              /* openings ever begun */
+    uint64_t slot, spent_ns;    /* the present slot, and what was spent in it on packets that came */
+    uint32_t is_deaf;           /* 1: that was enough; the device is heard again in the next slot */
+    uint32_t flow_end;          /* positions from here on were never used */
+    uint32_t order_count;
+    uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */
+    uint16_t bucket[FLOW_BUCKETS];
+};
+extern struct network network;
 
 /* Who calls: filled in once by the dispatcher, after the subject was checked. */
 struct caller {

@@ -1,7 +1,9 @@
 #include <sweep.h>
 #include <arch.h>
 #include <capability.h>
+#include <disk.h>
 #include <environment.h>
+#include <flow.h>
 #include <flush.h>
 #include <frame.h>
 #include <program.h>
@@ -126,6 +128,14 @@ static bool context_undo(frame_name frame, struct budget *budget)
     return true;
 }
 
+static bool ring_undo(frame_name frame, struct budget *budget)
+{
+    if (!budget_spend(budget, COST_RING))
+        return false;
+    disk_close(frame_at(frame)->owner, frame);
+    return true;
+}
+
 static bool large_undo(frame_name first, struct budget *budget)
 {
     struct exo_frame *info = frame_at(first);
@@ -145,7 +155,7 @@ static frame_name frame_of_whole(frame_name frame)
 {
     const struct exo_frame *info = frame_at(frame);
 
-    return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART ? info->link : frame;
+    return info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ? info->link : frame;
 }
 
 bool sweep_undo(frame_name part, struct budget *budget)
@@ -166,8 +176,12 @@ bool sweep_undo(frame_name part, struct budget *budget)
         done = table_undo(frame, budget);
     else if (info->kind == EXO_FRAME_CONTEXT)
         done = context_undo(frame, budget);
+    else if (info->kind == EXO_FRAME_RING || info->kind == EXO_FRAME_QUEUE)
+        done = ring_undo(frame, budget);
     else if (info->kind == EXO_FRAME_LARGE)
         done = large_undo(frame, budget);
+    else if (info->kind == EXO_FRAME_NET_RING)
+        net_ring_undo(frame);
     if (!done)
         return false;
 
@@ -176,6 +190,12 @@ bool sweep_undo(frame_name part, struct budget *budget)
     info->closing = 0;
     info->progress = 0;
     return true;
+}
+
+/* Its range is of positions in a table of the machine, not of frames. */
+static bool is_of_positions(const struct capability *capability)
+{
+    return capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS || capability->kind == EXO_KIND_FLOWS;
 }
 
 /*
@@ -196,7 +216,7 @@ static bool pass_is_under_way(frame_name frame)
         frame_at(name / CAPABILITIES_PER_TABLE)->kind != EXO_FRAME_CAPABILITIES)
         return false;
     const struct capability *capability = capability_at(name);
-    return capability->state == CAPABILITY_CLOSING && capability->kind != EXO_KIND_SLOTS && capability->kind != EXO_KIND_PROGRAMS &&
+    return capability->state == CAPABILITY_CLOSING && !is_of_positions(capability) &&
            capability->count > 0 && capability->first == frame;
 }
 
@@ -258,8 +278,8 @@ static bool bindings_sweep(frame_name frame, capability_name name, struct budget
 
     if (table_level(info))
         return table_bindings_sweep(frame, budget);
-    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_DIRTY ||
-        info->kind == EXO_FRAME_PROGRAM)
+    if (info->kind == EXO_FRAME_SHADOW || info->kind == EXO_FRAME_LARGE_PART || info->kind == EXO_FRAME_NET_QUEUE ||
+        info->kind == EXO_FRAME_PROGRAM || info->kind == EXO_FRAME_DIRTY)
         return true; /* never bound; link has another use */
     if (!info->bindings) {
         info->link = 0; /* a pass that its owner cut short by unbinding must not be taken for a later one's */
@@ -378,19 +398,19 @@ static exo_result program_sweep(uint32_t page, struct claim *last, struct budget
     return last->is_live || program_end(page, budget) ? EXO_OK : EXO_AGAIN;
 }
 
-/* The first thing of a closing range. */
-static exo_result thing_sweep(capability_name name, struct claim *last, struct budget *budget)
+static exo_result flow_sweep(uint32_t flow, struct claim *last, struct budget *budget)
 {
-    const struct capability *capability = capability_at(name);
+    const struct exo_flow *info = flow_at(flow);
 
-    switch (capability->kind) {
-    case EXO_KIND_SLOTS:
-        return slot_sweep(capability->first, last, budget);
-    case EXO_KIND_PROGRAMS:
-        return program_sweep(capability->first, last, budget);
-    default:
-        return frame_sweep(capability->first, name, last, budget);
-    }
+    if (!budget_spend(budget, info->capability ? COST_SLOT + COST_FLOW : COST_SKIP))
+        return EXO_AGAIN;
+    if (!info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
+        return EXO_AGAIN;
+    if (!last->is_live)
+        flow_clear(flow);
+    return EXO_OK;
 }
 
 /* How many frames that nobody owns stand in a row at the beginning of what is left. */
@@ -421,18 +441,35 @@ void sweep_begin(capability_name name)
     }
 }
 
+/* The next thing of a closing range. */
+static exo_result next_sweep(capability_name name, struct claim *last, struct budget *budget)
+{
+    const struct capability *capability = capability_at(name);
+
+    switch (capability->kind) {
+    case EXO_KIND_SLOTS:
+        return slot_sweep(capability->first, last, budget);
+    case EXO_KIND_PROGRAMS:
+        return program_sweep(capability->first, last, budget);
+    case EXO_KIND_FLOWS:
+        return flow_sweep(capability->first, last, budget);
+    default:
+        return frame_sweep(capability->first, name, last, budget);
+    }
+}
+
 /* What is left of a closing range. OK: nothing. */
 static exo_result range_sweep(capability_name name, struct budget *budget)
 {
     const struct capability *capability = capability_at(name);
-    bool is_of_frames = capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_ENVIRONMENT;
+    bool skips = !is_of_positions(capability);
     struct claim last = {0};
 
     while (capability->count > 0) {
-        uint32_t done = is_of_frames ? unowned_count(capability, budget) : 0;
+        uint32_t done = skips ? unowned_count(capability, budget) : 0;
 
         if (done == 0) {
-            exo_result result = thing_sweep(name, &last, budget);
+            exo_result result = next_sweep(name, &last, budget);
             if (result != EXO_OK)
                 return result;
             done = 1;

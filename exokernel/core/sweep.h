@@ -10,6 +10,8 @@
 enum {
     COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table, an empty entry of a page table */
     COST_SLOT = 90,     /* any other slot, also a time slot */
+    COST_COMPARE = 60,  /* a pattern with another one */
+    COST_FLOW = 500,    /* a flow that goes */
     COST_FRAME = 120,   /* any other frame */
     COST_CLAIM = 260,   /* a claim unlike the last one */
     COST_UNDO = 90,     /* a frame's use, beside what follows */
@@ -18,6 +20,7 @@ enum {
     COST_END = 150,     /* a capability whose range is swept: has every processor flushed? */
     COST_PART = 24,     /* a part of a 2 MiB frame */
     COST_STOP = 900,    /* a virtual processor */
+    COST_RING = 700,    /* a disk ring */
     COST_KILL = 1700,   /* an environment */
     COST_LOANS = 1700,  /* a processor's slots */
 };

@@ -12,8 +12,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNEL = HERE.parent
-HARNESS = [HERE / "world.c", HERE / "invariants.c", *(HERE / "explorer" / f"{name}.c" for name in (
-    "world_state", "scope", "step", "isolation", "transition")), KERNEL / "arch/host/machine.c"]
+HARNESS = [*(HERE / f"{name}.c" for name in ("world", "invariants", "disk_invariants", "network")),
+           *(HERE / "explorer" / f"{name}.c" for name in ("world_state", "scope", "step", "isolation", "transition")),
+           *(KERNEL / "arch/host" / f"{name}.c" for name in ("machine", "device"))]
 CODE = [*(path for path in sorted((KERNEL / "code").glob("*.c")) if path.name != "interpret.c"), KERNEL / "arch/x86_64/compile.c"]
 # In this order: most faults are seen at once.
 FINDERS = [("walker", "walk", ["--first", "--jobs", "1", "--calls", "16000000"]),

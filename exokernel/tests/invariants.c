@@ -1,4 +1,5 @@
 #include <invariants.h>
+#include <network.h>
 #include <arch.h>
 #include <string.h>
 
@@ -227,7 +228,7 @@ static const char *check_frame(frame_name frame)
         return check_large_part(frame, info);
     if (info->kind == EXO_FRAME_PROGRAM)
         return check_program_frame(frame, info);
-    REQUIRE(info->kind <= EXO_FRAME_PROGRAM, "a frame of an unknown kind");
+    REQUIRE(info->kind <= EXO_FRAME_NET_QUEUE, "a frame of an unknown kind");
     return NULL;
 }
 
@@ -266,7 +267,8 @@ static const char *check_links(binding_name binding, frame_name frame)
 
 static bool kind_may_be_written(uint32_t kind)
 {
-    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE;
+    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_RING ||
+           kind == EXO_FRAME_NET_RING;
 }
 
 static bool kind_may_be_read(uint32_t kind)
@@ -377,7 +379,8 @@ static const char *check_narrowed(const struct capability *capability)
     if (capability->kind != source->kind)
         return NULL;
     REQUIRE(!(capability->rights & ~source->rights), "a capability has more rights than the one it was derived from");
-    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS)
+    if (capability->kind == EXO_KIND_FRAMES || capability->kind == EXO_KIND_SLOTS || capability->kind == EXO_KIND_PROGRAMS ||
+        capability->kind == EXO_KIND_FLOWS || capability->kind == EXO_KIND_EXTENT)
         REQUIRE(capability->count && is_within(source, capability->first) && is_within(source, capability->first + capability->count - 1),
                 "a capability names more than the one it was derived from");
     else
@@ -408,7 +411,7 @@ static const char *check_capability(capability_name name)
     REQUIRE(capability->state <= CAPABILITY_CLOSING, "a capability in an unknown state");
     bool is_swept = capability->state == CAPABILITY_CLOSING && !capability->count; /* then its id is an epoch */
     REQUIRE(is_swept || (capability->id && capability->id < kernel.next_id), "a capability with an id that was not given out");
-    REQUIRE(capability->kind > EXO_KIND_NONE && capability->kind <= EXO_KIND_PROGRAMS, "a capability of an unknown kind");
+    REQUIRE(capability->kind > EXO_KIND_NONE && capability->kind <= EXO_KIND_FLOWS, "a capability of an unknown kind");
     REQUIRE(capability->depth <= DEPTH_MAX, "a capability is too deep");
     if (capability->state == CAPABILITY_CLOSING)
         return NULL;
@@ -532,6 +535,17 @@ static bool frame_is_being_taken(const struct exo_frame *info, uint32_t processo
     const struct exo_program *program = info->kind == EXO_FRAME_PROGRAM ? program_at((uint32_t)info->link) : NULL;
     return program && (program->state == EXO_PROGRAM_TAKING || program->state == EXO_PROGRAM_ENDING ||
                        program->epoch > processor_info(processor)->flushed);
+}
+
+static const char *check_flow_claim(uint32_t flow)
+{
+    const struct exo_flow *info = flow_at(flow);
+    if (!info->owner)
+        return NULL;
+    REQUIRE(frame_is(info->owner, EXO_FRAME_ENVIRONMENT), "a flow's owner is no environment");
+    REQUIRE(claim_chain(info->capability, info->stamp, flow) != CHAIN_BROKEN || thing_is_unswept(flow, EXO_KIND_FLOWS),
+            "a flow's claim outlived its capability");
+    return NULL;
 }
 
 /* The valid capability in an environment's slot, or NULL. */
@@ -678,10 +692,16 @@ const char *invariants_check(void)
         broken = check_slot(slot);
     for (uint32_t page = 0; page < PROGRAM_PAGES && !broken; page++)
         broken = check_program(page);
+    for (uint32_t flow = 0; flow < network.flow_end && !broken; flow++)
+        broken = check_flow_claim(flow);
+    if (!broken)
+        broken = network_check();
     for (uint32_t processor = 0; processor < kernel.processor_count && !broken; processor++) {
         broken = check_processor(processor);
         if (!broken)
             broken = check_translations(processor);
     }
+    if (!broken)
+        broken = disk_invariants_check();
     return broken;
 }

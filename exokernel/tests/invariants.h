@@ -7,3 +7,4 @@
 
 /* NULL, or the first invariant that does not hold. */
 const char *invariants_check(void);
+const char *disk_invariants_check(void); /* the part of it that is about disks */

@@ -13,6 +13,15 @@ static struct {
     struct capability_table capabilities[SNAPSHOT_FRAMES];
     struct environment environment[SNAPSHOT_FRAMES];
     struct exo_context context[SNAPSHOT_FRAMES];
+    struct network network;
+    struct exo_flow flow[FLOW_LIMIT];
+    struct exo_shape shape[SHAPE_LIMIT];
+    struct exo_net_ring net_ring[SNAPSHOT_FRAMES];
+    struct net_queue net_queue[SNAPSHOT_FRAMES];
+    struct queue queue[SNAPSHOT_FRAMES];
+    struct exo_ring ring[SNAPSHOT_FRAMES];
+    struct exo_disk disk[DISK_LIMIT];
+    struct machine_disk disk_device[DISK_LIMIT];
     struct machine_processor processor[PROCESSOR_LIMIT];
     struct exo_processor info[PROCESSOR_LIMIT];
     uint64_t time;
@@ -33,6 +42,15 @@ static const struct part {
     {kept.capabilities, machine.capabilities, sizeof kept.capabilities, false},
     {kept.environment, machine.environment, sizeof kept.environment, false},
     {kept.context, machine_contexts, sizeof kept.context, false},
+    {&kept.network, &network, sizeof kept.network, false},
+    {kept.flow, machine.flow, sizeof kept.flow, false},
+    {kept.shape, machine.shape, sizeof kept.shape, false},
+    {kept.net_ring, machine_net_rings, sizeof kept.net_ring, false},
+    {kept.net_queue, machine_net_queues, sizeof kept.net_queue, false},
+    {kept.queue, machine.queue, sizeof kept.queue, false},
+    {kept.ring, machine_rings, sizeof kept.ring, false},
+    {kept.disk, machine.disk, sizeof kept.disk, false},
+    {kept.disk_device, machine.disk_device, sizeof kept.disk_device, false},
     {kept.processor, machine.processor, sizeof kept.processor, true},
     {kept.info, machine.info, sizeof kept.info, true},
     {&kept.time, &machine.time, sizeof kept.time, true},

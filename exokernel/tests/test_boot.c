@@ -98,7 +98,7 @@ START_TEST(root_is_told_what_it_has)
     ck_assert_uint_eq(start->module_address, MODULE_ADDRESS);
     ck_assert_uint_eq(start->module_size, sizeof image);
     ck_assert_uint_eq(start->free_address, DATA_ADDRESS + PAGE);
-    ck_assert_uint_eq(start->capability_count, 6);
+    ck_assert_uint_eq(start->capability_count, 7);
     ck_assert_uint_eq(start->table1_count, 3); /* the context page, the image, the module */
     ck_assert_uint_eq(environment_page(start->environment)->root, start->table4);
 }
@@ -109,8 +109,8 @@ START_TEST(root_holds_everything)
     kernel_start(&boot);
     const struct exo_start_capability *held = root_start()->capability;
     static const uint8_t kind[] = {EXO_KIND_FRAMES, EXO_KIND_SLOTS, EXO_KIND_ENVIRONMENT, EXO_KIND_CONSOLE, EXO_KIND_MACHINE,
-                                   EXO_KIND_PROGRAMS};
-    for (uint32_t i = 0; i < 6; i++) {
+                                   EXO_KIND_PROGRAMS, EXO_KIND_FLOWS};
+    for (uint32_t i = 0; i < 7; i++) {
         const struct capability *capability = unit_capability(environment_page(machine.system.root)->tables[0], held[i].slot);
         ck_assert_uint_eq(held[i].kind, kind[i]);
         ck_assert_uint_eq(capability->kind, kind[i]);

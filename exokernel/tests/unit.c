@@ -6,8 +6,9 @@
 
 /* Files with suites; `error` looks at what the others provoked. */
 #define SUITES(suite)                                                                                                  \
-    suite(ash) suite(boot) suite(call) suite(capability) suite(console) suite(environment) suite(flush) suite(frame)              \
-    suite(gate) suite(large) suite(predicate) suite(program) suite(revoke) suite(slice) suite(slot) suite(space) suite(sweep) suite(table)             \
+    suite(ash) suite(boot) suite(call) suite(capability) suite(console) suite(disk) suite(environment) suite(flow) suite(flush) suite(frame) \
+    suite(gate) suite(large) suite(net) suite(predicate) suite(program) suite(revoke) suite(slice) suite(slot)         \
+    suite(space) suite(sweep) suite(table)                                                                             \
     suite(trace) suite(vcpu)                                                                                           \
     suite(error)
 
@@ -67,6 +68,16 @@ void unit_add(SRunner *runner, const char *name, void (*setup)(void), const TTes
     tcase_set_timeout(cases, 60);
     for (; *tests; tests++)
         tcase_add_test(cases, *tests);
+    suite_add_tcase(suite, cases);
+    srunner_add_suite(runner, suite);
+}
+
+void unit_add_loop(SRunner *runner, const char *name, void (*setup)(void), const TTest *test, int count)
+{
+    Suite *suite = suite_create(name);
+    TCase *cases = tcase_create(name);
+    tcase_add_checked_fixture(cases, setup, invariants_hold);
+    tcase_add_loop_test(cases, test, 0, count);
     suite_add_tcase(suite, cases);
     srunner_add_suite(runner, suite);
 }

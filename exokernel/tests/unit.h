@@ -43,6 +43,8 @@ const struct capability *unit_capability(frame_name capabilities, uint32_t slot)
 /* The root asks A for `count` of what it owns under its slot 1, twice, with a deadline that has passed. */
 void unit_demand(uint32_t count);
 
+/* A test that is run `count` times, with _i from 0 on. */
+void unit_add_loop(SRunner *runner, const char *name, void (*setup)(void), const TTest *test, int count);
 /* A file's tests; unit.c names the suites. setup makes the world before each of them. */
 void unit_add(SRunner *runner, const char *name, void (*setup)(void), const TTest *const *tests);
 #define UNIT_SUITE(name, setup, ...)                                                                                   \

@@ -4,8 +4,8 @@ import re
 import sys
 import tomllib
 
-C_TYPE = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "char": "char"}
-SIZE = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "char": 1}
+C_TYPE = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "s32": "int32_t", "char": "char"}
+SIZE = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "s32": 4, "char": 1}
 HANDLERS = 64
 NOTE = "/* Made by sdk/abi/generate.py from sdk/abi/exo.toml. */"
 

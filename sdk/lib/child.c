@@ -14,16 +14,17 @@ static int64_t environment_make(struct exo_child *child, struct exo_frames *fram
 {
     int64_t result;
 
-    child->frame = exo_frame_find(frames);
-    do
+    do {
+        child->frame = exo_frame_find(frames);
         result = exo_environment_create(0, frames->capability, child->frame, child->slot);
-    while (exo_again(result));
+    } while (child->frame && (exo_again(result) || exo_frame_was_lost(result, child->frame)));
     if (result != EXO_OK)
         return result;
-    uint32_t table = exo_frame_find(frames);
-    do
+    uint32_t table;
+    do {
+        table = exo_frame_find(frames);
         result = exo_environment_extend(child->slot, frames->capability, table, 0);
-    while (exo_again(result));
+    } while (table && (exo_again(result) || exo_frame_was_lost(result, table)));
     if (result != EXO_OK)
         exo_child_end(child->slot, child->frame);
     return result;
@@ -39,6 +40,15 @@ int64_t exo_child_create(struct exo_child *child, struct exo_space *own, uint16_
     child->next_slot = FIRST_SLOT;
     exo_text_copy(child->start.name, name, sizeof child->start.name);
     return environment_make(child, own->frames);
+}
+
+void exo_child_adopt(struct exo_child *child, struct exo_space *own, uint16_t slot, uint16_t window, uint32_t frame)
+{
+    memset(child, 0, sizeof *child);
+    child->own = own;
+    child->slot = slot;
+    child->window = window;
+    child->frame = frame;
 }
 
 int64_t exo_child_grant(struct exo_child *child, uint16_t own_slot, enum exo_kind kind, uint32_t rights,
@@ -72,24 +82,28 @@ static int64_t window_open(struct exo_child *child)
                                  EXO_RIGHT_READ | EXO_RIGHT_WRITE, child->frames.first, child->frames.count);
 }
 
-static int64_t capability_drop(uint16_t subject, uint32_t environment, uint16_t slot)
+/* What is swept may meet an environment that somebody else is taking apart: that has to go on first. */
+int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot)
 {
     int64_t result;
-    do
+
+    do {
         result = exo_capability_withdraw(subject, 0, environment, slot);
-    while (exo_again(result));
+        if (result > 0)
+            exo_again(exo_environment_reap((uint32_t)result));
+    } while (result > 0 || exo_again(result));
     return result;
 }
 
 int64_t exo_drop(uint16_t slot)
 {
-    return capability_drop(0, exo_start.environment, slot);
+    return exo_drop_of(0, exo_start.environment, slot);
 }
 
 static int64_t window_close(struct exo_child *child)
 {
-    int64_t result = capability_drop(0, exo_start.environment, child->window);
-    return result == EXO_OK ? capability_drop(child->slot, child->frame, BACK_SLOT) : result;
+    int64_t result = exo_drop_of(0, exo_start.environment, child->window);
+    return result == EXO_OK ? exo_drop_of(child->slot, child->frame, BACK_SLOT) : result;
 }
 
 int64_t exo_child_memory(struct exo_child *child, uint16_t child_slot)
@@ -159,22 +173,25 @@ static void start_complete(struct exo_child *child, uint32_t context)
     start->context = context;
     start->context_address = EXO_CONTEXT_ADDRESS;
     start->table4 = child->space.table4;
-    start->table3 = child->space.table3;
-    start->table2 = child->space.table2;
-    for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++)
-        if (child->space.table1[i])
-            start->table1[start->table1_count++] = (struct exo_start_table){ i, child->space.table1[i] };
+    start->table3 = exo_space_find(&child->space, 0, 3);
+    start->table2 = exo_space_find(&child->space, 0, 2);
+    for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++) {
+        const struct exo_space_table *table = &child->space.table[i];
+        if (table->place && table->frame != start->table3 && table->frame != start->table2)
+            start->table1[start->table1_count++] = (struct exo_start_table){ exo_space_index(table->place), table->frame };
+    }
 }
 
 int64_t exo_child_prepare(struct exo_child *child, uint64_t entry, uint64_t exception_entry)
 {
     uint16_t capability = child->frames.capability;
-    uint32_t context = exo_frame_find(&child->frames);
+    uint32_t context;
     int64_t result;
 
-    do
+    do {
+        context = exo_frame_find(&child->frames);
         result = exo_vcpu_create(child->slot, 0, capability, context, EXO_CONTEXT_ADDRESS);
-    while (exo_again(result));
+    } while (context && (exo_again(result) || exo_frame_was_lost(result, context)));
     if (result != EXO_OK)
         return result;
     result = exo_space_map(&child->space, EXO_CONTEXT_ADDRESS, context, 1, capability, EXO_MAP_READ | EXO_MAP_WRITE);

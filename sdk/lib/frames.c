@@ -23,6 +23,11 @@ static int frame_is_free(uint32_t frame)
     return exo_frame_info(frame)->kind == EXO_FRAME_FREE;
 }
 
+int exo_frame_was_lost(int64_t status, uint32_t frame)
+{
+    return status == EXO_TAKEN && !frame_is_free(frame);
+}
+
 /* The first free frame at or after `next`, going round once. */
 uint32_t exo_frame_find(struct exo_frames *frames)
 {
@@ -44,17 +49,21 @@ static uint32_t frame_run(const struct exo_frames *frames, uint32_t frame, uint3
     return run;
 }
 
-/* Take up to EXO_TAKE_MAX free frames in a row. */
+/* Take up to EXO_TAKE_MAX free frames in a row; others may take from the same range. */
 static int frames_restock(struct exo_frames *frames)
 {
-    uint32_t frame = exo_frame_find(frames);
+    uint32_t frame;
     int64_t taken;
 
-    if (!frame)
-        return 0;
-    do
-        taken = exo_frame_take(frames->subject, frames->capability, frame, frame_run(frames, frame, EXO_TAKE_MAX));
-    while (exo_again(taken));
+    do {
+        frame = exo_frame_find(frames);
+        if (!frame)
+            return 0;
+        uint32_t run = frame_run(frames, frame, EXO_TAKE_MAX);
+        do
+            taken = run ? exo_frame_take(frames->subject, frames->capability, frame, run) : EXO_TAKEN;
+        while (exo_again(taken));
+    } while (taken == EXO_TAKEN);
     for (int64_t i = 0; i < taken; i++)
         frames->stock[frames->stocked++] = frame + (uint32_t)(taken - 1 - i);
     frames->next = taken > 0 ? frame + (uint32_t)taken : frame + 1;

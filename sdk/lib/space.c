@@ -4,18 +4,24 @@
 #include <exo/machine.h>
 #include <exo/text.h>
 
+enum { LEVELS = 4, PLACE_LEVEL = 28 };
+
 typedef int64_t space_call(uint16_t subject, uint64_t address, uint64_t entry, uint64_t way, uint64_t further);
 
 static int64_t table_make(const struct exo_space *space, uint32_t level, uint32_t *ret_table)
 {
-    uint32_t table = exo_frame_find(space->frames), shadow = exo_frame_find(space->frames);
+    uint32_t table, shadow;
     int64_t result;
 
-    if (!table || !shadow)
-        return EXO_BAD_NAME;
-    do
-        result = exo_table_create(space->subject, space->frames->capability, table, shadow, (uint8_t)level);
-    while (exo_again(result));
+    do {
+        table = exo_frame_find(space->frames);
+        shadow = exo_frame_find(space->frames);
+        if (!table || !shadow || table == shadow)
+            return EXO_BAD_NAME;
+        do
+            result = exo_table_create(space->subject, space->frames->capability, table, shadow, (uint8_t)level);
+        while (exo_again(result));
+    } while (exo_frame_was_lost(result, table) || exo_frame_was_lost(result, shadow)); /* by another who takes from the same range */
     if (result == EXO_OK)
         *ret_table = table;
     return result;
@@ -28,47 +34,111 @@ static int64_t table_bind(const struct exo_space *space, uint32_t parent, uint32
     return result == 1 ? EXO_OK : result;
 }
 
-void exo_space_open(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames)
+static uint32_t place_of(uint64_t address, uint32_t level)
 {
-    *space = (struct exo_space){
-        .frames = frames, .table4 = start->table4, .table3 = start->table3, .table2 = start->table2,
-    };
-    for (uint32_t i = 0; i < start->table1_count && i < EXO_START_TABLES; i++)
-        space->table1[start->table1[i].index % EXO_SPACE_TABLES] = start->table1[i].frame;
+    uint32_t shift = 12 + 9 * level;
+    return level << PLACE_LEVEL | (uint32_t)(address >> shift << (shift - 21));
 }
 
-int64_t exo_space_create(struct exo_space *space, uint16_t subject, struct exo_frames *frames)
+/* Where in the hash table a place is, or would be. It is never full. */
+static uint32_t table_index(const struct exo_space *space, uint32_t place)
 {
-    int64_t result;
+    uint32_t index = place % EXO_SPACE_TABLES;
 
-    *space = (struct exo_space){ .subject = subject, .frames = frames };
-    if ((result = table_make(space, 4, &space->table4)) != EXO_OK)
-        return result;
-    if ((result = table_make(space, 3, &space->table3)) != EXO_OK)
-        return result;
-    if ((result = table_make(space, 2, &space->table2)) != EXO_OK)
-        return result;
-    if ((result = table_bind(space, space->table4, space->table3, 0)) != EXO_OK)
-        return result;
-    if ((result = table_bind(space, space->table3, space->table2, 0)) != EXO_OK)
-        return result;
-    return exo_environment_space(subject, space->table4);
+    while (space->table[index].place && space->table[index].place != place)
+        index = (index + 1) % EXO_SPACE_TABLES;
+    return index;
+}
+
+static uint32_t table_note(struct exo_space *space, uint32_t place, uint32_t frame)
+{
+    uint32_t index = table_index(space, place);
+
+    space->table_count += space->table[index].place == 0;
+    space->table[index] = (struct exo_space_table){ place, frame };
+    return index;
+}
+
+uint32_t exo_space_find(const struct exo_space *space, uint64_t address, uint32_t level)
+{
+    if (address >= EXO_USER_LIMIT)
+        return 0;
+    return level == LEVELS ? space->table4 : space->table[table_index(space, place_of(address, level))].frame;
+}
+
+static int64_t view_bind(struct exo_space *space, uint32_t index)
+{
+    return exo_space_map(space, space->view + (uint64_t)index * EXO_FRAME_SIZE, space->table[index].frame, 1,
+                         space->frames->capability, EXO_MAP_READ);
+}
+
+/* The table of an address, made if it is missing, below one that is there; 0 if that cannot be. */
+static uint32_t table_under(struct exo_space *space, uint32_t parent, uint64_t address, uint32_t level)
+{
+    uint32_t table = exo_space_find(space, address, level);
+
+    if (table || !parent)
+        return table;
+    if (space->table_count + 1 >= EXO_SPACE_TABLES || table_make(space, level, &table) != EXO_OK)
+        return 0;
+    if (table_bind(space, parent, table, address & -(1ull << (12 + 9 * level))) != EXO_OK)
+        return 0;
+    uint32_t index = table_note(space, place_of(address, level), table);
+    return level == 1 && space->view && view_bind(space, index) != EXO_OK ? 0 : table;
 }
 
 uint32_t exo_space_table(struct exo_space *space, uint64_t address)
 {
-    uint32_t table;
+    uint32_t table = exo_space_find(space, address, 1);
 
-    if (address >= EXO_SPACE_LIMIT)
-        return 0;
-    if (space->table1[address >> 21])
-        return space->table1[address >> 21];
-    if (table_make(space, 1, &table) != EXO_OK)
-        return 0;
-    if (table_bind(space, space->table2, table, address & -(1ull << 21)) != EXO_OK)
-        return 0;
-    space->table1[address >> 21] = table;
+    if (table || address >= EXO_USER_LIMIT)
+        return table;
+    table = space->table4;
+    for (uint32_t level = LEVELS - 1; level >= 1; level--)
+        table = table_under(space, table, address, level);
     return table;
+}
+
+void exo_space_open(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames)
+{
+    *space = (struct exo_space){ .frames = frames, .table4 = start->table4 };
+    table_note(space, place_of(0, 3), start->table3);
+    table_note(space, place_of(0, 2), start->table2);
+    for (uint32_t i = 0; i < start->table1_count && i < EXO_START_TABLES; i++) {
+        uint32_t index = start->table1[i].index;
+        table_note(space, index >> PLACE_LEVEL ? index : index | 1 << PLACE_LEVEL, start->table1[i].frame);
+    }
+}
+
+int64_t exo_space_create(struct exo_space *space, uint16_t subject, struct exo_frames *frames)
+{
+    *space = (struct exo_space){ .subject = subject, .frames = frames };
+    int64_t result = table_make(space, LEVELS, &space->table4);
+
+    if (result != EXO_OK)
+        return result;
+    if (!table_under(space, table_under(space, space->table4, 0, 3), 0, 2))
+        return EXO_BAD_NAME;
+    return exo_environment_space(subject, space->table4);
+}
+
+int64_t exo_space_view(struct exo_space *space, uint64_t address)
+{
+    int64_t result = exo_space_table(space, address) ? EXO_OK : EXO_BAD_NAME;
+
+    space->view = address;
+    for (uint32_t i = 0; i < EXO_SPACE_TABLES && result == EXO_OK; i++)
+        if (space->table[i].place >> PLACE_LEVEL == 1)
+            result = view_bind(space, i);
+    return result;
+}
+
+uint64_t exo_space_entry(const struct exo_space *space, uint64_t address)
+{
+    uint32_t index = table_index(space, place_of(address, 1));
+    const volatile uint64_t *entries = (const volatile uint64_t *)(space->view + (uint64_t)index * EXO_FRAME_SIZE);
+
+    return space->table[index].place ? entries[address / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES] : 0;
 }
 
 /* Pages in a row within one table, as one mapping; frame is the first one's, or 0. How many were done, or an error. */

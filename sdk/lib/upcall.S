@@ -184,6 +184,8 @@ event_fresh:
     movl $-1, %eax
     movl $-1, %edx
     xrstor64 CONTEXT_FORCED_FPU(%rbp)
+    movq THREAD_BASE(%rbx), %rcx
+    wrfsbase %rcx
     leaq CONTEXT_FORCED(%rbp), %rsi
     movq 120(%rsi), %rcx
     subq $exo_event_entry, %rcx
@@ -213,6 +215,8 @@ event_continue:
     movq THREAD_RESUME(%rbx), %rsp
     testq %rsp, %rsp
     jz thread_begin
+    movq THREAD_BASE(%rbx), %rcx
+    wrfsbase %rcx
     movq THREAD_FPU(%rbx), %rcx
     testq %rcx, %rcx
     jz fresh_take

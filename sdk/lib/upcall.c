@@ -30,6 +30,7 @@ SAME(THREAD_BLOCKED, offsetof(struct exo_thread, blocked));
 SAME(THREAD_BEGIN, offsetof(struct exo_thread, begin));
 SAME(THREAD_MAIN_STACK, offsetof(struct exo_thread, main_stack));
 SAME(THREAD_FPU, offsetof(struct exo_thread, fpu));
+SAME(THREAD_BASE, offsetof(struct exo_thread, base));
 SAME(sizeof(struct exo_thread), 64);
 SAME(FRAME_RAX, offsetof(struct exo_upcall_frame, rax));
 SAME(FRAME_RIP, offsetof(struct exo_upcall_frame, rip));
@@ -76,19 +77,56 @@ void exo_event_dispatch(uint32_t events, struct exo_upcall_frame *frame)
         exo_event_handler(events, frame);
 }
 
+int64_t exo_thread_yield(struct exo_thread *thread)
+{
+    return exo_switch(thread, EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD, 0, 0, 0);
+}
+
+int64_t exo_thread_yield_to(struct exo_thread *thread, uint16_t environment, uint8_t vcpu)
+{
+    return exo_switch(thread, EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD_TO, environment, vcpu, 0);
+}
+
+int64_t exo_thread_sleep(struct exo_thread *thread, uint64_t deadline, uint32_t events, bool gates)
+{
+    return exo_switch(thread, EXO_CALL_MAGIC | EXO_CALL_SLICE_SLEEP, deadline, events, gates);
+}
+
+int64_t exo_thread_start(struct exo_space *space, uint8_t index, uint16_t capability, uint32_t context,
+                         void begin(struct exo_context *context), uint64_t main_stack, uint64_t upcall_stack,
+                         uint64_t upcall_stack_size)
+{
+    uint64_t address = EXO_CONTEXT_ADDRESS + (uint64_t)index * EXO_FRAME_SIZE;
+    int64_t result;
+
+    exo_threads[index] = (struct exo_thread){
+        .stack = upcall_stack, .stack_size = upcall_stack_size, .begin = (uint64_t)begin, .main_stack = main_stack,
+    };
+    do
+        result = exo_vcpu_create(0, index, capability, context, address);
+    while (exo_again(result));
+    if (result == EXO_OK)
+        result = exo_space_map(space, address, context, 1, capability, EXO_MAP_READ | EXO_MAP_WRITE);
+    if (result == EXO_OK)
+        result = exo_vcpu_entry(0, index, EXO_ENTRY_EVENT, (uint64_t)exo_event_entry);
+    if (result == EXO_OK)
+        result = exo_vcpu_entry(0, index, EXO_ENTRY_EXCEPTION, (uint64_t)exo_exception_entry);
+    return result == EXO_OK ? exo_vcpu_start(0, index) : result;
+}
+
 int64_t exo_yield(void)
 {
-    return exo_switch(exo_threads, EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD, 0, 0, 0);
+    return exo_thread_yield(exo_threads);
 }
 
 int64_t exo_yield_to(uint16_t environment, uint8_t vcpu)
 {
-    return exo_switch(exo_threads, EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD_TO, environment, vcpu, 0);
+    return exo_thread_yield_to(exo_threads, environment, vcpu);
 }
 
 int64_t exo_sleep(uint64_t deadline, uint32_t events, bool gates)
 {
-    return exo_switch(exo_threads, EXO_CALL_MAGIC | EXO_CALL_SLICE_SLEEP, deadline, events, gates);
+    return exo_thread_sleep(exo_threads, deadline, events, gates);
 }
 
 bool exo_events_block(void)

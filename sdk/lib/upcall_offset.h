@@ -24,6 +24,7 @@
 #define THREAD_BEGIN      32
 #define THREAD_MAIN_STACK 40
 #define THREAD_FPU        48
+#define THREAD_BASE       56
 
 #define FRAME_RAX 112
 #define FRAME_RIP 136

@@ -48,6 +48,7 @@ static bool members_start(void)
         exo_print("the system file in the boot module is wrong: %s", error);
         return false;
     }
+    flows_make();
     for (uint32_t i = 0; i < root.member_count; i++)
         member_build(&root.member[i]);
     for (uint32_t i = 0; i < root.member_count; i++)

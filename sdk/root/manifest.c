@@ -36,20 +36,19 @@ static char *word_take(char **at, bool to_end)
     return word;
 }
 
-static const char *ranges_read(struct plan *plan, const char *value)
+/* NUMBER:NUMBER:NUMBER,... */
+static const char *triples_read(struct plan *plan, const char *key, const char *value, uint32_t *count, uint32_t (*triples)[3])
 {
     while (*value) {
-        if (plan->range_count == RANGES_MAX)
-            return PROBLEM("%s has more than %u ranges of slots", plan->name, RANGES_MAX);
-        struct slot_range *range = &plan->range[plan->range_count++];
-        range->processor = (uint32_t)exo_text_number(&value);
-        value += *value == ':';
-        range->first = (uint32_t)exo_text_number(&value);
-        value += *value == ':';
-        range->count = (uint32_t)exo_text_number(&value);
-        if (*value && *value != ',')
-            return PROBLEM("%s has slots that are not PROCESSOR:FIRST:COUNT,...", plan->name);
-        value += *value == ',';
+        if (*count == RANGES_MAX)
+            return PROBLEM("%s has more than %u %s", plan->name, RANGES_MAX, key);
+        for (uint32_t i = 0; i < 3; i++) {
+            triples[*count][i] = (uint32_t)exo_text_number(&value);
+            if (*value && *value != (i < 2 ? ':' : ','))
+                return PROBLEM("%s has %s that are not NUMBER:NUMBER:NUMBER,...", plan->name, key);
+            value += *value != 0;
+        }
+        ++*count;
     }
     return 0;
 }
@@ -60,13 +59,14 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
     struct { const char *key; uint32_t *value; } numbers[] = {
         { "memory", &plan->memory }, { "kept", &plan->kept }, { "give", &plan->give },
         { "programs", &plan->programs },
+        { "flow", &plan->flow }, { "flows", &plan->flows }, { "position", &plan->position }, { "positions", &plan->positions },
     };
     struct { const char *key; bool *value; } flags[] = {
         { "wait", &plan->wait }, { "restart", &plan->restart }, { "console", &plan->console }, { "trace", &plan->trace },
     };
     struct { const char *key; char *value; size_t size; } texts[] = {
         { "name", plan->name, sizeof plan->name }, { "image", plan->image, sizeof plan->image },
-        { "lend", plan->lend, sizeof plan->lend }, { "arguments", plan->arguments, sizeof plan->arguments },
+        { "archive", plan->archive, sizeof plan->archive }, { "lend", plan->lend, sizeof plan->lend }, { "arguments", plan->arguments, sizeof plan->arguments },
     };
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -78,7 +78,11 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (exo_text_equals(key, texts[i].key))
             return exo_text_copy(texts[i].value, value, texts[i].size), (const char *)0;
-    return exo_text_equals(key, "slots") ? ranges_read(plan, value) : PROBLEM("unknown key %s", key);
+    if (exo_text_equals(key, "slots"))
+        return triples_read(plan, key, value, &plan->range_count, (uint32_t(*)[3])plan->range);
+    if (exo_text_equals(key, "extents"))
+        return triples_read(plan, key, value, &plan->extent_count, (uint32_t(*)[3])plan->extent);
+    return PROBLEM("unknown key %s", key);
 }
 
 static const char *environment_read(char *words)
@@ -105,10 +109,26 @@ static const char *environment_read(char *words)
     return 0;
 }
 
+static const char *flow_read(char *words)
+{
+    if (!flow_add())
+        return "too many flows";
+    while (*words) {
+        char *word = word_take(&words, false), *value = word;
+        while (*value && *value != '=')
+            value++;
+        if (*value)
+            *value++ = 0;
+        if (*word && !flow_word(word, value))
+            return PROBLEM("a flow's %s is wrong", word);
+    }
+    return 0;
+}
+
 const char *manifest_read(const char *text, size_t size)
 {
     const char *end = text + size;
-    char line[512];
+    char line[1024];
 
     while (text < end) {
         if (!line_take(&text, end, line, sizeof line))
@@ -117,6 +137,8 @@ const char *manifest_read(const char *text, size_t size)
         const char *thing = word_take(&at, false), *error = 0;
         if (exo_text_equals(thing, "environment"))
             error = environment_read(at);
+        else if (exo_text_equals(thing, "flow"))
+            error = flow_read(at);
         else if (!exo_text_equals(thing, "machine"))
             error = PROBLEM("unknown thing %s", thing);
         if (error)

@@ -14,6 +14,7 @@ enum {
     SLOTS_PER_MEMBER = 4,
     RIGHTS_MEMORY = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
     RIGHTS_TIME = EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
+    RIGHTS_EXTENT = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT,
     RIGHTS_SELF = EXO_RIGHT_READ | EXO_RIGHT_CONTROL | EXO_RIGHT_RUN | EXO_RIGHT_GRANT,
     TABLE_FRAMES = 40,    /* page tables, context pages and the like, for a small program */
 };
@@ -116,6 +117,19 @@ static int64_t range_take(struct member *member, uint32_t index)
     return result;
 }
 
+/* From the capability to the whole disk. */
+static int64_t extent_grant(struct member *member, const struct extent *extent)
+{
+    uint32_t disk = extent->disk << EXO_DISK_SHIFT;
+
+    for (uint32_t i = 0; i < EXO_DISK_LIMIT; i++) {
+        uint16_t slot = exo_start_slot(EXO_KIND_EXTENT, i);
+        if (slot && exo_start_capability(slot)->first == disk)
+            return exo_child_grant(&member->child, slot, EXO_KIND_EXTENT, RIGHTS_EXTENT, disk + extent->first, extent->count, 0);
+    }
+    return EXO_BAD_NAME;
+}
+
 static int64_t trace_grant(struct member *member)
 {
     const struct exo_system *system = exo_system_info();
@@ -147,6 +161,22 @@ static int64_t programs_grant(struct member *member)
                            EXO_RIGHT_READ | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT, member->program, member->plan.programs, 0);
 }
 
+/* The frames of its archive in the boot module, to be read: the tool has put it on frames of its own. */
+static int64_t archive_grant(struct member *member)
+{
+    size_t size;
+    const uint8_t *data = archive_find(member->plan.archive, &size);
+
+    if (!data || !size)
+        return EXO_BAD_NAME;
+    uint64_t offset = (uint64_t)data - exo_start.module_address;
+    if (offset % EXO_FRAME_SIZE || size % EXO_FRAME_SIZE)
+        return EXO_BAD_ARGUMENT;
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_FRAMES, 0), EXO_KIND_FRAMES, EXO_RIGHT_READ,
+                           exo_system_info()->module_frame + (uint32_t)(offset / EXO_FRAME_SIZE),
+                           (uint32_t)(size / EXO_FRAME_SIZE), 0);
+}
+
 static bool member_grant(struct member *member, const void *image, size_t size)
 {
     const struct plan *plan = &member->plan;
@@ -162,10 +192,17 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "the capability to itself", result);
     if ((result = memory_grant(member, image, size)) != EXO_OK)
         return member_refuse(member, "its memory", result);
+    if (*plan->archive && (result = archive_grant(member)) != EXO_OK)
+        return member_refuse(member, "its archive", result);
     if (plan->trace && (result = trace_grant(member)) != EXO_OK)
         return member_refuse(member, "the trace rings", result);
     if ((result = programs_grant(member)) != EXO_OK)
         return member_refuse(member, "its pages for programs", result);
+    for (uint32_t i = 0; i < plan->extent_count; i++)
+        if ((result = extent_grant(member, &plan->extent[i])) != EXO_OK)
+            return member_refuse(member, "its extents: is the disk large enough?", result);
+    if ((result = flows_grant(member)) != EXO_OK)
+        return member_refuse(member, "its flows", result);
     for (uint32_t i = 0; i < plan->range_count; i++) {
         if (plan->range[i].processor >= exo_system_info()->processor_count) {
             exo_print("%s: refused: its slots are on processor %u, the machine has %u processors", plan->name,

@@ -13,16 +13,23 @@ struct slot_range {
     uint32_t processor, first, count;
 };
 
+struct extent {
+    uint32_t disk, first, count; /* blocks */
+};
+
 /* What the manifest says of an environment. */
 struct plan {
-    char name[16], image[64], lend[16];
+    char name[16], image[64], archive[64], lend[16];
     char arguments[232];
     uint32_t memory, kept; /* frames */
     uint32_t programs;     /* pages of the window of downloaded programs */
+    uint32_t flow, flows, position, positions; /* of the flow table: those it has, and where it may claim others */
     uint32_t give;         /* frames that are asked back after a while */
     bool wait, restart, console, trace;
     uint32_t range_count;
     struct slot_range range[RANGES_MAX];
+    uint32_t extent_count;
+    struct extent extent[RANGES_MAX];
 };
 
 enum member_state { MEMBER_REFUSED, MEMBER_BUILT, MEMBER_RUNNING, MEMBER_ENDED };
@@ -60,6 +67,12 @@ bool member_build(struct member *member);
 void member_lend(struct member *member);
 bool member_start(struct member *member);
 void member_end(struct member *member);
+
+/* network.c: a flow of the manifest, and its words; false: too many, or wrong. Then all are claimed, and granted. */
+bool flow_add(void);
+bool flow_word(const char *key, const char *value);
+void flows_make(void);
+int64_t flows_grant(struct member *member);
 
 /* watch.c: until all are finished; the highest status. */
 int watch(void);

@@ -7,11 +7,17 @@
 #include <sys/mman.h>
 
 struct kernel kernel;
+struct network network;
 struct machine machine;
 struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 struct exo_context machine_contexts[MACHINE_FRAMES];
+struct exo_ring machine_rings[MACHINE_RING_FRAMES];
 struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 struct machine_log machine_log;
+uint8_t machine_bytes[MACHINE_FRAMES][EXO_FRAME_SIZE];
+struct exo_net_ring machine_net_rings[MACHINE_FRAMES];
+struct net_queue machine_net_queues[MACHINE_FRAMES];
+int machine_network;
 
 /* What user code is taken to write: as page-table entries, these would map frame 1 to user mode. */
 #define USER_BYTES (1ull << 12 | ENTRY_PRESENT | ENTRY_USER | ENTRY_WRITE)
@@ -38,7 +44,13 @@ void machine_reset(uint32_t frames, uint32_t processors)
     memset(machine_notes, 0, sizeof machine_notes);
     memset(machine_contexts, 0, sizeof machine_contexts);
     memset(machine_traces, 0, sizeof machine_traces);
+    memset(machine_bytes, 0, sizeof machine_bytes);
+    memset(machine_net_rings, 0, sizeof machine_net_rings);
+    memset(machine_net_queues, 0, sizeof machine_net_queues);
+    memset(machine_rings, 0, sizeof machine_rings);
     memset(&kernel, 0, sizeof kernel);
+    memset(&network, 0, sizeof network);
+    machine_network = -1;
     kernel.frame_count = frames;
     kernel.processor_count = processors;
     machine.system.frame_count = frames;
@@ -125,10 +137,17 @@ void arch_clear_page(frame_name frame)
     machine_log.cleared++;
     memset(table_page(frame), 0, sizeof(union machine_words));
     memset(context_page(frame), 0, sizeof(struct exo_context));
+    memset(data_page(frame), 0, EXO_FRAME_SIZE);
+    memset(net_ring_page(frame), 0, sizeof(struct exo_net_ring));
+    memset(net_queue_page(frame), 0, sizeof(struct net_queue));
     if (frame < MACHINE_CAPABILITY_FRAMES)
         memset(capability_page(frame), 0, sizeof(struct capability_table));
     if (frame < MACHINE_ENVIRONMENT_FRAMES)
         memset(environment_page(frame), 0, sizeof(struct environment));
+    if (frame < MACHINE_RING_FRAMES) {
+        memset(ring_page(frame), 0, sizeof(struct exo_ring));
+        memset(queue_page(frame), 0, sizeof(struct queue));
+    }
 }
 
 static uint32_t window_page(uint32_t page)
@@ -192,11 +211,20 @@ static bool is_zero(const void *start, size_t size)
     return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
 }
 
+void arch_copy(void *to, const void *from, uint32_t size)
+{
+    memcpy(to, from, size);
+}
+
 bool machine_frame_is_clear(frame_name frame)
 {
     return is_zero(table_page(frame), sizeof(union machine_words)) && is_zero(context_page(frame), sizeof(struct exo_context)) &&
+           is_zero(data_page(frame), EXO_FRAME_SIZE) && is_zero(net_ring_page(frame), sizeof(struct exo_net_ring)) &&
+           is_zero(net_queue_page(frame), sizeof(struct net_queue)) &&
            (frame >= MACHINE_CAPABILITY_FRAMES || is_zero(capability_page(frame), sizeof(struct capability_table))) &&
-           (frame >= MACHINE_ENVIRONMENT_FRAMES || is_zero(environment_page(frame), sizeof(struct environment)));
+           (frame >= MACHINE_ENVIRONMENT_FRAMES || is_zero(environment_page(frame), sizeof(struct environment))) &&
+           (frame >= MACHINE_RING_FRAMES || (is_zero(ring_page(frame), sizeof(struct exo_ring)) &&
+                                             is_zero(queue_page(frame), sizeof(struct queue))));
 }
 
 void arch_fill_root_table(frame_name frame)

@@ -1,5 +1,5 @@
 /*
- * The processors, from ACPI's MADT (ACPI 6.4, 5.2.5 and 5.2.12). Nothing else of ACPI is used. Reads physical
+ * The processors and I/O APICs, from ACPI's MADT (ACPI 6.4, 5.2.5 and 5.2.12). Nothing else of ACPI is used. Reads physical
  * memory below 4 GiB through the boot tables, so only before paging_load.
  */
 #include "machine.h"
@@ -24,7 +24,7 @@ struct madt {
     uint8_t entries[];
 };
 
-enum { MADT_APIC = 0, MADT_X2APIC = 9, MADT_ENABLED = 1 };
+enum { MADT_APIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9, MADT_ENABLED = 1 };
 enum { BIOS_START = 0xe0000, BIOS_END = 0x100000 };
 
 static bool signature_is(const char *signature, const char *wanted, uint32_t length)
@@ -63,23 +63,36 @@ static const struct madt *madt_find(const struct rsdp *rsdp)
     return NULL;
 }
 
-/* APIC ids of the usable processors, this one's among them; how many. */
-uint32_t acpi_processors(uint64_t rsdp_told, uint32_t *apic_ids, uint32_t limit)
+/* The APIC id that an entry tells of; false: of no processor that can be used. */
+static bool processor_read(const uint8_t *entry, uint32_t *ret_id)
 {
-    const struct rsdp *rsdp = rsdp_find(rsdp_told);
+    bool wide = entry[0] == MADT_X2APIC;
+    if (!wide && entry[0] != MADT_APIC)
+        return false;
+    *ret_id = wide ? read32(entry + 4) : entry[3];
+    return read32(entry + (wide ? 8 : 4)) & MADT_ENABLED;
+}
+
+static void ioapic_add(struct firmware *firmware, const uint8_t *entry)
+{
+    if (entry[0] != MADT_IOAPIC || firmware->ioapic_count == sizeof firmware->ioapic / sizeof firmware->ioapic[0])
+        return;
+    firmware->ioapic[firmware->ioapic_count].address = read32(entry + 4);
+    firmware->ioapic[firmware->ioapic_count++].first_line = read32(entry + 8);
+}
+
+uint32_t acpi_read(struct firmware *firmware, uint32_t *apic_ids, uint32_t limit)
+{
+    const struct rsdp *rsdp = rsdp_find(firmware->rsdp);
     const struct madt *madt = rsdp ? madt_find(rsdp) : NULL;
-    uint32_t count = 0;
+    uint32_t count = 0, id;
     if (!madt)
         return 0;
     const uint8_t *end = (const uint8_t *)madt + madt->table.length;
     for (const uint8_t *at = madt->entries; at + 2 <= end && at[1] >= 2; at += at[1]) {
-        bool wide = at[0] == MADT_X2APIC;
-        if (!wide && at[0] != MADT_APIC)
-            continue;
-        uint32_t id = wide ? read32(at + 4) : at[3];
-        uint32_t flags = read32(at + (wide ? 8 : 4));
-        if ((flags & MADT_ENABLED) && count < limit)
+        if (count < limit && processor_read(at, &id))
             apic_ids[count++] = id;
+        ioapic_add(firmware, at);
     }
     return count;
 }

@@ -3,6 +3,8 @@
  * MSRs where the firmware left it in x2APIC mode, else through its page at APIC_ADDRESS.
  */
 #include "machine.h"
+#include <arch_device.h>
+#include <device.h>
 #include <slice.h>
 
 enum {
@@ -95,6 +97,11 @@ void arch_interrupt(uint32_t processor)
     apic_command(cpus[processor].apic_id, COMMAND_FIXED | VECTOR_INTERRUPT);
 }
 
+void arch_device_interrupt(uint8_t number)
+{
+    apic_command(cpus[0].apic_id, COMMAND_FIXED | (VECTOR_AGAIN + number));
+}
+
 void apic_timer_set(uint32_t ticks)
 {
     apic_write(APIC_TIMER_START, ticks);
@@ -116,6 +123,16 @@ void apic_timer(struct exo_registers *registers)
 /* trap.S */
 void apic_interrupt(struct exo_registers *registers)
 {
+    apic_write(APIC_EOI, 0);
+    slice_interrupted(registers);
+}
+
+/* trap.S */
+void apic_device(struct exo_registers *registers, uint32_t number)
+{
+    arch_lock(); /* interrupts come from user mode or the idle loop, so this processor does not hold it */
+    device_interrupt(number);
+    arch_unlock();
     apic_write(APIC_EOI, 0);
     slice_interrupted(registers);
 }

@@ -3,11 +3,13 @@
  * start the other processors, and hand the rest to kernel_start.
  */
 #include "machine.h"
+#include <device.h>
 
 enum { TRACE_FRAMES = 4, FRAMES_BELOW_4G = 1 << 20 };
 
 struct kernel kernel;
-static struct firmware firmware;
+struct network network;
+struct firmware firmware;
 static struct boot boot;
 
 static void ranges_read(void)
@@ -135,7 +137,7 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info)
     console_start();
     cpu_identify();
     loader_read(&firmware, magic, info);
-    uint32_t possible = acpi_processors(firmware.rsdp, apic_ids, PROCESSOR_LIMIT);
+    uint32_t possible = acpi_read(&firmware, apic_ids, PROCESSOR_LIMIT);
     memory_find();
     paging_build(&firmware, boot.frame_count, possible ? possible : 1);
     boot.trace_frame = boot_take(TRACE_FRAMES * (possible ? possible : 1));
@@ -146,7 +148,9 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info)
     cpus[0].apic_id = apic_id();
     timer_calibrate();
     kernel.processor_count = smp_start(apic_ids, possible);
+    device_start(firmware.command_line);
     boot.random_seed = cpu_random();
+    boot.secret = cpu_random() ^ rdtsc();
     boot.tsc_base = timer_tsc_base;
     boot.tsc_multiplier = timer_tsc_multiplier;
     boot.xsave_size = cpu_xsave_size();

@@ -36,6 +36,7 @@ static struct gate_descriptor idt[256] __attribute__((aligned(16)));
 uint64_t start_stack = (uint64_t)stacks[0].fault_stack;
 
 extern const uint64_t trap_vectors[EXCEPTIONS];
+extern const uint64_t trap_devices[DEVICE_MAX];
 extern char trap_call[], trap_timer[], trap_interrupt[], trap_spurious[];
 
 #define AGREES(structure, field, offset) _Static_assert(offsetof(struct structure, field) == (offset), #field)
@@ -144,6 +145,10 @@ static void idt_fill(void)
     }
     gate_set(VECTOR_TIMER, (uint64_t)trap_timer, GATE_INTERRUPT, 0);
     gate_set(VECTOR_INTERRUPT, (uint64_t)trap_interrupt, GATE_INTERRUPT, 0);
+    for (uint32_t number = 0; number < DEVICE_MAX; number++) {
+        gate_set(VECTOR_DEVICE + number, trap_devices[number], GATE_INTERRUPT, 0);
+        gate_set(VECTOR_AGAIN + number, trap_devices[number], GATE_INTERRUPT, 0);
+    }
 }
 
 static void descriptors_load(struct cpu *cpu)

@@ -39,7 +39,7 @@ struct tag_map {
     } entry[];
 };
 
-enum { TAG_END = 0, TAG_MODULE = 3, TAG_MAP = 6, TAG_RSDP = 14, TAG_RSDP2 = 15 };
+enum { TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_MODULE = 3, TAG_MAP = 6, TAG_RSDP = 14, TAG_RSDP2 = 15 };
 
 static void ram_add(struct firmware *firmware, uint64_t start, uint64_t size, uint32_t kind)
 {
@@ -53,6 +53,12 @@ static void ram_add(struct firmware *firmware, uint64_t start, uint64_t size, ui
     firmware->ram[at].end = start + size;
 }
 
+static void command_line_read(struct firmware *firmware, const char *text)
+{
+    for (uint32_t i = 0; i + 1 < sizeof firmware->command_line && text[i]; i++)
+        firmware->command_line[i] = text[i];
+}
+
 static void pvh_read(struct firmware *firmware, const struct pvh_start *start)
 {
     const struct pvh_module *module = boot_pointer(start->modules);
@@ -64,6 +70,8 @@ static void pvh_read(struct firmware *firmware, const struct pvh_start *start)
     for (uint32_t i = 0; i < start->memory_map_count; i++)
         ram_add(firmware, range[i].address, range[i].size, range[i].kind);
     firmware->rsdp = start->rsdp;
+    if (start->command_line)
+        command_line_read(firmware, boot_pointer(start->command_line));
 }
 
 static void map_read(struct firmware *firmware, const struct tag_map *map)
@@ -83,6 +91,8 @@ static void multiboot_read(struct firmware *firmware, uint64_t info)
         if (tag->kind == TAG_MODULE && !firmware->module_size) {
             firmware->module = ((const struct tag_module *)tag)->start;
             firmware->module_size = ((const struct tag_module *)tag)->end - firmware->module;
+        } else if (tag->kind == TAG_COMMAND_LINE) {
+            command_line_read(firmware, (const char *)(tag + 1));
         } else if (tag->kind == TAG_MAP) {
             map_read(firmware, (const struct tag_map *)tag);
         } else if (tag->kind == TAG_RSDP || tag->kind == TAG_RSDP2) {

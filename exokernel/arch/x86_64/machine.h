@@ -52,7 +52,13 @@ struct firmware {
     uint32_t ram_count;
     uint64_t module, module_size; /* size 0: none */
     uint64_t rsdp;                /* 0: not told */
+    struct {
+        uint32_t address, first_line;
+    } ioapic[4];
+    uint32_t ioapic_count;
+    char command_line[1024];
 };
+extern struct firmware firmware;
 
 /* Physical memory while booting: only the first 4 GiB, from start.S's tables. */
 static inline void *boot_pointer(uint64_t physical)
@@ -79,6 +85,7 @@ frame_name boot_take(uint32_t count); /* cleared frames in a row for the kernel,
 
 /* paging.c */
 void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_t processor_count);
+void paging_map_device(uint64_t address, uint64_t physical, uint64_t size); /* uncached, for the kernel */
 void paging_load(void);
 
 /* cpu.c */
@@ -112,8 +119,8 @@ void timer_calibrate(void);
 bool timer_is_due(void);
 void timer_delay(uint64_t ns);
 
-/* acpi.c */
-uint32_t acpi_processors(uint64_t rsdp, uint32_t *apic_ids, uint32_t limit);
+/* acpi.c: APIC ids of the usable processors, how many; the I/O APICs go into firmware */
+uint32_t acpi_read(struct firmware *firmware, uint32_t *apic_ids, uint32_t limit);
 
 /* smp.c: the other processors up to a gate in the kernel (how many there are then), and through it */
 uint32_t smp_start(const uint32_t *apic_ids, uint32_t count);
@@ -150,6 +157,18 @@ static inline uint8_t inb(uint16_t port)
 {
     uint8_t value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline void outl(uint16_t port, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 

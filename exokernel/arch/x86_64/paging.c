@@ -140,6 +140,8 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     map_table(EXO_PROCESSORS_ADDRESS, processor_count * sizeof(struct exo_processor));
     map_table(EXO_SLOTS_ADDRESS, processor_count * SLOTS_PER_PROCESSOR * sizeof(struct exo_slot));
     map_table(EXO_PROGRAMS_ADDRESS, PROGRAM_PAGES * sizeof(struct exo_program));
+    map_table(EXO_FLOWS_ADDRESS, FLOW_LIMIT * sizeof(struct exo_flow));
+    map_table(EXO_SHAPES_ADDRESS, SHAPE_LIMIT * sizeof(struct exo_shape));
     map_frame_table(firmware, frame_count);
     entry_find(WINDOW_BASE, 1);
     paging_window = entry_frame(*entry_find(WINDOW_BASE, 2));
@@ -147,6 +149,11 @@ void paging_build(const struct firmware *firmware, uint32_t frame_count, uint32_
     show(EXO_FRAMES_ADDRESS, FRAMES_BASE, frame_count * sizeof(struct exo_frame));
     uint64_t *shown = entry_find(EXO_SYSTEM_ADDRESS, 4);
     *shown = (*shown & ~ENTRY_WRITE) | ENTRY_USER | ENTRY_NO_EXECUTE;
+}
+
+void paging_map_device(uint64_t address, uint64_t physical, uint64_t size)
+{
+    map(address, physical, size, KERNEL_WRITE | ENTRY_UNCACHED);
 }
 
 void paging_load(void)
@@ -183,6 +190,12 @@ void arch_program_unmap(uint32_t page, uint32_t count)
 uint64_t arch_program_run(uint32_t page, struct code_run *run)
 {
     return ((uint64_t (*)(struct code_run *))(WINDOW_BASE + (uint64_t)page * EXO_FRAME_SIZE))(run);
+}
+
+void arch_copy(void *to, const void *from, uint32_t size)
+{
+    uint64_t words = size / 8, rest = size % 8;
+    __asm__ volatile("rep movsq\n\tmovl %k3, %%ecx\n\trep movsb" : "+D"(to), "+S"(from), "+c"(words) : "r"(rest) : "memory");
 }
 
 void arch_fill_root_table(frame_name frame)

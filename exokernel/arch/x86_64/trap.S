@@ -459,6 +459,36 @@ trap_vector_\vector:
     INTERRUPT trap_timer, apic_timer
     INTERRUPT trap_interrupt, apic_interrupt
 
+/* Of devices: which one takes r15's place on the stack, as an exception's error code does. */
+    .macro DEVICE number
+trap_device_\number:
+    pushq $\number
+    jmp trap_device
+    .endm
+    .irp number, 0, 1, 2, 3, 4, 5, 6, 7
+    DEVICE \number
+    .endr
+
+trap_device:
+    testb $3, 16(%rsp)
+    jz 1f
+    swapgs
+    lfence
+    PATH_START
+    xchgq %r15, (%rsp)
+    pushq %r14
+    PUSH_REGISTERS_BELOW_R14
+    SETTLE_FRAME
+    jmp 2f
+1:  popq %r15 /* from the idle loop, which keeps nothing */
+    movq %gs:CPU_STACK, %rsp
+    PATH_START
+    subq $160, %rsp
+2:  movq %rsp, %rdi
+    movl %r15d, %esi
+    call apic_device
+    jmp trap_leave
+
     .globl trap_spurious
 trap_spurious:
     iretq
@@ -529,6 +559,12 @@ trap_calls:
 trap_vectors:
     .irp vector, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
     .quad trap_vector_\vector
+    .endr
+
+    .globl trap_devices
+trap_devices:
+    .irp number, 0, 1, 2, 3, 4, 5, 6, 7
+    .quad trap_device_\number
     .endr
 
     .section .note.GNU-stack, "", @progbits

@@ -604,7 +604,7 @@ bool loop_frames_give_up(const struct caller *caller, uint32_t slot, bool to_sou
 {
     capability_name name = name_in(caller->environment, slot);
 
-    return given <= count && count <= BATCH_MAX &&
+    return given <= count && count <= BATCH_MAX && (result == EXO_OK || given == 0) &&
            (result != EXO_OK || (name_exists(name) && (!to_source || (name_exists(holding->capability.source) &&
                                                                       capability_at(name)->source == holding->capability.source))));
 }
@@ -663,4 +663,10 @@ bool loop_parts_join(frame_name frame)
 
     return kind_of(frame) == EXO_FRAME_LARGE && first->closing && frame % LARGE_FRAMES == 0 &&
            kernel.frame_count - frame >= LARGE_FRAMES && first->progress < LARGE_FRAMES;
+}
+
+/* While it is split likewise: its progress counts the parts that it still has. */
+bool loop_large_undo(frame_name first)
+{
+    return loop_parts_join(first);
 }

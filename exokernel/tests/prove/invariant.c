@@ -258,6 +258,12 @@ bool claim_pass(frame_name frame)
 
 /* ---- large frames */
 
+/* Only page tables and 2 MiB frames count something there. */
+bool claim_progress(frame_name frame)
+{
+    return !frame_exists(frame) || level_of(frame) || kind_of(frame) == EXO_FRAME_LARGE || frame_at(frame)->progress == 0;
+}
+
 bool claim_large(frame_name frame)
 {
     uint32_t kind = kind_of(frame);

@@ -30,6 +30,9 @@ struct exo_child {
 /* Both slots must be empty. */
 int64_t exo_child_create(struct exo_child *child, struct exo_space *own, uint16_t slot, uint16_t window,
                          const char *name);
+/* Instead: one that another created, whose capability (with CONTROL and GRANT) is in the slot; child->start is then for the caller to
+ * fill in. */
+void exo_child_adopt(struct exo_child *child, struct exo_space *own, uint16_t slot, uint16_t window, uint32_t frame);
 /* Derive for the child from an own capability of this kind; noted in its exo_start. ret_slot may be 0. */
 int64_t exo_child_grant(struct exo_child *child, uint16_t own_slot, enum exo_kind kind, uint32_t rights,
                         uint32_t first, uint32_t count, uint16_t *ret_slot);
@@ -53,5 +56,6 @@ int64_t exo_child_start(struct exo_child *child, uint64_t entry);
 int64_t exo_child_fork(struct exo_child *child);
 /* Destroy and reap an environment and those it created. */
 int64_t exo_child_end(uint16_t slot, uint32_t frame);
-/* Drop an own capability. */
+/* Drop an own capability; or, as a subject, that of its environment. */
 int64_t exo_drop(uint16_t slot);
+int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot);

@@ -28,3 +28,5 @@ uint32_t exo_frames_free(const struct exo_frames *frames);
 
 /* For calls that answer AGAIN while a processor has to flush: do it, and say whether to call again. */
 int exo_again(int64_t status);
+/* For calls that take a frame that exo_frame_find named: did another, who takes from the same range, take it first? */
+int exo_frame_was_lost(int64_t status, uint32_t frame);

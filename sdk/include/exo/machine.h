@@ -30,6 +30,11 @@ static inline const volatile struct exo_program *exo_program_info(uint32_t page)
     return (const volatile struct exo_program *)EXO_PROGRAMS_ADDRESS + page;
 }
 
+static inline const volatile struct exo_disk *exo_disk_info(uint32_t disk)
+{
+    return (const volatile struct exo_disk *)EXO_DISKS_ADDRESS + disk;
+}
+
 static inline uint64_t exo_ticks(void)
 {
     uint32_t low, high;

@@ -11,6 +11,7 @@
 #pragma once
 #include <stdbool.h>
 #include <exo/abi.h>
+#include <exo/space.h>
 
 #define EXO_CONTEXT_ADDRESS 0x10000ull
 #define EXO_CONTEXT         ((struct exo_context *)EXO_CONTEXT_ADDRESS)
@@ -33,7 +34,7 @@ struct exo_thread {
     uint64_t begin;      /* 32: what runs first */
     uint64_t main_stack; /* 40: its stack pointer */
     uint64_t fpu;        /* 48: where FPU state is saved when a slice ends (XSAVE area), or 0 */
-    uint64_t reserved;   /* 56 */
+    uint64_t base;       /* 56: the FS base that it is resumed with after others ran */
 };
 extern struct exo_thread exo_threads[EXO_VCPUS_PER_ENVIRONMENT];
 
@@ -50,6 +51,15 @@ extern void (*exo_exception_handler)(struct exo_upcall_frame *frame);
 int64_t exo_switch(struct exo_thread *thread, uint64_t word, uint64_t a0, uint64_t a1, uint64_t a2);
 /* The same for calls with up to six arguments. */
 int64_t exo_switch_words(struct exo_thread *thread, uint64_t word, const uint64_t arguments[6]);
+
+int64_t exo_thread_yield(struct exo_thread *thread);
+int64_t exo_thread_yield_to(struct exo_thread *thread, uint16_t environment, uint8_t vcpu);
+int64_t exo_thread_sleep(struct exo_thread *thread, uint64_t deadline, uint32_t events, bool gates);
+/* Another virtual processor of this program, 1 to 7: its context page in `context`, a frame that the capability covers and that is free; it
+ * begins at `begin` on main_stack, which must not return, and takes upcalls on upcall_stack. */
+int64_t exo_thread_start(struct exo_space *space, uint8_t index, uint16_t capability, uint32_t context,
+                         void begin(struct exo_context *context), uint64_t main_stack, uint64_t upcall_stack,
+                         uint64_t upcall_stack_size);
 
 /* The same for virtual processor 0. Events are handled before these return. */
 int64_t exo_yield(void);

@@ -31,6 +31,8 @@ def add_system(parser):
     parser.add_argument("--cpus", type=positive, metavar="N", help="processors, 1 to 8 (before the manifest's)")
     parser.add_argument("--memory", type=size, metavar="M", help="RAM, such as 512M (before the manifest's)")
     parser.add_argument("--timeout", type=positive, metavar="S", help="seconds until it is ended by force")
+    parser.add_argument("--forward", action="append", metavar="'KIND HERE:THERE'", help="a port that leads into it (instead of the manifest's)")
+    parser.add_argument("--disk", action="append", metavar="FILE", help="a disk's image, or a size (instead of the manifest's disks)")
     parser.add_argument("--machine", choices=manifest.MACHINES, help="the machine QEMU emulates")
 
 

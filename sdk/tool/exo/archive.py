@@ -5,6 +5,7 @@ Members have no times or owners, so equal contents give equal bytes.
 
 MAGIC = "070701"
 REGULAR_FILE = 0o100644
+FRAME = 4096
 
 
 def member(name, contents, number):
@@ -18,7 +19,11 @@ def pad(data, unit=4):
     return data + bytes(-len(data) % unit)
 
 
-def archive(files):
-    """The archive of {name: contents}, in the order given."""
-    members = [member(name, contents, number) for number, (name, contents) in enumerate(files.items(), 1)]
-    return b"".join(members) + member("TRAILER!!!", b"", 0)
+def archive(files, aligned=None):
+    """The archive of {name: contents}, in the order given; then those `aligned`, each on frames of its own."""
+    out = b"".join(member(name, contents, number) for number, (name, contents) in enumerate(files.items(), 1))
+    for name, contents in (aligned or {}).items():
+        contents = pad(contents, FRAME)
+        room = -(len(out) + len(member("filler", b"", 1)) + len(member(name, b"", 1))) % FRAME
+        out += member("filler", bytes(room), 1) + member(name, contents, 1)
+    return out + member("TRAILER!!!", b"", 0)

@@ -10,7 +10,7 @@ import sys
 import tomllib
 
 from . import build as builder
-from . import elf, image, machine, manifest, package, place, system, tap
+from . import disk, elf, image, machine, manifest, network, package, place, system, tap
 from .trouble import Trouble
 
 SUITES = {"kernel": "bench/kernel/system.toml", "io": "bench/io/system.toml"}
@@ -31,7 +31,8 @@ def measured(build, suite, verbose=False):
     """{row: (value, unit)} as the suite's system printed them."""
     bench = manifest.read(place.SOURCE / SUITES[suite], processors=1, memory=512 << 20, machine="q35")
     module = image.pack(build, bench, build / "systems" / f"bench-{suite}.img")
-    line = machine.command(bench.machine, place.kernel(build), module, counted=True)
+    line = machine.command(bench.machine, place.kernel(build), module, counted=True,
+                           devices=disk.attached(build, bench, f"bench-{suite}") + network.attached(bench))
     if verbose:
         machine.print_command(line)
     outcome = machine.run(line, bench.machine["timeout"], show=verbose, kernel=place.kernel(build))
@@ -55,7 +56,8 @@ def longest_path(build):
         if tried.machine["processors"] > 1:
             continue  # under counted instructions processors take turns: a path would count the other one's work
         module = image.pack(build, tried, build / "systems/bench-path.img")
-        line = machine.command(tried.machine, place.timed_kernel(build), module, counted=True)
+        line = machine.command(tried.machine, place.timed_kernel(build), module, counted=True,
+                               devices=disk.attached(build, tried, "bench-path") + network.attached(tried))
         outcome = machine.run(line, PATH_SECONDS, show=False)
         found = [int(value) for value in PATH.findall(outcome.output)]
         name = place.shown(path)

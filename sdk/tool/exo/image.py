@@ -19,18 +19,24 @@ menuentry exo {
 """
 
 
-def find_program(build, system, environment):
-    """The program's file: in the build folder, else beside the manifest."""
+def find_file(build, system, environment, key):
+    """What the key names: in the build folder, else beside the manifest."""
+    name = getattr(environment, key)
     for folder in (build, system.path.parent):
-        if (folder / environment.image).is_file():
-            return folder / environment.image
-    line = system.lines.of("environment", environment.index, "image")
-    raise Trouble(f'{system.path}:{line}: {environment.name}: no program "{environment.image}" in '
+        if (folder / name).is_file():
+            return folder / name
+    line = system.lines.of("environment", environment.index, key)
+    what = {"image": "program"}.get(key, key)
+    raise Trouble(f'{system.path}:{line}: {environment.name}: no {what} "{name}" in '
                   f"{place.shown(build)} or {place.shown(system.path.parent)}: correct its path, or build it first")
 
 
+def find_program(build, system, environment):
+    return find_file(build, system, environment, "image")
+
+
 def programs(build, system, warn):
-    """({name in the archive: contents}, the name of each environment's program)."""
+    """({name in the module: contents}, the name of each environment's program)."""
     names, contents = {}, {}
     for environment in system.environments:
         path = find_program(build, system, environment)
@@ -40,6 +46,14 @@ def programs(build, system, warn):
             if warn:
                 warn_if_bad(path, contents[name], environment)
     return contents, [names[find_program(build, system, environment)] for environment in system.environments]
+
+
+def archives(build, system):
+    """The same of their archives; None for an environment without one."""
+    paths = [environment.archive and find_file(build, system, environment, "archive")
+             for environment in system.environments]
+    names = {path: f"archive-{number}" for number, path in enumerate(dict.fromkeys(filter(None, paths)))}
+    return {name: path.read_bytes() for path, name in names.items()}, [names.get(path) for path in paths]
 
 
 def warn_if_bad(path, contents, environment):
@@ -53,8 +67,9 @@ def warn_if_bad(path, contents, environment):
 def pack(build, system, target, warn=False):
     """Write the boot module of a manifest to `target`; with `warn`, say which programs the root will refuse."""
     contents, names = programs(build, system, warn)
-    files = {"system": manifest.compiled(system, names).encode()} | contents
-    module = archive.pad(place.root(build).read_bytes(), manifest.FRAME) + archive.archive(files)
+    kept, kept_names = archives(build, system)
+    files = {"system": manifest.compiled(system, names, kept_names).encode()} | contents
+    module = archive.pad(place.root(build).read_bytes(), manifest.FRAME) + archive.archive(files, kept)
     check_room(system, len(module))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(module)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from . import symbol
+from . import device, symbol
 
 PANICKED = 99  # as the kernel's panic says
 TIMED_OUT = 124
@@ -30,13 +30,18 @@ class Outcome:
     first_output: float  # seconds until the first byte of output, or None
 
 
-def command(machine, kernel, module, counted=False, disc=None, extra=()):
-    """machine: {"machine", "memory" (bytes), "processors"}; disc: boot this by GRUB instead of the kernel by PVH."""
+def command(machine, kernel, module, counted=False, disc=None, extra=(), devices=()):
+    """machine: {"machine", "memory" (bytes), "processors"}; disc: boot this by GRUB instead of the kernel by PVH.
+
+    With devices counted time goes on while the machine waits for them, so it is not the same in each run.
+    """
+    time = [word.replace("sleep=off", "sleep=on") if devices else word for word in COUNTED] if counted else []
     boot = ["-cdrom", str(disc), "-boot", "d"] if disc else ["-kernel", str(kernel), "-initrd", str(module)]
     return ["qemu-system-x86_64", "-accel", "tcg", "-M", machine["machine"], "-cpu", "max,-erms",
             "-m", f"{machine['memory'] >> 20}M", "-smp", str(machine["processors"]), *boot,
             "-nodefaults", "-display", "none", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-            "-no-reboot", *(COUNTED if counted else []), *extra]
+            "-no-reboot", *time,
+            *device.arguments(machine["machine"], devices), *extra]
 
 
 def described(machine):

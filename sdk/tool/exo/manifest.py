@@ -9,12 +9,15 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import disk, network
 from .trouble import Trouble
 
 SPEC = 1
 FRAME = 4096
 PROCESSOR_LIMIT = 8
 SLOTS_PER_PROCESSOR = 64
+DISK_LIMIT = 4
+DISK_BLOCKS = 1 << 28
 MEMORY_LEAST, MEMORY_MOST = 64 << 20, 16 << 30
 ENVIRONMENT_LEAST = 128 << 10  # nothing starts in less
 TIMEOUT_MOST = 86400
@@ -45,6 +48,9 @@ MACHINE_KEYS = {
     "processors": ("whole number", 1, "1 to 8"),
     "timeout": ("whole number", 60, "seconds after which the run is ended by force"),
     "machine": ("text", "q35", "q35 or microvm"),
+    "network": ("true or false", False, "has it a network device, on QEMU's user network"),
+    "forward": ("list of texts", [], "ports of this computer that lead into it: \"udp HERE:THERE\""),
+    "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE"),
 }
 ENVIRONMENT_KEYS = {
     "name": ("text", REQUIRED, "1 to 8 of a-z 0-9 _ -; stands before each line that it prints"),
@@ -53,6 +59,10 @@ ENVIRONMENT_KEYS = {
     "memory": ("size", 16 << 20, "what it may take"),
     "kept": ("size", 256 << 10, "the part of it that is never taken back by force"),
     "slots": ("list of [processor, first, count]", [], "the time slots that it owns, by position"),
+    "extents": ("list of [disk, first, count]", [], "the blocks of 4K that it may read and write"),
+    "flows": ("list of texts", [], "the packets that are its own: \"arp ADDRESS\", \"udp PORT\", \"udp ADDRESS:PORT\", the same of tcp"),
+    "positions": ("whole number", 0, "of the table of flows, where it may claim others"),
+    "archive": ("text", None, "a file that it may read, such as a root file system: a path like that of image"),
     "lend": ("text", None, "the environment that runs in its slots while it sleeps"),
     "wait": ("true or false", True, "the system ends when all that have it are finished"),
     "restart": ("text", "never", "never or always: start it again when it fails"),
@@ -68,11 +78,13 @@ TEST_KEYS = {
     "machines": ("list of texts", ["q35"], "q35, microvm, iso (multiboot2 from a GRUB disc)"),
     "processors": ("list of whole numbers", [1], "numbers of processors to run with"),
     "memory": ("list of texts", [], "sizes of RAM to run with; else the machine's"),
+    "client": ("text", "", "a Python program beside the manifest that runs beside the machine, given its forwarded ports"),
     "counted": ("true or false", False, "virtual time counts instructions: runs are repeatable, on one processor"),
 }
 
 
-OPTIONS = {"processors": "--cpus", "memory": "--memory", "machine": "--machine", "timeout": "--timeout"}
+OPTIONS = {"processors": "--cpus", "memory": "--memory", "machine": "--machine", "timeout": "--timeout",
+           "disks": "--disk", "forward": "--forward"}
 SYNTAX_MENDS = {
     "Cannot overwrite": "give each key once, and write [[environment]] above each environment",
     "Cannot declare": "write each table once; only [[environment]] may come again",
@@ -100,10 +112,12 @@ IS = {
     "list of texts": lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value),
     "list of whole numbers": lambda value: isinstance(value, list) and all(type(part) is int for part in value),
     "list of [processor, first, count]": is_slot_list,
+    "list of [disk, first, count]": is_slot_list,
 }
 EXAMPLE = {
     "whole number": "1", "true or false": "true", "text": '"text", in one line and without control characters', "size": '"16M" (K, M or G, whole frames of 4K)',
     "list of texts": '["text"]', "list of whole numbers": "[1, 2]", "list of [processor, first, count]": "[[0, 16, 8]]",
+    "list of [disk, first, count]": "[[0, 0, 1024]]",
     "table": "a [table]", "list of tables": "[[environment]] above its keys",
 }
 
@@ -182,7 +196,7 @@ class Manifest:
             raise Trouble(*(text for _, text in sorted(self.problems)))
 
 
-def read(path, processors=None, memory=None, machine=None, timeout=None):
+def read(path, processors=None, memory=None, machine=None, timeout=None, disks=None, forward=None):
     """The checked manifest; the arguments, from the command line, come before its [machine]."""
     path = Path(path)
     try:
@@ -205,7 +219,7 @@ def read(path, processors=None, memory=None, machine=None, timeout=None):
     manifest.environments = [Environment(index, checked(manifest, "environment", index, values, ENVIRONMENT_KEYS))
                              for index, values in enumerate(top["environment"] or [])]
     manifest.refuse_problems()
-    given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout}
+    given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout, "disks": disks, "forward": forward}
     manifest.machine |= {key: value for key, value in given.items() if value is not None}
     manifest.given = {key: OPTIONS[key] for key, value in given.items() if value is not None}
     check_whole(manifest, top["spec"])
@@ -257,6 +271,9 @@ def check_whole(manifest, spec):
         check_environment(manifest, environment)
     check_slots(manifest)
     check_programs(manifest)
+    check_extents(manifest)
+    network.check(manifest)
+    network.check_machine(manifest)
     check_memory(manifest)
     check_test(manifest)
 
@@ -271,6 +288,12 @@ def check_machine(manifest):
         manifest.problem(("machine", 0, "machine"), f'no machine "{machine["machine"]}"', "write q35 or microvm")
     if not 1 <= machine["timeout"] <= TIMEOUT_MOST:
         manifest.problem(("machine", 0, "timeout"), f"{machine['timeout']} seconds to run", f"give 1 to {TIMEOUT_MOST}")
+    if len(machine["disks"]) > DISK_LIMIT:
+        manifest.problem(("machine", 0, "disks"), f"{len(machine['disks'])} disks", f"give at most {DISK_LIMIT}")
+    for text in machine["disks"]:
+        problem = disk.problem_of(text)
+        if problem:
+            manifest.problem(("machine", 0, "disks"), *problem)
 
 
 def check_names(manifest):
@@ -355,6 +378,31 @@ def claim_slots(manifest, owner, environment, positions, processor):
         owner.setdefault((processor, position), environment)
 
 
+def check_extents(manifest):
+    """Each lies on a disk of the machine, and no two share a block."""
+    disks, taken = manifest.machine["disks"], []
+    for environment in manifest.environments:
+        where = ("environment", environment.index, "extents")
+        if len(environment.extents) > RANGES_MOST:
+            manifest.problem(where, f"{environment.name}: {len(environment.extents)} extents", f"give at most {RANGES_MOST}")
+        for number, first, count in environment.extents:
+            text = f"{environment.name}: extent [{number}, {first}, {count}]"
+            if number >= len(disks):
+                manifest.problem(where, f"{text} is on disk {number} of {len(disks)} (counted from 0)",
+                                 "choose a lower one, or give the machine more: disks = [\"64M\"]")
+                continue
+            most = disk.blocks_of(disks[number]) or DISK_BLOCKS
+            if not 0 < count <= most - first:
+                manifest.problem(where, f"{text} is not within blocks 0 to {most - 1}",
+                                 f"choose a count from 1, and first + count up to {most}")
+            for other, start, end in taken:
+                if number == other[0] and first < end and start < first + count:
+                    line = manifest.lines.of("environment", other[1].index, "extents")
+                    manifest.problem(where, f"{text} has blocks that {other[1].name} has on line {line}",
+                                     "give each block to one environment")
+            taken.append(((number, environment), first, first + count))
+
+
 def available(memory):
     """What environments may take of a machine's memory: all but the kernel's 1 % + 2 MiB and the root's 4 MiB."""
     return (memory - memory // 100 - (6 << 20)) // FRAME * FRAME
@@ -407,21 +455,32 @@ def check_test(manifest):
         manifest.problem(("test", 0, "status"), f"exit status {test['status']}", f"expect 0 to {STATUS_MOST}")
 
 
-def compiled(manifest, image_names):
+def triples(ranges):
+    return ",".join(":".join(map(str, numbers)) for numbers in ranges)
+
+
+def compiled(manifest, image_names, archive_names=None):
     """The text of the `system` file: `THING key=value ...` lines, memory in frames, arguments last to the line's end.
 
-    image_names: for each environment the name of its program in the archive.
+    image_names, archive_names: for each environment the name of its program in the module, and of its archive or None.
     """
     out = [f"machine processors={manifest.machine['processors']}"]
-    for environment, image in zip(manifest.environments, image_names):
-        slots = ",".join(f"{processor}:{first}:{count}" for processor, first, count in environment.slots)
+    archives = archive_names or [None] * len(image_names)
+    for environment, image, archive, flows in zip(manifest.environments, image_names, archives, network.words(manifest)):
+        slots = triples(environment.slots)
         words = [f"name={environment.name}", f"image={image}", f"memory={environment.memory // FRAME}",
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
         if environment.programs:
             words.append(f"programs={environment.programs}")
+        words += flows
+        if environment.extents:
+            words.append(f"extents={triples(environment.extents)}")
+        if archive:
+            words.append(f"archive={archive}")
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))
+    out += network.lines(manifest)
     return "\n".join(out) + "\n"

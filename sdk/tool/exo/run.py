@@ -3,26 +3,29 @@ import subprocess
 from pathlib import Path
 
 from . import build as builder
-from . import image, machine, manifest, package, place
+from . import disk, image, machine, manifest, network, package, place
 
 
 def prepared(args):
-    """(build folder, manifest, packed module) of the system named on the command line."""
+    """(build folder, manifest, packed module, devices) of the system named on the command line."""
     memory = manifest.size_of(args.memory) if args.memory else None
-    system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout)
+    system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout, args.disk,
+                           args.forward)
     build = builder.build_all(args)
     name = Path(args.system).resolve().parent.name
     module = image.pack(build, system, build / "systems" / f"{name}.img", warn=True)
-    return build, system, module
+    return build, system, module, disk.attached(build, system, name) + network.attached(system)
 
 
 def command_run(args):
     package.require(package.RUN)
-    build, system, module = prepared(args)
-    line = machine.command(system.machine, place.kernel(build), module)
+    build, system, module, devices = prepared(args)
+    line = machine.command(system.machine, place.kernel(build), module, devices=devices)
     if args.verbose:
         machine.print_command(line)
     print(f"exo: {args.system} on {machine.described(system.machine)}", flush=True)
+    for text in system.machine["forward"]:
+        print(f"exo: {text}: from this computer's port to the machine's", flush=True)
     outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
     print(verdict(outcome, system))
     return outcome.status
@@ -41,10 +44,10 @@ def verdict(outcome, system):
 def command_debug(args):
     """QEMU waits at its first instruction; gdb connects over a unix socket and knows all symbols."""
     package.require(package.DEBUG)
-    build, system, module = prepared(args)
+    build, system, module, devices = prepared(args)
     socket, log = build / "gdb.sock", build / "debug.log"
     socket.unlink(missing_ok=True)
-    line = machine.command(system.machine, place.kernel(build), module, extra=[
+    line = machine.command(system.machine, place.kernel(build), module, devices=devices, extra=[
         "-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"])
     line[line.index("stdio")] = f"file:{log}"
     if args.verbose:

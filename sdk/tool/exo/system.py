@@ -3,7 +3,7 @@ import itertools
 import re
 import time
 
-from . import image, machine, manifest, place, tap
+from . import disk, image, machine, manifest, network, place, tap
 from .suites import SYSTEMS
 from .trouble import Trouble
 
@@ -57,7 +57,11 @@ def run_case(build, path, kind, processors, memory, verbose):
         return tap.Case(f"{name}: cannot be run", False, notes=list(trouble.lines))
     if verbose:
         machine.print_command(line)
+    client = network.Client(system)
     outcome = machine.run(line, system.machine["timeout"], show=False, kernel=place.kernel(build))
+    said, trouble = client.end()
+    outcome.output += "\n" + said
+    outcome.reason = outcome.reason or trouble or ""
     title = f"{name} on {kind}, {processors} processor{'s' * (processors != 1)}" + (f", {memory}" if memory else "")
     problems = complaints(system.test, outcome)
     notes = problems and problems + ["the end of its output:", *outcome.output.splitlines()[-40:],
@@ -68,7 +72,8 @@ def run_case(build, path, kind, processors, memory, verbose):
 def command(build, system, name, kind):
     module = image.pack(build, system, build / "systems" / f"test-{name}.img")
     disc = image.make_disc(build, module, build / "systems" / f"test-{name}.iso") if kind == "iso" else None
-    return machine.command(system.machine, place.kernel(build), module, system.test["counted"], disc)
+    return machine.command(system.machine, place.kernel(build), module, system.test["counted"], disc,
+                           devices=disk.attached(build, system, f"test-{name}") + network.attached(system))
 
 
 def complaints(test, outcome):

@@ -66,6 +66,13 @@ class Archives(unittest.TestCase):
         self.assertEqual(data[124:130], b"070701")
         self.assertEqual(len(data) % 4, 0)
 
+    def test_aligned_members_have_frames_of_their_own(self):
+        data = archive.archive({"system": b"abc"}, {"first": b"x" * 5000, "second": b"y"})
+        for contents in (b"x" * 5000, b"y"):
+            at = data.index(contents + bytes(-len(contents) % 4096))
+            self.assertEqual(at % 4096, 0)
+        self.assertEqual(len(data) % 4, 0)
+
     def test_equal_contents_give_equal_bytes(self):
         self.assertEqual(archive.archive({"a": b"1"}), archive.archive({"a": b"1"}))
 
@@ -100,6 +107,26 @@ slots = [[0, 1, 1]]
         self.assertEqual(data[:4096], b"root" + bytes(4092))
         self.assertIn(b"name=a image=a.elf", data)
         self.assertIn(b"name=b image=1-a.elf", data)
+
+    def test_archives_are_named_and_packed_once(self):
+        (self.folder / "a.elf").write_bytes(program())
+        (self.folder / "other/a.elf").write_bytes(program())
+        (self.folder / "tree.cpio").write_bytes(b"tree" * 100)
+        self.folder.joinpath("system.toml").write_text(
+            self.MANIFEST.replace('name = "a"', 'name = "a"\narchive = "tree.cpio"').replace(
+                'name = "b"', 'name = "b"\narchive = "tree.cpio"'))
+        data = image.pack(self.folder, manifest.read(self.folder / "system.toml"), self.folder / "system.img").read_bytes()
+        self.assertEqual(data.count(b"archive=archive-0"), 2)
+        self.assertEqual(data.count(b"tree" * 100), 1)
+
+    def test_missing_archive_names_line_and_mend(self):
+        (self.folder / "a.elf").write_bytes(program())
+        (self.folder / "other/a.elf").write_bytes(program())
+        self.folder.joinpath("system.toml").write_text(
+            self.MANIFEST.replace('name = "a"', 'name = "a"\narchive = "tree.cpio"'))
+        with self.assertRaises(Trouble) as caught:
+            image.pack(self.folder, manifest.read(self.folder / "system.toml"), self.folder / "system.img")
+        self.assertRegex(str(caught.exception), r'a: no archive "tree\.cpio".*correct its path')
 
     def test_programs_that_fill_the_machine_are_refused(self):
         (self.folder / "a.elf").write_bytes(program())

@@ -69,8 +69,40 @@ class Manifests(unittest.TestCase):
             "give=0 arguments=\n"))
 
     def test_command_line_comes_before_the_machine(self):
-        system = self.read(GOOD, processors=4, memory=256 << 20, machine="microvm", timeout=5)
-        self.assertEqual(system.machine, {"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5})
+        system = self.read(GOOD, processors=4, memory=256 << 20, machine="microvm", timeout=5, disks=["a.img"])
+        self.assertEqual(system.machine, {"processors": 4, "memory": 256 << 20, "machine": "microvm", "timeout": 5,
+                                          "disks": ["a.img"]})
+
+    def test_extents_are_compiled(self):
+        text = self.disked('disks = ["64M", "b.img"]', "extents = [[0, 8, 16376], [1, 0, 99999]]")
+        self.assertIn(" extents=0:8:16376,1:0:99999 ", manifest.compiled(self.read(text), ["a", "b", "c"]))
+
+    def disked(self, disks, extents):
+        return GOOD.replace("processors = 2", f"processors = 2\n{disks}").replace('lend = "rt"', f'lend = "rt"\n{extents}')
+
+    def disk_refused(self, disks, extents, line, *words):
+        with self.assertRaises(Trouble) as caught:
+            self.read(self.disked(disks, extents))
+        self.assertEqual(len(caught.exception.lines), 1, caught.exception.lines)
+        for word in (f"{self.path}:{line}: ", *words):
+            self.assertIn(word, caught.exception.lines[0])
+
+    def test_wrong_disks(self):
+        self.disk_refused('disks = [""]', "", 6, "a disk is empty text", 'such as "64M"')
+        self.disk_refused('disks = ["64M fast"]', "", 6, '"fast" says nothing of a disk', "read-only, errors=FILE")
+        self.disk_refused('disks = ["64M errors="]', "", 6, '"errors=" says nothing of a disk')
+        self.disk_refused('disks = ["a,b.img"]', "", 6, "has a comma", "another file name")
+        self.disk_refused(f'disks = {["64M"] * 5}', "", 6, "5 disks", "at most 4")
+        self.disk_refused("disks = [64]", "", 6, '"disks" is no list of texts')
+
+    def test_wrong_extents(self):
+        one = 'disks = ["64M"]'
+        self.disk_refused(one, "extents = [[1, 0, 8]]", 16, "is on disk 1 of 1", "choose a lower one, or give the machine more")
+        self.disk_refused(one, "extents = [[0, 16000, 385]]", 16, "is not within blocks 0 to 16383", "first + count up to 16384")
+        self.disk_refused(one, "extents = [[0, 0, 0]]", 16, "choose a count from 1")
+        self.disk_refused(one, "extents = [0, 0, 8]", 16, "is no list of [disk, first, count]", "[[0, 0, 1024]]")
+        self.disk_refused(one, "extents = [[0, 0, 8], [0, 7, 1]]", 16, "has blocks that unix has on line 16", "to one environment")
+        self.disk_refused(one, f"extents = {[[0, n, 1] for n in range(9)]}", 16, "9 extents", "at most 8")
 
     def test_unknown_key_names_the_near_one(self):
         self.refused("kept =", "kepd =", 12, 'unknown key "kepd" in [[environment]]', 'write "kept"')

@@ -27,6 +27,31 @@ static inline struct exo_slot *slot_at(uint32_t slot)
     return &machine.slot[machine_index(slot, kernel.processor_count * SLOTS_PER_PROCESSOR, "slot_at: no such slot")];
 }
 
+static inline struct exo_flow *flow_at(uint32_t flow)
+{
+    return &machine.flow[machine_index(flow, FLOW_LIMIT, "flow_at: no such flow")];
+}
+
+static inline struct exo_shape *shape_at(uint32_t shape)
+{
+    return &machine.shape[machine_index(shape, SHAPE_LIMIT, "shape_at: no such shape")];
+}
+
+static inline struct exo_net_ring *net_ring_page(frame_name frame)
+{
+    return &machine_net_rings[machine_index(frame, kernel.frame_count, "ring in a frame that does not exist")];
+}
+
+static inline struct net_queue *net_queue_page(frame_name frame)
+{
+    return &machine_net_queues[machine_index(frame, kernel.frame_count, "queue in a frame that does not exist")];
+}
+
+static inline void *data_page(frame_name frame)
+{
+    return machine_bytes[machine_index(frame, kernel.frame_count, "bytes of a frame that does not exist")];
+}
+
 static inline struct exo_processor *processor_info(uint32_t processor)
 {
     return &machine.info[machine_index(processor, kernel.processor_count, "processor_info: no such processor")];
@@ -77,9 +102,19 @@ static inline struct exo_program *program_at(uint32_t page)
     return &machine.program[machine_index(page, PROGRAM_PAGES, "program_at: no such page")];
 }
 
-static inline void *data_page(frame_name frame)
+static inline struct exo_ring *ring_page(frame_name frame)
 {
-    return table_page(frame);
+    return &machine_rings[machine_index(frame, MACHINE_RING_FRAMES, "no ring can be in this frame")];
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return &machine.queue[machine_index(frame, MACHINE_RING_FRAMES, "no half of a ring can be in this frame")];
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return &machine.disk[machine_index(disk, DISK_LIMIT, "disk_info: no such disk")];
 }
 
 static inline struct processor *processor_here(void)

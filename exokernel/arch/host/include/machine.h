@@ -39,6 +39,23 @@ struct machine_processor {
     struct machine_translation translation[MACHINE_TRANSLATIONS];
 };
 
+/* A disk: what core handed over, by place; what it answers is the test's choice. */
+struct machine_disk {
+    uint32_t present;
+    uint32_t restart; /* what a restart answers: enum device_restart */
+    uint32_t kicks, agains, restarts;
+    uint32_t order;   /* counts what was handed over */
+    struct exo_disk info;
+    struct {
+        uint32_t order;  /* when it was handed over; 0: not in the device */
+        uint32_t answer; /* 1 + the order among answers; 0: none yet */
+        int64_t status;
+        struct disk_place request;
+        uint64_t stamp; /* the claim of its first frame then */
+    } place[DISK_PLACES];
+    uint32_t answers, nonsense; /* nonsense 1: the next answer names no place; 2 + place: a place, whether it is in use or not */
+};
+
 struct machine {
     uint64_t time;
     uint32_t current; /* the processor that executes */
@@ -49,10 +66,15 @@ struct machine {
     struct exo_slot slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
     struct exo_program program[PROGRAM_PAGES];
     frame_name window[PROGRAM_PAGES]; /* what is mapped there; 0: nothing */
+    struct exo_flow flow[FLOW_LIMIT];
+    struct exo_shape shape[SHAPE_LIMIT];
     struct exo_frame frame[MACHINE_FRAMES];
     union machine_words words[MACHINE_FRAMES];
     struct capability_table capabilities[MACHINE_CAPABILITY_FRAMES];
     struct environment environment[MACHINE_ENVIRONMENT_FRAMES];
+    struct queue queue[MACHINE_RING_FRAMES];
+    struct exo_disk disk[DISK_LIMIT];
+    struct machine_disk disk_device[DISK_LIMIT];
 };
 
 /* What a processor remembers of a check (core/arch.h). No part of the state proper: forgetting it must change nothing. */
@@ -66,6 +88,12 @@ struct machine_log {
     uint32_t exited;
     uint32_t exit_code;
     uint64_t interrupts, page_flushes, flushes, switches, fpu_saves, cleared;
+    uint64_t packets; /* sent to the network; the last one: */
+    uint32_t packet_length;
+    uint8_t packet[EXO_PACKET_MOST];
+    uint32_t coming, coming_length; /* packets that come from the network, all the same */
+    const uint8_t *coming_bytes;
+    uint32_t is_heard, agains;
     uint32_t console_length;
     char console[4096];
     const char *input; /* what the console's user types */
@@ -74,8 +102,14 @@ struct machine_log {
 extern struct machine machine;
 extern struct machine_note machine_notes[PROCESSOR_LIMIT][MACHINE_NOTES];
 extern struct exo_context machine_contexts[MACHINE_FRAMES];
+extern struct exo_ring machine_rings[MACHINE_RING_FRAMES];
 extern struct exo_trace_record machine_traces[MACHINE_TRACE_FRAMES][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 extern struct machine_log machine_log;
+/* The bytes of frames that packets are in, and the frames of rings. */
+extern uint8_t machine_bytes[MACHINE_FRAMES][EXO_FRAME_SIZE];
+extern struct exo_net_ring machine_net_rings[MACHINE_FRAMES];
+extern struct net_queue machine_net_queues[MACHINE_FRAMES];
+extern int machine_network; /* packets that the network device still takes; -1: there is none */
 extern const uint8_t *machine_module; /* the boot module's bytes */
 extern jmp_buf *machine_panicked;     /* where a panic goes on; NULL: it ends the program */
 

@@ -15,9 +15,16 @@ extern struct capability_table capability_pages[EXO_FRAME_LIMIT];
 extern uint64_t table_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
 extern struct shadow_entry shadow_pages[EXO_FRAME_LIMIT][TABLE_ENTRIES];
 extern struct exo_context context_pages[EXO_FRAME_LIMIT];
+extern struct exo_ring ring_pages[EXO_FRAME_LIMIT];
+extern struct queue queue_pages[EXO_FRAME_LIMIT];
+extern struct exo_disk disk_table[DISK_LIMIT];
 extern struct exo_trace_record trace_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE / sizeof(struct exo_trace_record)];
 
 extern struct exo_program program_table[PROGRAM_PAGES];
+extern struct exo_flow flow_table[FLOW_LIMIT];
+extern struct exo_shape shape_table[SHAPE_LIMIT];
+extern struct exo_net_ring net_ring_pages[EXO_FRAME_LIMIT];
+extern struct net_queue net_queue_pages[EXO_FRAME_LIMIT];
 extern uint8_t data_pages[EXO_FRAME_LIMIT][EXO_FRAME_SIZE];
 
 uint32_t arch_processor(void);
@@ -25,11 +32,6 @@ uint32_t arch_processor(void);
 static inline struct exo_program *program_at(uint32_t page)
 {
     return &program_table[page];
-}
-
-static inline void *data_page(frame_name frame)
-{
-    return data_pages[frame];
 }
 
 static inline struct exo_frame *frame_at(frame_name frame)
@@ -85,6 +87,46 @@ static inline struct exo_context *context_page(frame_name frame)
 static inline struct exo_trace_record *trace_page(frame_name frame)
 {
     return trace_pages[frame];
+}
+
+static inline struct exo_ring *ring_page(frame_name frame)
+{
+    return &ring_pages[frame];
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return &queue_pages[frame];
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return &disk_table[disk];
+}
+
+static inline struct exo_flow *flow_at(uint32_t flow)
+{
+    return &flow_table[flow];
+}
+
+static inline struct exo_shape *shape_at(uint32_t shape)
+{
+    return &shape_table[shape];
+}
+
+static inline struct exo_net_ring *net_ring_page(frame_name frame)
+{
+    return &net_ring_pages[frame];
+}
+
+static inline struct net_queue *net_queue_page(frame_name frame)
+{
+    return &net_queue_pages[frame];
+}
+
+static inline void *data_page(frame_name frame)
+{
+    return data_pages[frame];
 }
 
 static inline struct processor *processor_here(void)

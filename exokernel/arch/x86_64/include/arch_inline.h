@@ -30,6 +30,16 @@ static inline struct exo_frame *frame_at(frame_name frame)
     return (struct exo_frame *)FRAMES_BASE + frame;
 }
 
+static inline struct exo_flow *flow_at(uint32_t flow)
+{
+    return (struct exo_flow *)(TABLES_BASE + (EXO_FLOWS_ADDRESS - EXO_SYSTEM_ADDRESS)) + flow;
+}
+
+static inline struct exo_shape *shape_at(uint32_t shape)
+{
+    return (struct exo_shape *)(TABLES_BASE + (EXO_SHAPES_ADDRESS - EXO_SYSTEM_ADDRESS)) + shape;
+}
+
 static inline void *direct_page(frame_name frame)
 {
     return (void *)(DIRECT_BASE + ((uint64_t)frame << 12));
@@ -69,6 +79,21 @@ static inline struct exo_context *context_page(frame_name frame)
     return direct_page(frame);
 }
 
+static inline struct exo_net_ring *net_ring_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
+static inline struct net_queue *net_queue_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
+static inline void *data_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
 static inline struct exo_trace_record *trace_page(frame_name frame)
 {
     return direct_page(frame);
@@ -79,9 +104,19 @@ static inline struct exo_program *program_at(uint32_t page)
     return (struct exo_program *)(TABLES_BASE + (EXO_PROGRAMS_ADDRESS - EXO_SYSTEM_ADDRESS)) + page;
 }
 
-static inline void *data_page(frame_name frame)
+static inline struct exo_ring *ring_page(frame_name frame)
 {
     return direct_page(frame);
+}
+
+static inline struct queue *queue_page(frame_name frame)
+{
+    return direct_page(frame);
+}
+
+static inline struct exo_disk *disk_info(uint32_t disk)
+{
+    return (struct exo_disk *)(TABLES_BASE + (EXO_DISKS_ADDRESS - EXO_SYSTEM_ADDRESS)) + disk;
 }
 
 static inline uint32_t table_index(uint64_t address, uint32_t level)

@@ -7,6 +7,7 @@
  *   0xffffffffc0000000            the same tables, writable, where 32-bit displacements reach: frames, at most 256 MiB,
  *   0xffffffffd0000000            and all others, at most 2 MiB
  *   0xffffffffe0000000            the window: downloaded programs, executable, never writable here
+ *   0xffffffffff800000            registers of devices, at most 2 MiB
  *   0xffffffffffc00000            the local APIC
  */
 #pragma once
@@ -15,6 +16,8 @@
 #define TABLES_BASE 0xffffffffd0000000
 #define KERNEL_BASE 0xffffffff80000000
 #define WINDOW_BASE 0xffffffffe0000000
+#define DEVICE_BASE 0xffffffffff800000
+#define DEVICE_END 0xffffffffffa00000
 #define APIC_ADDRESS 0xffffffffffc00000
 
 #define CPU_CONTEXT 16 /* and its context page */

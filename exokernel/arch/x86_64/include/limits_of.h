@@ -21,4 +21,10 @@ enum {
     SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
     PROGRAM_PAGES = EXO_PROGRAM_PAGES,
     LARGE_FRAMES = 512,
+    DEVICE_MAX = 8,   /* devices that can interrupt */
+    DISK_LIMIT = EXO_DISK_LIMIT,
+    DISK_PLACES = 64, /* requests that a disk works on at once */
+    RING_SHARE = EXO_RING_SHARE,
+    FLOW_LIMIT = EXO_FLOW_LIMIT,
+    FLOW_BUCKETS_BITS = 12, /* twice as many buckets as flows */
 };

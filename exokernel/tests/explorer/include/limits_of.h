@@ -21,4 +21,10 @@ enum {
     SWEEP_MAX = 600, /* a binding and some frames */
     PROGRAM_PAGES = 2,
     LARGE_FRAMES = 2,
+    DEVICE_MAX = 1,
+    DISK_LIMIT = 1,
+    DISK_PLACES = 2,
+    RING_SHARE = 1,
+    FLOW_LIMIT = 2,
+    FLOW_BUCKETS_BITS = 1,
 };

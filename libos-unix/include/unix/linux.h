@@ -1,0 +1,95 @@
+/*
+ * The Linux x86-64 interface as far as libos-unix speaks it: numbers, flags and structures of its system calls. Facts of the
+ * interface (man-pages, section 2), not code.
+ */
+#pragma once
+#include <stdint.h>
+
+enum errno_value {
+    EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10, EAGAIN = 11, ENOMEM = 12,
+    EACCES = 13, EFAULT = 14, EBUSY = 16, EEXIST = 17, EXDEV = 18, ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23,
+    EMFILE = 24, ENOTTY = 25, EFBIG = 27, ENOSPC = 28, ESPIPE = 29, EROFS = 30, EMLINK = 31, EPIPE = 32, ERANGE = 34,
+    ENAMETOOLONG = 36, ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40,
+};
+
+enum open_flag {
+    O_ACCMODE = 3, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_NOCTTY = 0400, O_TRUNC = 01000, O_APPEND = 02000,
+    O_NONBLOCK = 04000, O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000, O_CLOEXEC = 02000000, O_PATH = 010000000,
+};
+
+enum mode { S_IFMT = 0170000, S_IFIFO = 0010000, S_IFCHR = 0020000, S_IFDIR = 0040000, S_IFREG = 0100000, S_IFLNK = 0120000 };
+enum seek { SEEK_SET, SEEK_CUR, SEEK_END };
+enum at_flag { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_EMPTY_PATH = 0x1000 };
+enum fcntl_command { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1 };
+enum wait_flag { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8 };
+enum protection { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
+enum map_flag { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_TYPE = 15, MAP_FIXED = 16, MAP_ANONYMOUS = 32, MAP_FIXED_NOREPLACE = 0x100000 };
+enum remap_flag { MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2 };
+enum advice { MADV_DONTNEED = 4, MADV_FREE = 8 };
+enum arch_code { ARCH_SET_GS = 0x1001, ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003, ARCH_GET_GS = 0x1004 };
+enum clone_flag { CLONE_VM = 0x100, CLONE_VFORK = 0x4000, CLONE_THREAD = 0x10000, CLONE_SETTLS = 0x80000,
+                  CLONE_PARENT_SETTID = 0x100000, CLONE_CHILD_CLEARTID = 0x200000, CLONE_CHILD_SETTID = 0x1000000 };
+enum resource { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7 };
+enum ioctl_request { TCGETS = 0x5401, TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410, TIOCGWINSZ = 0x5413 };
+
+enum signal {
+    SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11,
+    SIGPIPE = 13, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20, SIGTTIN = 21, SIGTTOU = 22,
+    SIGURG = 23, SIGWINCH = 28, SIGNALS = 64,
+};
+enum signal_action_flag { SA_SIGINFO = 4, SA_RESTORER = 0x4000000, SA_ONSTACK = 0x8000000, SA_RESTART = 0x10000000,
+                          SA_NODEFER = 0x40000000, SA_RESETHAND = (int)0x80000000 };
+enum signal_how { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
+enum signal_code { SI_USER = 0, SI_KERNEL = 0x80, SEGV_MAPERR = 1, SEGV_ACCERR = 2 };
+
+struct linux_stat {
+    uint64_t dev, ino, nlink;
+    uint32_t mode, uid, gid, pad;
+    uint64_t rdev;
+    int64_t size, block_size, blocks;
+    int64_t access_s, access_ns, modify_s, modify_ns, change_s, change_ns;
+    int64_t unused[3];
+};
+_Static_assert(sizeof(struct linux_stat) == 144, "struct stat");
+
+struct linux_dirent {
+    uint64_t ino;
+    int64_t next;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+};
+
+enum poll_event { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLNVAL = 32 };
+
+struct linux_poll {
+    int32_t descriptor;
+    int16_t events, returned;
+};
+
+struct linux_vector {
+    uint64_t address, size;
+};
+
+struct linux_time {
+    int64_t s, ns;
+};
+
+struct linux_action {
+    uint64_t handler, flags, restorer, mask;
+};
+
+enum auxv { AT_NULL, AT_PHDR = 3, AT_PHENT = 4, AT_PHNUM = 5, AT_PAGESZ = 6, AT_BASE = 7, AT_FLAGS = 8, AT_ENTRY = 9, AT_UID = 11,
+            AT_EUID = 12, AT_GID = 13, AT_EGID = 14, AT_HWCAP = 16, AT_CLKTCK = 17, AT_SECURE = 23, AT_RANDOM = 25, AT_EXECFN = 31 };
+
+/* The call numbers that are named in the code; call_list.h has them all. */
+enum linux_call {
+    LINUX_READ = 0, LINUX_WRITE = 1, LINUX_OPEN = 2, LINUX_CLOSE = 3, LINUX_STAT = 4, LINUX_FSTAT = 5, LINUX_LSTAT = 6, LINUX_LSEEK = 8, LINUX_RT_SIGRETURN = 15,
+    LINUX_IOCTL = 16, LINUX_PREAD64 = 17, LINUX_PWRITE64 = 18, LINUX_ACCESS = 21, LINUX_PIPE = 22, LINUX_DUP = 32, LINUX_DUP2 = 33,
+    LINUX_FCNTL = 72, LINUX_FSYNC = 74, LINUX_FTRUNCATE = 77, LINUX_GETDENTS64 = 217, LINUX_GETCWD = 79, LINUX_CHDIR = 80, LINUX_FCHDIR = 81,
+    LINUX_RENAME = 82, LINUX_MKDIR = 83, LINUX_RMDIR = 84, LINUX_LINK = 86, LINUX_UNLINK = 87, LINUX_SYMLINK = 88, LINUX_READLINK = 89,
+    LINUX_CHMOD = 90, LINUX_UMASK = 95, LINUX_GETPPID = 110, LINUX_SETPGID = 109, LINUX_GETPGRP = 111, LINUX_SETSID = 112, LINUX_GETPGID = 121,
+    LINUX_GETSID = 124, LINUX_EXIT = 60, LINUX_WAIT4 = 61, LINUX_KILL = 62, LINUX_NANOSLEEP = 35, LINUX_OPENAT = 257, LINUX_MKDIRAT = 258,
+    LINUX_NEWFSTATAT = 262, LINUX_UNLINKAT = 263, LINUX_RENAMEAT = 264, LINUX_READLINKAT = 267, LINUX_FACCESSAT = 269, LINUX_UTIMENSAT = 280,
+    LINUX_DUP3 = 292, LINUX_PIPE2 = 293, LINUX_FCHMOD = 91, LINUX_FCHOWN = 93, LINUX_FCHOWNAT = 260, LINUX_POLL = 7, LINUX_FCHMODAT = 268,
+};

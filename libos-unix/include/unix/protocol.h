@@ -1,0 +1,72 @@
+/*
+ * Between a process and its instance's server: one gate, eleven words. Word 0 is the request, a Linux call's number or one of those
+ * below, words 1 to 6 its arguments; the answer's word 0 is the result as Linux would return it, or UNIX_WAIT. What does not fit
+ * lies in the window: memory that both see. The server trusts nothing in it and reads each thing once.
+ */
+#pragma once
+#include <stdint.h>
+
+#define UNIX_RUNTIME_ADDRESS 0x3c000000ull /* the process's own part of libos-unix, up to UNIX_RUNTIME_END */
+#define UNIX_WINDOW_ADDRESS  0x3d000000ull
+#define UNIX_STATE_ADDRESS   0x3d010000ull /* struct unix_state, read-only */
+#define UNIX_COPY_ADDRESS    0x3d020000ull /* one page: where a frame is filled */
+#define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
+#define UNIX_RUNTIME_END     0x40000000ull
+
+enum {
+    WINDOW_PAGES = 9,
+    PATH_SIZE = 4096,
+    WINDOW_DATA_SIZE = 6 * 4096,
+    WINDOW_FRAMES = 1024,
+    SLOT_SERVER = 1,      /* in a process's tables: the gate to the server */
+    SLOT_SELF = 2,        /* its own environment */
+    SLOT_POOL = 3,        /* the frames that it may take */
+    SLOT_FILES = 4,       /* the frames that hold files: read and execute */
+    SLOT_WINDOW = 5,      /* the window */
+    SLOT_STATE = 6,       /* struct unix_state */
+    SLOT_CHILD = 7,       /* while it builds one */
+    SLOT_CHILD_WINDOW = 8,
+    SLOT_VIEWS = 16,      /* the frames of the processes whose memory it was forked with */
+    VIEWS_MAX = 8,
+};
+
+struct unix_window {
+    char path[2][PATH_SIZE];
+    uint8_t data[WINDOW_DATA_SIZE];
+    uint32_t frames[WINDOW_FRAMES]; /* apart, since a page fault may come while other things are copied */
+};
+
+/* What the server tells a process without being asked. */
+struct unix_state {
+    uint32_t pid, parent, group, session;
+    uint64_t pending; /* signals: bit n - 1 */
+    uint32_t viewers; /* processes that see some of this one's memory */
+    uint32_t reserved;
+};
+
+/* The result of a call that has to wait: yield, and call again once run. */
+enum { UNIX_WAIT = -512 };
+
+/* Requests beside Linux's. */
+enum unix_request {
+    UNIX_EXEC_OPEN = 1000, /* path 0: node of a file that may be executed; word 1: its size */
+    UNIX_FRAMES,           /* node, first page, count: frame names, 0 for holes; how many; word 1: the size */
+    UNIX_EXEC_DONE,        /* the old memory is gone: views end, descriptors close */
+    UNIX_FORK,             /* a new process: its pid, word 1 its environment; SLOT_CHILD controls it; data: struct unix_fork */
+    UNIX_FORK_DONE,        /* pid, 1 if it is built and started: else it is undone */
+    UNIX_SIGNAL_TAKE,      /* mask of those that are blocked: the next signal, or 0 */
+    UNIX_MISSING,          /* call number, its address: a call that is not there was made */
+    UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size */
+    UNIX_END,              /* a signal's number: it ends the process */
+    UNIX_FILE_NODE,        /* descriptor: node of the regular file, for a mapping */
+    UNIX_SLEEP,            /* until when (ns) */
+    UNIX_BROKEN,           /* vector, instruction, address: the runtime itself faulted */
+    UNIX_NO_START,         /* errno: the first program cannot be run */
+    UNIX_REQUESTS,
+};
+
+/* What the child may see: the environments whose frames it views, in the order of SLOT_VIEWS. */
+struct unix_fork {
+    uint32_t count;
+    uint32_t environment[VIEWS_MAX];
+};

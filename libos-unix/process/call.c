@@ -1,0 +1,38 @@
+#include "call.h"
+#include <exo/text.h>
+
+enum { CALLS = 340 };
+
+static int64_t call_none(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)a;
+    (void)frame;
+    return -ENOSYS;
+}
+
+static linux_call *const calls[CALLS] = {
+#define FULL(number, name, function, note)    [number] = function,
+#define PARTIAL(number, name, function, note) [number] = function,
+#define NONE(number, name, note)              [number] = call_none,
+#include "call_list.h"
+#undef FULL
+#undef PARTIAL
+#undef NONE
+};
+
+/* From entry.S, on our own stack. */
+void system_enter(struct exo_upcall_frame *frame)
+{
+    const uint64_t a[6] = { frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9 };
+    uint64_t number = frame->rax;
+
+    runtime.calls++;
+    signals.restart = number;
+    if (number < CALLS && calls[number]) {
+        frame->rax = (uint64_t)calls[number](a, frame);
+        signals.is_restart = frame->rax == (uint64_t)RESTART && number != LINUX_RT_SIGRETURN;
+        return;
+    }
+    server_ask(UNIX_MISSING, number, frame->rip, 0);
+    frame->rax = (uint64_t)-ENOSYS;
+}

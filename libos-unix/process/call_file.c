@@ -1,0 +1,233 @@
+/* Calls on descriptors: arguments go to the server as they are, bytes through the window. */
+#include "call.h"
+#include <exo/machine.h>
+#include <exo/text.h>
+
+static int64_t window_ask(uint64_t number, const uint64_t a[6])
+{
+    uint64_t words[7] = { number, a[0], a[1], a[2], a[3], a[4], a[5] };
+    return server_wait(words);
+}
+
+/* Those whose arguments are numbers. */
+int64_t call_plain(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return window_ask(frame->rax, a);
+}
+
+int64_t call_fsync(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return window_ask(LINUX_FSYNC, a);
+}
+
+/* Window by window; a[3] is the place of pread and pwrite. Only for the first it waits. */
+static int64_t bytes_read(uint64_t number, const uint64_t a[6])
+{
+    uint64_t done = 0;
+
+    do {
+        uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done, done != 0 };
+        int64_t result = window_ask(number, part);
+        if (result < 0)
+            return done ? (int64_t)done : result;
+        if (user_copy((void *)(a[1] + done), WINDOW->data, (uint64_t)result))
+            return -EFAULT;
+        done += (uint64_t)result;
+        if ((uint64_t)result < WINDOW_DATA_SIZE)
+            break;
+    } while (done < a[2]);
+    return (int64_t)done;
+}
+
+static int64_t bytes_write(uint64_t number, const uint64_t a[6])
+{
+    uint64_t done = 0;
+
+    do {
+        uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done };
+        if (user_copy(WINDOW->data, (const void *)(a[1] + done), part[2]))
+            return done ? (int64_t)done : -EFAULT;
+        int64_t result = window_ask(number, part);
+        if (result < 0)
+            return done ? (int64_t)done : result;
+        done += (uint64_t)result;
+        if (result == 0)
+            break;
+    } while (done < a[2]);
+    return (int64_t)done;
+}
+
+int64_t call_read(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return bytes_read(LINUX_READ, a);
+}
+
+int64_t call_pread(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return bytes_read(LINUX_PREAD64, a);
+}
+
+int64_t call_write(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return bytes_write(LINUX_WRITE, a);
+}
+
+int64_t call_pwrite(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return bytes_write(LINUX_PWRITE64, a);
+}
+
+enum { VECTORS_MAX = 1024 };
+
+/* Vector by vector, until one is not moved whole. */
+static int64_t vectors_move(const uint64_t a[6], uint64_t number, int64_t move(uint64_t number, const uint64_t a[6]))
+{
+    int64_t done = 0;
+
+    if (a[2] > VECTORS_MAX)
+        return -EINVAL;
+    for (uint64_t i = 0; i < a[2]; i++) {
+        struct linux_vector vector;
+        if (user_copy(&vector, (const void *)(a[1] + i * sizeof vector), sizeof vector))
+            return done ? done : -EFAULT;
+        if (!vector.size)
+            continue;
+        int64_t result = move(number, (const uint64_t[6]){ a[0], vector.address, vector.size });
+        if (result < 0)
+            return done ? done : result;
+        done += result;
+        if ((uint64_t)result < vector.size)
+            break;
+    }
+    return done;
+}
+
+int64_t call_readv(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return vectors_move(a, LINUX_READ, bytes_read);
+}
+
+int64_t call_writev(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return vectors_move(a, LINUX_WRITE, bytes_write);
+}
+
+int64_t call_fstat(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int64_t result = window_ask(LINUX_FSTAT, a);
+
+    (void)frame;
+    if (result < 0)
+        return result;
+    return user_copy((void *)a[1], WINDOW->data, sizeof(struct linux_stat)) ? -EFAULT : 0;
+}
+
+int64_t call_getdents(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int64_t result = window_ask(LINUX_GETDENTS64, a);
+
+    (void)frame;
+    if (result > 0 && user_copy((void *)a[1], WINDOW->data, (uint64_t)result))
+        return -EFAULT;
+    return result;
+}
+
+int64_t call_pipe2(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t words[7] = { LINUX_PIPE2, a[1] };
+    int64_t result = server_call(words);
+    int32_t ends[2] = { (int32_t)words[1], (int32_t)words[2] };
+
+    (void)frame;
+    if (result < 0)
+        return result;
+    return user_copy((void *)a[0], ends, sizeof ends) ? -EFAULT : 0;
+}
+
+int64_t call_pipe(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_pipe2((const uint64_t[6]){ a[0] }, frame);
+}
+
+/* a: out, in, place of the offset or 0, size. What was read but not written is given back to the file. */
+int64_t call_sendfile(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t offset = 0, done = 0;
+
+    (void)frame;
+    if (a[2] && user_copy(&offset, (const void *)a[2], sizeof offset))
+        return -EFAULT;
+    if (server_ask(UNIX_FILE_NODE, a[1], 0, 0) < 0)
+        return -EINVAL;
+    while (done < a[3]) {
+        uint64_t left = a[3] - done, part = left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE;
+        int64_t held = window_ask(a[2] ? LINUX_PREAD64 : LINUX_READ, (const uint64_t[6]){ a[1], 0, part, offset + done });
+        if (held <= 0)
+            return done ? (int64_t)done : held;
+        int64_t sent = window_ask(LINUX_WRITE, (const uint64_t[6]){ a[0], 0, (uint64_t)held });
+        if (sent < held && !a[2])
+            server_ask(LINUX_LSEEK, a[1], (uint64_t)((sent < 0 ? 0 : sent) - held), SEEK_CUR);
+        if (sent < 0)
+            return done ? (int64_t)done : sent;
+        done += (uint64_t)sent;
+        if (sent < held)
+            break;
+    }
+    offset += done;
+    return a[2] && user_copy((void *)a[2], &offset, sizeof offset) ? -EFAULT : (int64_t)done;
+}
+
+enum { POLLS_MAX = 1024, MILLISECOND = 1000000 };
+
+static int64_t descriptors_poll(const uint64_t a[6], uint64_t deadline)
+{
+    size_t size = a[1] * sizeof(struct linux_poll);
+
+    if (a[1] > POLLS_MAX)
+        return -EINVAL;
+    if (user_copy(WINDOW->data, (const void *)a[0], size))
+        return -EFAULT;
+    int64_t result = window_ask(LINUX_POLL, (const uint64_t[6]){ 0, a[1], deadline });
+    if (result == RESTART)
+        return -EINTR;
+    return result >= 0 && user_copy((void *)a[0], WINDOW->data, size) ? -EFAULT : result;
+}
+
+int64_t call_poll(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int32_t milliseconds = (int32_t)a[2];
+
+    (void)frame;
+    return descriptors_poll(a, milliseconds < 0 ? EXO_NEVER : exo_time() + (uint64_t)milliseconds * MILLISECOND);
+}
+
+/* a[3]: the mask of signals meanwhile. */
+int64_t call_ppoll(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    struct linux_time time = { 0, 0 };
+    uint64_t deadline = EXO_NEVER, old = signal_mask, mask = old;
+
+    (void)frame;
+    if ((a[2] && user_copy(&time, (const void *)a[2], sizeof time)) || (a[3] && user_copy(&mask, (const void *)a[3], 8)))
+        return -EFAULT;
+    if (time.s < 0 || time.ns < 0 || time.ns > 999999999)
+        return -EINVAL;
+    if (a[2])
+        deadline = exo_time() + (uint64_t)time.s * 1000 * MILLISECOND + (uint64_t)time.ns;
+    signal_mask = mask;
+    int64_t result = descriptors_poll(a, deadline);
+    if (result == -EINTR && a[3]) {
+        signals.suspended = old; /* the handler runs with the other mask and brings this one back */
+        signals.is_suspended = true;
+        return result;
+    }
+    signal_mask = old;
+    return result;
+}

@@ -1,0 +1,40 @@
+/*
+ * The program's pages. They come when they are touched: cleared frames of our own, pages of files bound as they lie in the
+ * server's store, and copies of what is shared since a fork or belongs to a file, at the first write.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STACK_TOP  0x7fffffffe000ull
+#define STACK_SIZE 0x800000ull
+#define MAP_TOP    (STACK_TOP - 2 * STACK_SIZE)
+
+struct memory_state {
+    uint64_t break_start, break_end;
+    uint32_t copied, regained, filled;
+    uint32_t left_count;
+    uint32_t left[1024]; /* frames of ours that only children may still see */
+};
+extern struct memory_state memory_state;
+
+int64_t memory_open(void);
+/* After a fork, in the child. */
+void memory_adopt(void);
+/* True if the access is possible now; error as the hardware tells it. */
+bool memory_fault(uint64_t address, uint32_t error);
+/* Unbind what is in [start, end), and give our frames back. */
+void pages_drop(uint64_t start, uint64_t end);
+/* Pages of [start, end) that are there lose (or gain) access as the protection says. */
+void pages_protect(uint64_t start, uint64_t end, uint32_t protection);
+/* Try to free frames that children saw. */
+void memory_collect(void);
+/* All of the program's memory. */
+void memory_clear(void);
+/* Runs of present pages in [start, end) with consecutive frames of one owner and like access. */
+struct page_run {
+    uint64_t address;
+    uint32_t frame, count, owner;
+    bool writable, executable;
+};
+bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run);

@@ -1,0 +1,60 @@
+/*
+ * The part of libos-unix that lives in each process: what it knows of itself. It is below the program's own addresses; a program that
+ * destroys it harms only its own process. All of it is copied at a fork, so its own memory never faults.
+ */
+#pragma once
+#include <stdbool.h>
+#include <exo/child.h>
+#include <exo/upcall.h>
+#include <unix/linux.h>
+#include <unix/protocol.h>
+
+enum { LEFT_MAX = 1024, EXECUTABLE_SIZE = 256, NAME_OF_PROCESS = 16 };
+
+/* What a child must find otherwise than its parent: pages of their own. */
+struct kin {
+    struct exo_frames frames;
+    struct exo_space space;
+    uint32_t view_count;
+    uint32_t view[VIEWS_MAX]; /* environments; their frames are bound under SLOT_VIEWS + index */
+} __attribute__((aligned(4096)));
+extern struct kin kin;
+
+/* The program's state where it entered us; what it goes on with. Known to entry.S. */
+extern struct exo_upcall_frame system_frame;
+
+struct runtime {
+    char executable[EXECUTABLE_SIZE]; /* absolute path */
+    uint64_t calls;                   /* made by trapping */
+};
+extern struct runtime runtime;
+
+#define STATE  ((const volatile struct unix_state *)UNIX_STATE_ADDRESS)
+#define WINDOW ((struct unix_window *)UNIX_WINDOW_ADDRESS)
+
+/* Ask the server; the answer's words take the place of the message's. UNIX_WAIT may be the result. */
+int64_t server_call(uint64_t words[7]);
+int64_t server_ask(uint64_t request, uint64_t a0, uint64_t a1, uint64_t a2);
+/* The same until it need not wait, or a signal comes: then RESTART. */
+enum { RESTART = -513 };
+int64_t server_wait(uint64_t words[7]);
+/* Not to return. */
+void process_die(uint32_t signal) __attribute__((noreturn));
+
+/* FPU state and FS base, which calls that may switch do not keep. */
+void fpu_save(void *area);
+void fpu_load(const void *area);
+void fpu_reset(void);
+enum { FPU_SIZE = 2048 };
+
+/* entry.S */
+void foreign_entry(void);
+void system_leave(void);
+void system_left(void);
+void system_start(void) __attribute__((noreturn));
+/* To or from the program's memory: how many bytes could not be moved. */
+uint64_t user_copy(void *target, const void *source, uint64_t size);
+void user_copy_move(void);
+void user_copy_end(void);
+/* A text of the program: 0, -EFAULT or -ENAMETOOLONG. */
+int64_t user_text(char *target, uint64_t address, size_t size);

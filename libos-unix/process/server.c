@@ -1,0 +1,94 @@
+/* Calls to the server, and what has to be kept across them. */
+#include "runtime.h"
+#include "signal.h"
+#include <exo/calls.h>
+#include <exo/gate.h>
+#include <exo/text.h>
+
+static uint8_t saved_fpu[FPU_SIZE] __attribute__((aligned(64)));
+static uint8_t initial_fpu[FPU_SIZE] __attribute__((aligned(64)));
+
+enum { MXCSR_AT = 24, MXCSR_INITIAL = 0x1f80 };
+
+void fpu_reset(void)
+{
+    const uint32_t mxcsr = MXCSR_INITIAL;
+
+    memcpy(initial_fpu + MXCSR_AT, &mxcsr, sizeof mxcsr);
+    fpu_load(initial_fpu);
+}
+
+int64_t server_call(uint64_t words[7])
+{
+    struct exo_message message;
+    int64_t result;
+
+    fpu_save(saved_fpu);
+    for (;;) {
+        memset(&message, 0, sizeof message);
+        memcpy(message.word, words, 7 * sizeof *words);
+        result = exo_gate_invoke(SLOT_SERVER, &message);
+        if (result != EXO_BUSY)
+            break;
+        exo_yield(); /* it serves a process on another processor, or was interrupted in the middle */
+    }
+    fpu_load(saved_fpu);
+    if (result != EXO_OK)
+        for (;;)
+            exo_yield(); /* there is no instance any more */
+    memcpy(words, message.word, 7 * sizeof *words);
+    return (int64_t)words[0];
+}
+
+int64_t server_ask(uint64_t request, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    uint64_t words[7] = { request, a0, a1, a2 };
+    return server_call(words);
+}
+
+static void processor_give_up(void)
+{
+    fpu_save(saved_fpu);
+    exo_yield();
+    fpu_load(saved_fpu);
+}
+
+int64_t server_wait(uint64_t words[7])
+{
+    uint64_t sent[7];
+
+    memcpy(sent, words, sizeof sent);
+    for (;;) {
+        int64_t result = server_call(words);
+        if (result != UNIX_WAIT)
+            return result;
+        if (signal_is_ready())
+            return RESTART;
+        processor_give_up();
+        if (signal_is_ready())
+            return RESTART;
+        memcpy(words, sent, sizeof sent);
+    }
+}
+
+void process_die(uint32_t signal)
+{
+    server_ask(UNIX_END, signal, 0, 0);
+    for (;;)
+        exo_yield();
+}
+
+int64_t user_text(char *target, uint64_t address, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        size_t part = EXO_FRAME_SIZE - (address + done) % EXO_FRAME_SIZE;
+        if (part > size - done)
+            part = size - done;
+        if (user_copy(target + done, (const void *)(address + done), part))
+            return -EFAULT;
+        for (size_t end = done + part; done < end; done++)
+            if (!target[done])
+                return 0;
+    }
+    return -ENAMETOOLONG;
+}

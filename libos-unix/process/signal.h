@@ -1,0 +1,28 @@
+/* Signals as the program sees them: actions, mask, frames on its stack. Which are pending the server keeps. */
+#pragma once
+#include "runtime.h"
+
+struct signal_stack {
+    uint64_t address, flags, size;
+};
+
+struct signals {
+    struct linux_action action[SIGNALS];
+    struct signal_stack stack;
+    uint64_t suspended; /* the mask that sigsuspend replaced */
+    bool is_suspended;
+    bool is_restart;    /* the call of system_frame answered RESTART: */
+    uint64_t restart;   /* its number */
+};
+extern struct signals signals;
+extern uint64_t signal_mask; /* those that are blocked */
+
+bool signal_is_ready(void);
+/* From entry.S: take one that is pending. */
+void signal_take(struct exo_upcall_frame *frame);
+/* One that the program's own instruction caused. */
+void signal_raise(struct exo_upcall_frame *frame, uint32_t signal, uint32_t code, uint64_t address);
+/* exec: handlers are gone. */
+void signal_reset(void);
+/* rt_sigreturn: the state before the handler; the value that rax has then. */
+int64_t signal_return(struct exo_upcall_frame *frame);

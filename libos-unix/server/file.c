@@ -1,0 +1,122 @@
+#include "file.h"
+#include "device.h"
+#include "heap.h"
+#include "process.h"
+#include <unix/linux.h>
+
+int64_t file_open(struct process *process, struct node *node, uint32_t flags, struct file **ret_file)
+{
+    bool writes = (flags & O_ACCMODE) != 0;
+    struct file *file;
+
+    (void)process;
+    if (node_is(node, S_IFDIR) && writes)
+        return -EISDIR;
+    if (flags & O_DIRECTORY && !node_is(node, S_IFDIR))
+        return -ENOTDIR;
+    if (flags & O_TRUNC && node_is(node, S_IFREG) && writes && node_resize(node, 0) < 0)
+        return -EIO;
+    if (!(file = heap_alloc(sizeof *file)))
+        return -ENFILE;
+    *file = (struct file){ .kind = FILE_NODE, .users = 1, .flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), .node = node };
+    node->users++;
+    *ret_file = file;
+    return 0;
+}
+
+int64_t file_pipe(struct file **ret_read, struct file **ret_write)
+{
+    struct pipe *pipe = pipe_new();
+    struct file *ends[2] = { heap_alloc(sizeof **ends), heap_alloc(sizeof **ends) };
+
+    if (!pipe || !ends[0] || !ends[1]) {
+        heap_free(ends[0]);
+        heap_free(ends[1]);
+        if (pipe) {
+            pipe->readers = 0;
+            pipe_close(pipe, &pipe->writers);
+        }
+        return -ENFILE;
+    }
+    *ends[0] = (struct file){ .kind = FILE_PIPE_READ, .users = 1, .pipe = pipe };
+    *ends[1] = (struct file){ .kind = FILE_PIPE_WRITE, .users = 1, .flags = O_WRONLY, .pipe = pipe };
+    *ret_read = ends[0];
+    *ret_write = ends[1];
+    return 0;
+}
+
+void file_close(struct file *file)
+{
+    if (--file->users)
+        return;
+    if (file->kind == FILE_PIPE_READ)
+        pipe_close(file->pipe, &file->pipe->readers);
+    if (file->kind == FILE_PIPE_WRITE)
+        pipe_close(file->pipe, &file->pipe->writers);
+    if (file->node) {
+        file->node->users--;
+        node_settle(file->node);
+    }
+    heap_free(file);
+}
+
+int64_t file_read(struct file *file, void *target, size_t size)
+{
+    if ((file->flags & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    if (file->kind == FILE_PIPE_READ)
+        return pipe_read(file->pipe, target, size);
+    if (node_is(file->node, S_IFDIR))
+        return -EISDIR;
+    if (node_is(file->node, S_IFCHR))
+        return device_read(file->node->device, target, size);
+    if (!node_is(file->node, S_IFREG))
+        return -EINVAL;
+    int64_t result = node_read(file->node, file->offset, target, size);
+    file->offset += result > 0 ? (uint64_t)result : 0;
+    return result;
+}
+
+int64_t file_write(struct file *file, const void *source, size_t size)
+{
+    if ((file->flags & O_ACCMODE) == 0)
+        return -EBADF;
+    if (file->kind == FILE_PIPE_WRITE)
+        return pipe_write(file->pipe, source, size);
+    if (node_is(file->node, S_IFCHR))
+        return device_write(file->node->device, source, size);
+    if (!node_is(file->node, S_IFREG))
+        return -EINVAL;
+    if (file->flags & O_APPEND)
+        file->offset = file->node->size;
+    int64_t result = node_write(file->node, file->offset, source, size);
+    file->offset += result > 0 ? (uint64_t)result : 0;
+    return result;
+}
+
+struct file *descriptor_file(const struct process *process, uint64_t descriptor)
+{
+    return descriptor < DESCRIPTORS_MAX ? process->descriptor[descriptor].file : 0;
+}
+
+int64_t descriptor_give(struct process *process, struct file *file, uint32_t least, bool close_on_exec)
+{
+    for (uint32_t i = least; i < DESCRIPTORS_MAX; i++) {
+        if (process->descriptor[i].file)
+            continue;
+        process->descriptor[i] = (struct descriptor){ file, close_on_exec };
+        return i;
+    }
+    return -EMFILE;
+}
+
+int64_t descriptor_close(struct process *process, uint64_t descriptor)
+{
+    struct file *file = descriptor_file(process, descriptor);
+
+    if (!file)
+        return -EBADF;
+    process->descriptor[descriptor].file = 0;
+    file_close(file);
+    return 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * The server of a Unix instance: it fills the file system, starts the first process, answers requests until that one has ended,
+ * and says what came of it.
+ */
+#include "archive.h"
+#include "device.h"
+#include "memory.h"
+#include "process.h"
+#include "request.h"
+#include "schedule.h"
+#include "path.h"
+#include <exo/calls.h>
+#include <exo/gate.h>
+#include <exo/program.h>
+#include <exo/text.h>
+#include <exo/upcall.h>
+#include <unix/linux.h>
+
+enum { GATE_STACK_SIZE = 32768, STATUS_BAD_START = 1, STATUS_LOST = 3 };
+
+static uint8_t gate_stack[GATE_STACK_SIZE] __attribute__((aligned(16)));
+
+static int64_t gate_open(void)
+{
+    exo_gate_handler = request_serve;
+    return exo_gate_create(0, 0, (uint64_t)exo_gate_entry, (uint64_t)(gate_stack + sizeof gate_stack), SERVER_SLOT_GATE);
+}
+
+static const char *server_open(void)
+{
+    uint32_t table;
+    int64_t result = memory_open();
+
+    if (result == EXO_OK) {
+        table = exo_frame_find(&memory.own);
+        do
+            result = exo_environment_extend(0, memory.own.capability, table, 1);
+        while (exo_again(result));
+    }
+    if (result == EXO_OK)
+        result = gate_open();
+    if (result == EXO_OK)
+        result = process_image_load();
+    if (result == EXO_OK)
+        result = schedule_open();
+    return result == EXO_OK ? 0 : exo_status_name(result);
+}
+
+/* Descriptors 0 to 2 are the console. */
+static int64_t console_open(struct process *process)
+{
+    struct node *node;
+    struct file *file;
+    int64_t result = path_node(node_root, "/dev/console", true, &node);
+
+    if (result == 0)
+        result = file_open(process, node, O_RDWR, &file);
+    for (uint32_t i = 0; i < 3 && result >= 0; i++) {
+        result = descriptor_give(process, file, i, false);
+        file->users += i > 0;
+    }
+    return result;
+}
+
+static const char *first_start(void)
+{
+    struct process *process = process_create(0);
+
+    if (!process)
+        return "there is no room for a process";
+    if (console_open(process) < 0)
+        return "/dev/console cannot be opened";
+    process->state = PROCESS_ALIVE;
+    int64_t result = process_build(process);
+    if (result != EXO_OK)
+        return exo_status_name(result);
+    __atomic_store_n(&process->runnable, 1, __ATOMIC_SEQ_CST);
+    schedule_kick();
+    return 0;
+}
+
+static void child_event(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    if (events & EXO_EVENT_CHILD)
+        __atomic_store_n(&instance.event_child, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A process whose own fault handling failed has been stopped by the kernel. */
+static void faulted_end(void)
+{
+    __atomic_store_n(&instance.event_child, 0, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].state == PROCESS_ALIVE && exo_vcpu_start(processes[i].slot, 0) == EXO_OK) {
+            exo_print("process %u (%s) was stopped by the kernel", processes[i].pid, processes[i].name);
+            process_end(&processes[i], SIGSEGV);
+        }
+}
+
+static void serve(void)
+{
+    while (!instance.over) {
+        exo_events_block();
+        if (instance.event_child)
+            faulted_end();
+        else
+            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD, true);
+        exo_events_restore(false);
+    }
+}
+
+static int report(void)
+{
+    uint32_t lost = memory_lost();
+
+    exo_print("%u processes made %lu requests, the first ended with %d; %s", instance.created, instance.requests,
+              instance.status, lost ? "FRAMES ARE MISSING" : "every frame that they had is back");
+    if (lost)
+        exo_print("%u frames belong to environments that are gone", lost);
+    return lost ? STATUS_LOST : instance.status;
+}
+
+int main(void)
+{
+    const char *error = server_open();
+
+    if (!error) {
+        error = archive_unpack();
+        if (!error && devices_make() < 0)
+            error = "there is no memory for /dev";
+        request_command = exo_start.arguments;
+    }
+    if (!error) {
+        exo_event_handler = child_event;
+        error = first_start();
+    }
+    if (error) {
+        exo_print("cannot start: %s", error);
+        return STATUS_BAD_START;
+    }
+    serve();
+    return report();
+}

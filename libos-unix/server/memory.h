@@ -1,0 +1,30 @@
+/*
+ * The server's memory: its own frames, and the store, frames that hold the pages of files. The store is taken under a capability
+ * of its own, from which processes are granted READ and EXECUTE: they may map what files hold, and nothing else of the server.
+ */
+#pragma once
+#include <stdbool.h>
+#include <exo/frames.h>
+#include <exo/space.h>
+
+enum {
+    SERVER_SLOT_STORE = 40,  /* the store's capability */
+    SERVER_SLOT_GATE = 41,   /* gate 0, for processes */
+    SERVER_SLOT_WAKE = 42,   /* one gate a scheduler, up to 8 */
+    SERVER_SLOT_WINDOW = 60, /* while a process is built */
+    SERVER_SLOT_PROCESSES = 128, /* one a process: its environment */
+};
+
+struct memory {
+    struct exo_frames own, store;
+    struct exo_space space;
+};
+extern struct memory memory;
+
+int64_t memory_open(void);
+/* A frame of the store, cleared, and where the server sees it; 0: there is none. */
+uint32_t store_alloc(void);
+void store_free(uint32_t frame);
+uint8_t *store_page(uint32_t frame);
+/* Frames of the whole range that are neither free nor ours: those of processes. */
+uint32_t memory_lost(void);

@@ -1,0 +1,368 @@
+#include "process.h"
+#include "heap.h"
+#include "memory.h"
+#include "schedule.h"
+#include <exo/calls.h>
+#include <exo/program.h>
+#include <exo/text.h>
+#include <unix/linux.h>
+
+#define WINDOWS_ADDRESS 0x300000000ull
+
+enum {
+    WINDOW_STRIDE = 16, /* pages a process */
+    RIGHTS_POOL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
+};
+
+struct instance instance;
+struct process processes[PROCESSES_MAX];
+const char process_any_channel[1];
+static uint32_t pid_last;
+
+static uint32_t index_of(const struct process *process)
+{
+    return (uint32_t)(process - processes);
+}
+
+struct process *process_badged(uint64_t badge)
+{
+    return badge - 1 < PROCESSES_MAX && processes[badge - 1].state == PROCESS_ALIVE ? &processes[badge - 1] : 0;
+}
+
+struct process *process_numbered(uint64_t pid)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if ((processes[i].state == PROCESS_ALIVE || processes[i].state == PROCESS_ZOMBIE) && processes[i].pid == pid)
+            return &processes[i];
+    return 0;
+}
+
+static struct process *process_find(void)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].state == PROCESS_NONE)
+            return &processes[i];
+    return 0;
+}
+
+/* The window and the state page, in our space. */
+static int64_t window_make(struct process *process)
+{
+    uint64_t address = WINDOWS_ADDRESS + (uint64_t)index_of(process) * WINDOW_STRIDE * EXO_FRAME_SIZE;
+    uint32_t first = exo_frame_alloc_run(&memory.own, WINDOW_PAGES + 1, 1);
+
+    if (!first)
+        return EXO_BAD_NAME;
+    process->window_frame = first;
+    process->state_frame = first + WINDOW_PAGES;
+    process->window = (struct unix_window *)address;
+    process->shared = (struct unix_state *)(address + WINDOW_PAGES * EXO_FRAME_SIZE);
+    return exo_space_map(&memory.space, address, first, WINDOW_PAGES + 1, memory.own.capability, EXO_MAP_READ | EXO_MAP_WRITE);
+}
+
+static void window_free(struct process *process)
+{
+    if (!process->window_frame)
+        return;
+    exo_space_unmap(&memory.space, (uint64_t)process->window, WINDOW_PAGES + 1);
+    for (uint32_t i = 0; i <= WINDOW_PAGES; i++)
+        exo_frame_release(&memory.own, process->window_frame + i);
+    process->window_frame = 0;
+}
+
+/* A capability into a fixed slot of the process. */
+static int64_t grant(const struct process *process, uint16_t own, uint16_t slot, uint32_t rights, uint32_t first, uint32_t count)
+{
+    return exo_capability_derive(0, own, process->slot, slot, (uint8_t)rights, first, count);
+}
+
+static int64_t process_grant(const struct process *process)
+{
+    uint32_t first = memory.own.first, count = memory.own.count;
+    int64_t result = grant(process, SERVER_SLOT_GATE, SLOT_SERVER, EXO_RIGHT_EXECUTE,
+                           exo_start.environment * EXO_GATES_PER_ENVIRONMENT, index_of(process) + 1);
+
+    if (result == EXO_OK)
+        result = grant(process, process->slot, SLOT_SELF, EXO_RIGHT_GRANT, process->frame, 1);
+    if (result == EXO_OK)
+        result = grant(process, memory.own.capability, SLOT_POOL, RIGHTS_POOL, first, count);
+    if (result == EXO_OK)
+        result = grant(process, SERVER_SLOT_STORE, SLOT_FILES, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, first, count);
+    if (result == EXO_OK)
+        result = grant(process, memory.own.capability, SLOT_WINDOW, EXO_RIGHT_READ | EXO_RIGHT_WRITE, process->window_frame,
+                       WINDOW_PAGES);
+    return result == EXO_OK ? grant(process, memory.own.capability, SLOT_STATE, EXO_RIGHT_READ, process->state_frame, 1) : result;
+}
+
+static void descriptors_copy(struct process *process, const struct process *parent)
+{
+    memcpy(process->descriptor, parent->descriptor, sizeof process->descriptor);
+    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+        if (process->descriptor[i].file)
+            process->descriptor[i].file->users++;
+}
+
+static void family_enter(struct process *process, struct process *parent)
+{
+    struct unix_state *state = process->shared;
+
+    *state = (struct unix_state){ .pid = process->pid, .group = process->pid, .session = process->pid };
+    process->parent = parent;
+    process->umask = 022;
+    process->directory = parent ? parent->directory : node_root;
+    process->directory->users++;
+    if (!parent)
+        return;
+    process->umask = parent->umask;
+    state->parent = parent->pid;
+    state->group = parent->shared->group;
+    state->session = parent->shared->session;
+    exo_text_copy(process->name, parent->name, sizeof process->name);
+    descriptors_copy(process, parent);
+}
+
+static void process_dispose(struct process *process)
+{
+    if (process->has_environment)
+        exo_child_end(process->slot, process->frame);
+    process->has_environment = false;
+    window_free(process);
+}
+
+struct process *process_create(struct process *parent)
+{
+    static struct exo_child child;
+    struct process *process = process_find();
+
+    if (!process)
+        return 0;
+    memset(process, 0, sizeof *process);
+    process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
+    process->deadline = EXO_NEVER;
+    if (window_make(process) == EXO_OK &&
+        exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name) == EXO_OK) {
+        process->has_environment = true;
+        process->frame = child.frame;
+        if (process_grant(process) == EXO_OK) {
+            process->state = PROCESS_BUILDING;
+            process->pid = ++pid_last;
+            family_enter(process, parent);
+            instance.created++;
+            return process;
+        }
+    }
+    process_dispose(process);
+    return 0;
+}
+
+static uint32_t viewers_of(uint32_t environment)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        for (uint32_t n = 0; n < processes[i].view_count; n++)
+            count += processes[i].state != PROCESS_NONE && processes[i].view[n] == environment;
+    return count;
+}
+
+static struct process *process_in(uint32_t environment)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].has_environment && processes[i].frame == environment)
+            return &processes[i];
+    return 0;
+}
+
+/* Somebody sees its memory no more: tell it, or let it go if it only stayed for that. */
+static void holder_settle(uint32_t environment)
+{
+    struct process *holder = process_in(environment);
+    uint32_t viewers = viewers_of(environment);
+
+    if (!holder)
+        return;
+    holder->shared->viewers = viewers;
+    if (viewers || (holder->state != PROCESS_HOLDER && holder->state != PROCESS_ZOMBIE))
+        return;
+    process_dispose(holder);
+    if (holder->state == PROCESS_HOLDER)
+        holder->state = PROCESS_NONE;
+}
+
+/* End a capability that one of our processes holds. */
+void process_drop(const struct process *process, uint16_t slot)
+{
+    exo_drop_of(process->slot, process->frame, slot);
+}
+
+void process_views_drop(struct process *process)
+{
+    uint32_t count = process->view_count;
+
+    process->view_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (process->state == PROCESS_ALIVE)
+            process_drop(process, (uint16_t)(SLOT_VIEWS + i));
+        holder_settle(process->view[i]);
+    }
+}
+
+/* The owner derives it from its own capability: so no chain of forks makes the derivation deeper. */
+static int64_t view_grant(struct process *child, struct process *owner, uint16_t slot)
+{
+    int64_t result = exo_capability_derive(0, child->slot, owner->slot, CHILD_SLOT_TEMPORARY, EXO_RIGHT_GRANT, child->frame, 1);
+
+    if (result != EXO_OK)
+        return result;
+    result = exo_capability_derive(owner->slot, SLOT_POOL, CHILD_SLOT_TEMPORARY, slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
+                                   memory.own.first, memory.own.count);
+    process_drop(owner, CHILD_SLOT_TEMPORARY);
+    return result;
+}
+
+static bool may_view(const struct process *parent, uint32_t environment)
+{
+    for (uint32_t i = 0; i < parent->view_count; i++)
+        if (parent->view[i] == environment)
+            return true;
+    return parent->frame == environment;
+}
+
+int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork)
+{
+    uint32_t count = fork->count < VIEWS_MAX ? fork->count : VIEWS_MAX;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t environment = fork->environment[i];
+        struct process *owner = process_in(environment);
+        if (!owner || !may_view(parent, environment))
+            return EXO_BAD_NAME;
+        int64_t result = view_grant(child, owner, (uint16_t)(SLOT_VIEWS + i));
+        if (result != EXO_OK)
+            return result;
+        child->view[child->view_count++] = environment;
+        owner->shared->viewers = viewers_of(environment);
+    }
+    return EXO_OK;
+}
+
+static void belongings_drop(struct process *process)
+{
+    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+        descriptor_close(process, i);
+    if (process->directory) {
+        process->directory->users--;
+        node_settle(process->directory);
+    }
+    process->directory = 0;
+}
+
+void process_undo(struct process *process)
+{
+    belongings_drop(process);
+    process_views_drop(process);
+    process_dispose(process);
+    process->state = PROCESS_NONE;
+}
+
+static void missing_report(const struct process *process)
+{
+    for (uint32_t i = 0; i < process->missing_count; i++)
+        exo_print("process %u (%s): system call %u is missing, called %u times, first at %#lx", process->pid, process->name,
+                  process->missing[i].number, process->missing[i].count, process->missing[i].address);
+}
+
+static void children_pass_on(const struct process *process)
+{
+    struct process *first = &processes[0];
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *child = &processes[i];
+        if (child->parent != process || child->state == PROCESS_NONE)
+            continue;
+        if (child->state == PROCESS_BUILDING) {
+            process_undo(child);
+            continue;
+        }
+        child->parent = process == first ? 0 : first;
+        if (child->shared && child->has_environment)
+            child->shared->parent = 1;
+        if (child->state == PROCESS_ZOMBIE && !child->parent)
+            process_forget(child);
+    }
+}
+
+static void process_stop(struct process *process)
+{
+    int64_t result;
+
+    process->runnable = 0;
+    do
+        result = exo_vcpu_stop(process->slot, 0);
+    while (exo_again(result));
+}
+
+static void instance_end(int status)
+{
+    instance.over = true;
+    instance.status = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+    for (uint32_t i = 1; i < PROCESSES_MAX; i++)
+        if (processes[i].state == PROCESS_ALIVE)
+            process_end(&processes[i], SIGKILL);
+}
+
+void process_end(struct process *process, int status)
+{
+    struct process *parent = process->parent;
+
+    process_stop(process);
+    instance.requests += process->requests;
+    missing_report(process);
+    belongings_drop(process);
+    children_pass_on(process);
+    process->state = PROCESS_ZOMBIE;
+    process->status = status;
+    process_views_drop(process);
+    if (viewers_of(process->frame) == 0)
+        process_dispose(process);
+    if (process == &processes[0])
+        instance_end(status);
+    if (parent && parent->state == PROCESS_ALIVE) {
+        process_signal(parent, SIGCHLD);
+        process_wake(parent);
+    } else {
+        process_forget(process);
+    }
+}
+
+void process_forget(struct process *process)
+{
+    process->parent = 0;
+    process->state = process->has_environment ? PROCESS_HOLDER : PROCESS_NONE;
+}
+
+static void process_run(struct process *process)
+{
+    process->waiting_on = 0;
+    __atomic_store_n(&process->runnable, 1, __ATOMIC_SEQ_CST);
+    schedule_kick();
+}
+
+void process_wake(const void *channel)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].state == PROCESS_ALIVE && (processes[i].waiting_on == channel || processes[i].waiting_on == process_any_channel))
+            process_run(&processes[i]);
+}
+
+void process_signal(struct process *process, uint32_t signal)
+{
+    if (process->state != PROCESS_ALIVE)
+        return;
+    if (signal == SIGKILL) {
+        process_end(process, SIGKILL);
+        return;
+    }
+    __atomic_fetch_or(&process->shared->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
+    process_run(process);
+}

@@ -1,0 +1,77 @@
+/*
+ * The processes of the instance: what they share and what outlives them. A process's memory is its own affair; here are its
+ * environment, its descriptors, its family and its signals. One that has ended while others still see memory that it owns stays
+ * as a *holder*: its environment without a virtual processor.
+ */
+#pragma once
+#include "file.h"
+#include <exo/child.h>
+#include <unix/protocol.h>
+
+enum { PROCESSES_MAX = 64, MISSING_MAX = 8, CHILD_SLOT_TEMPORARY = 9 };
+
+enum process_state { PROCESS_NONE, PROCESS_BUILDING, PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_HOLDER };
+
+struct missing {
+    uint32_t number, count;
+    uint64_t address;
+};
+
+struct process {
+    enum process_state state;
+    bool has_environment;
+    uint32_t runnable;       /* read by the schedulers */
+    uint64_t deadline;       /* when it is runnable again (ns) */
+    const void *waiting_on;
+    uint32_t pid;
+    struct process *parent;
+    uint32_t umask;
+    int status;              /* as wait4 tells it */
+    uint16_t slot;           /* its environment, in our tables */
+    uint32_t frame;
+    uint32_t window_frame, state_frame;
+    struct unix_window *window;
+    struct unix_state *shared;
+    uint32_t view_count;
+    uint32_t view[VIEWS_MAX]; /* environments whose frames it sees */
+    struct node *directory;
+    struct descriptor descriptor[DESCRIPTORS_MAX];
+    uint32_t missing_count;
+    struct missing missing[MISSING_MAX];
+    uint64_t requests;
+    char name[16];
+};
+
+struct instance {
+    bool over;
+    int status;
+    uint32_t created, peak;
+    uint64_t requests;
+    uint32_t event_child; /* a process may have stopped for a fault */
+};
+extern struct instance instance;
+extern struct process processes[PROCESSES_MAX];
+
+struct process *process_badged(uint64_t badge);
+struct process *process_numbered(uint64_t pid);
+/* A new one with an environment and its capabilities, without memory; 0: there is no room. */
+struct process *process_create(struct process *parent);
+/* The first one: the runtime's image and its start. */
+int64_t process_build(struct process *process);
+int64_t process_image_load(void);
+/* Undo one that never ran. */
+void process_undo(struct process *process);
+/* It has ended; status as wait4 tells it. */
+void process_end(struct process *process, int status);
+/* Take it from the table after its parent has waited for it. */
+void process_forget(struct process *process);
+/* The views of a child that is being forked, from its parent and those that the parent names. */
+int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork);
+void process_views_drop(struct process *process);
+/* End a capability that it holds. */
+void process_drop(const struct process *process, uint16_t slot);
+
+/* Those that wait on it, or on any, may go on. */
+extern const char process_any_channel[];
+void process_wake(const void *channel);
+void process_signal(struct process *process, uint32_t signal);

@@ -1,0 +1,342 @@
+/* Requests about open files. */
+#include "device.h"
+#include "memory.h"
+#include "request.h"
+#include "stat.h"
+#include <exo/machine.h>
+#include <exo/text.h>
+#include <unix/linux.h>
+
+static struct file *file_of(const struct request *request)
+{
+    return descriptor_file(request->process, request->a[0]);
+}
+
+/* One that would have to wait does, unless it must not: a[4]. */
+static int64_t moved(struct request *request, struct file *file, int64_t result)
+{
+    if (result != -EAGAIN || file->flags & O_NONBLOCK || request->a[4])
+        return result;
+    return request_wait_on(request, file->pipe);
+}
+
+static size_t window_size(uint64_t size)
+{
+    return size < WINDOW_DATA_SIZE ? size : WINDOW_DATA_SIZE;
+}
+
+int64_t request_read(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    return moved(request, file, file_read(file, request->window->data, window_size(request->a[2])));
+}
+
+int64_t request_write(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    int64_t result = moved(request, file, file_write(file, request->window->data, window_size(request->a[2])));
+    if (result == -EPIPE)
+        process_signal(request->process, SIGPIPE);
+    return result;
+}
+
+/* A file whose bytes have places. */
+static int64_t placed_file(const struct request *request, struct file **ret_file)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    if (file->kind != FILE_NODE || !node_is(file->node, S_IFREG))
+        return -ESPIPE;
+    *ret_file = file;
+    return (int64_t)request->a[3] < 0 ? -EINVAL : 0;
+}
+
+int64_t request_pread(struct request *request)
+{
+    struct file *file;
+    int64_t result = placed_file(request, &file);
+
+    if (result < 0)
+        return result;
+    if ((file->flags & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    return node_read(file->node, request->a[3], request->window->data, window_size(request->a[2]));
+}
+
+int64_t request_pwrite(struct request *request)
+{
+    struct file *file;
+    int64_t result = placed_file(request, &file);
+
+    if (result < 0)
+        return result;
+    if ((file->flags & O_ACCMODE) == 0)
+        return -EBADF;
+    return node_write(file->node, request->a[3], request->window->data, window_size(request->a[2]));
+}
+
+int64_t request_close(struct request *request)
+{
+    return descriptor_close(request->process, request->a[0]);
+}
+
+int64_t request_lseek(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    if (file->kind != FILE_NODE || node_is(file->node, S_IFCHR))
+        return -ESPIPE;
+    uint64_t whence = request->a[2];
+    if (whence > SEEK_END)
+        return -EINVAL;
+    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)file->offset : (int64_t)file->node->size;
+    int64_t target;
+    if (__builtin_add_overflow(base, (int64_t)request->a[1], &target) || target < 0)
+        return -EINVAL;
+    file->offset = (uint64_t)target;
+    return target;
+}
+
+static int64_t duplicate(struct request *request, struct file *file, uint32_t least, bool close_on_exec)
+{
+    int64_t result = descriptor_give(request->process, file, least, close_on_exec);
+
+    file->users += result >= 0;
+    return result;
+}
+
+int64_t request_dup(struct request *request)
+{
+    struct file *file = file_of(request);
+    return file ? duplicate(request, file, 0, false) : -EBADF;
+}
+
+static int64_t duplicate_to(struct request *request, struct file *file, uint64_t target, bool close_on_exec)
+{
+    if (target >= DESCRIPTORS_MAX)
+        return -EBADF;
+    file->users++;
+    descriptor_close(request->process, target);
+    request->process->descriptor[target] = (struct descriptor){ file, close_on_exec };
+    return (int64_t)target;
+}
+
+int64_t request_dup2(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    return request->a[1] == request->a[0] ? (int64_t)request->a[1] : duplicate_to(request, file, request->a[1], false);
+}
+
+int64_t request_dup3(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (request->a[2] & ~(uint64_t)O_CLOEXEC || request->a[0] == request->a[1])
+        return -EINVAL;
+    return file ? duplicate_to(request, file, request->a[1], request->a[2] & O_CLOEXEC) : -EBADF;
+}
+
+int64_t request_fcntl(struct request *request)
+{
+    struct file *file = file_of(request);
+    uint64_t argument = request->a[2];
+
+    if (!file)
+        return -EBADF;
+    struct descriptor *descriptor = &request->process->descriptor[request->a[0]];
+    switch (request->a[1]) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        return argument < DESCRIPTORS_MAX ? duplicate(request, file, (uint32_t)argument, request->a[1] == F_DUPFD_CLOEXEC) : -EINVAL;
+    case F_GETFD:
+        return descriptor->close_on_exec ? FD_CLOEXEC : 0;
+    case F_SETFD:
+        descriptor->close_on_exec = argument & FD_CLOEXEC;
+        return 0;
+    case F_GETFL:
+        return file->flags;
+    case F_SETFL:
+        file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (argument & (O_APPEND | O_NONBLOCK));
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+/* Nothing is a terminal yet. */
+int64_t request_ioctl(struct request *request)
+{
+    return file_of(request) ? -ENOTTY : -EBADF;
+}
+
+/* a: flags. more: the two descriptors. */
+int64_t request_pipe(struct request *request)
+{
+    bool close_on_exec = request->a[0] & O_CLOEXEC;
+    struct file *ends[2];
+
+    if (request->a[0] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+        return -EINVAL;
+    int64_t result = file_pipe(&ends[0], &ends[1]);
+    if (result < 0)
+        return result;
+    int64_t first = descriptor_give(request->process, ends[0], 0, close_on_exec);
+    int64_t second = first < 0 ? first : descriptor_give(request->process, ends[1], 0, close_on_exec);
+    if (second < 0) {
+        if (first >= 0)
+            request->process->descriptor[first].file = 0;
+        file_close(ends[0]);
+        file_close(ends[1]);
+        return second;
+    }
+    ends[0]->flags |= request->a[0] & O_NONBLOCK;
+    ends[1]->flags |= request->a[0] & O_NONBLOCK;
+    request->more[0] = (uint64_t)first;
+    request->more[1] = (uint64_t)second;
+    return 0;
+}
+
+int64_t request_fsync(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    return file->kind == FILE_NODE && !node_is(file->node, S_IFCHR) ? 0 : -EINVAL;
+}
+
+int64_t request_ftruncate(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    if (file->kind != FILE_NODE || !node_is(file->node, S_IFREG) || (file->flags & O_ACCMODE) == 0 || (int64_t)request->a[1] < 0)
+        return -EINVAL;
+    return node_resize(file->node, request->a[1]);
+}
+
+static bool dirent_put(struct request *request, size_t *used, uint64_t room, const struct node *node, const char *name, int64_t next)
+{
+    size_t length = exo_text_length(name), size = (sizeof(struct linux_dirent) + length + 1 + 7) & ~7ul;
+    struct linux_dirent *entry = (struct linux_dirent *)(request->window->data + *used);
+
+    if (*used + size > room)
+        return false;
+    *entry = (struct linux_dirent){ .ino = node->number, .next = next, .size = (uint16_t)size, .type = (uint8_t)(node->mode >> 12 & 15) };
+    memcpy(entry->name, name, length + 1);
+    *used += size;
+    return true;
+}
+
+/* The offset counts entries, . and .. first. */
+int64_t request_getdents(struct request *request)
+{
+    struct file *file = file_of(request);
+    size_t used = 0, room = window_size(request->a[2]);
+
+    if (!file)
+        return -EBADF;
+    if (file->kind != FILE_NODE || !node_is(file->node, S_IFDIR))
+        return -ENOTDIR;
+    uint64_t at = 0, started = file->offset;
+    const struct entry *entry = file->node->entries;
+    for (; at < 2 || entry; at++) {
+        const struct node *node = at == 0 ? file->node : at == 1 ? file->node->parent : entry->node;
+        const char *name = at == 0 ? "." : at == 1 ? ".." : entry->name;
+        if (at >= 2)
+            entry = entry->next;
+        if (at < file->offset)
+            continue;
+        if (!dirent_put(request, &used, room, node, name, (int64_t)at + 1))
+            break;
+        file->offset = at + 1;
+    }
+    bool more = file->offset == started && (at < 2 || entry);
+    return used || !more ? (int64_t)used : -EINVAL;
+}
+
+int64_t request_file_node(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    if (file->kind != FILE_NODE || !node_is(file->node, S_IFREG))
+        return -ENODEV;
+    if ((file->flags & O_ACCMODE) == O_WRONLY)
+        return -EACCES;
+    request->more[0] = file->node->size;
+    return file->node->number;
+}
+
+/* a: node, first page, count. Whoever may map one file may map all: see docs/unix.md. */
+int64_t request_frames(struct request *request)
+{
+    struct node *node = node_numbered((uint32_t)request->a[0]);
+    uint32_t *out = request->window->frames;
+    uint64_t count = request->a[2];
+
+    if (!node || !node_is(node, S_IFREG))
+        return -EBADF;
+    if (count > WINDOW_FRAMES)
+        count = WINDOW_FRAMES;
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = request->a[1] + i < node->room ? node->frames[request->a[1] + i] : 0;
+    request->more[0] = node->size;
+    return (int64_t)count;
+}
+
+int64_t request_fstat(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file)
+        return -EBADF;
+    stat_fill(file, 0, (struct linux_stat *)request->window->data);
+    return 0;
+}
+
+static int16_t events_of(const struct file *file)
+{
+    const struct pipe *pipe = file->pipe;
+
+    if (file->kind == FILE_PIPE_READ)
+        return (int16_t)((pipe->written != pipe->read ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP));
+    if (file->kind == FILE_PIPE_WRITE)
+        return (int16_t)((PIPE_SIZE - (pipe->written - pipe->read) >= PIPE_ATOMIC ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR));
+    return POLLIN | POLLOUT;
+}
+
+/* a: -, count, deadline. The descriptors are in the window. Any change of any pipe makes it look again. */
+int64_t request_poll(struct request *request)
+{
+    struct linux_poll *polls = (struct linux_poll *)request->window->data;
+    uint64_t count = request->a[1] < WINDOW_DATA_SIZE / sizeof *polls ? request->a[1] : WINDOW_DATA_SIZE / sizeof *polls;
+    int64_t ready = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        int32_t descriptor = polls[i].descriptor;
+        const struct file *file = descriptor_file(request->process, (uint64_t)(int64_t)descriptor);
+        int16_t events = descriptor < 0 ? 0 : !file ? POLLNVAL : events_of(file) & (polls[i].events | POLLHUP | POLLERR);
+        polls[i].returned = events;
+        ready += events != 0;
+    }
+    if (ready || exo_time() >= request->a[2])
+        return ready;
+    request->process->deadline = request->a[2];
+    return request_wait_on(request, process_any_channel);
+}

@@ -1,0 +1,275 @@
+/* Requests about processes. */
+#include "device.h"
+#include "memory.h"
+#include "path.h"
+#include "request.h"
+#include "schedule.h"
+#include <exo/calls.h>
+#include <exo/machine.h>
+#include <exo/program.h>
+#include <exo/text.h>
+#include <unix/linux.h>
+
+const char *request_command;
+
+int64_t request_exit(struct request *request)
+{
+    process_end(request->process, (int)(request->a[0] & 0xff) << 8);
+    return 0;
+}
+
+int64_t request_end(struct request *request)
+{
+    process_end(request->process, (int)(request->a[0] & 0x7f));
+    return 0;
+}
+
+static bool is_waited_for(const struct process *child, const struct process *parent, int64_t pid)
+{
+    if (child->parent != parent || (child->state != PROCESS_ALIVE && child->state != PROCESS_ZOMBIE))
+        return false;
+    if (pid > 0)
+        return child->pid == pid;
+    return pid == -1 || child->shared->group == (pid ? (uint32_t)-pid : parent->shared->group);
+}
+
+/* a: pid, options. more[0]: the status. */
+int64_t request_wait(struct request *request)
+{
+    bool any = false;
+
+    if (request->a[1] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED))
+        return -EINVAL;
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *child = &processes[i];
+        if (!is_waited_for(child, request->process, (int32_t)request->a[0]))
+            continue;
+        any = true;
+        if (child->state != PROCESS_ZOMBIE)
+            continue;
+        request->more[0] = (uint64_t)(uint32_t)child->status;
+        process_forget(child);
+        return child->pid;
+    }
+    if (!any)
+        return -ECHILD;
+    return request->a[1] & WNOHANG ? 0 : request_wait_on(request, request->process);
+}
+
+static bool is_addressed(const struct process *process, const struct process *sender, int64_t pid)
+{
+    if (process->state != PROCESS_ALIVE && process->state != PROCESS_ZOMBIE)
+        return false;
+    if (pid > 0)
+        return process->pid == pid;
+    if (pid == -1)
+        return process != sender && process->pid != 1;
+    if (process->state == PROCESS_ZOMBIE)
+        return false;
+    return process->shared->group == (pid ? (uint32_t)-pid : sender->shared->group);
+}
+
+int64_t request_kill(struct request *request)
+{
+    uint64_t signal = request->a[1];
+    int64_t pid = (int32_t)request->a[0], result = -ESRCH;
+
+    if (signal > SIGNALS)
+        return -EINVAL;
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        if (!is_addressed(&processes[i], request->process, pid))
+            continue;
+        result = 0;
+        if (signal)
+            process_signal(&processes[i], (uint32_t)signal);
+    }
+    return result;
+}
+
+int64_t request_umask(struct request *request)
+{
+    uint32_t old = request->process->umask;
+    request->process->umask = request->a[0] & 0777;
+    return old;
+}
+
+static struct process *named_or_self(const struct request *request, uint64_t pid)
+{
+    return pid ? process_numbered(pid) : request->process;
+}
+
+int64_t request_setpgid(struct request *request)
+{
+    struct process *process = named_or_self(request, request->a[0]);
+
+    if ((int32_t)request->a[1] < 0)
+        return -EINVAL;
+    if (!process || process->state != PROCESS_ALIVE || (process != request->process && process->parent != request->process))
+        return -ESRCH;
+    process->shared->group = request->a[1] ? (uint32_t)request->a[1] : process->pid;
+    return 0;
+}
+
+int64_t request_getpgid(struct request *request)
+{
+    struct process *process = named_or_self(request, request->a[0]);
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->group : -ESRCH;
+}
+
+int64_t request_getsid(struct request *request)
+{
+    struct process *process = named_or_self(request, request->a[0]);
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->session : -ESRCH;
+}
+
+int64_t request_setsid(struct request *request)
+{
+    struct unix_state *state = request->process->shared;
+
+    if (state->group == state->pid && state->pid != 1)
+        return -EPERM;
+    state->group = state->session = state->pid;
+    return state->pid;
+}
+
+/* more: the environment, its window's and its state's frames. */
+int64_t request_fork(struct request *request)
+{
+    struct process *parent = request->process, *child = process_create(parent);
+    struct unix_fork fork;
+
+    memcpy(&fork, request->window->data, sizeof fork);
+    if (!child)
+        return -EAGAIN;
+    int64_t result = process_views_grant(child, parent, &fork);
+    if (result == EXO_OK)
+        result = exo_capability_derive(0, child->slot, parent->slot, SLOT_CHILD, EXO_RIGHT_CONTROL | EXO_RIGHT_GRANT,
+                                       child->frame, 1);
+    if (result != EXO_OK) {
+        process_undo(child);
+        return -EAGAIN;
+    }
+    request->more[0] = child->frame;
+    request->more[1] = child->window_frame;
+    request->more[2] = child->state_frame;
+    return child->pid;
+}
+
+static struct process *process_building(uint64_t pid, const struct process *parent)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if (processes[i].state == PROCESS_BUILDING && processes[i].pid == pid && processes[i].parent == parent)
+            return &processes[i];
+    return 0;
+}
+
+/* From here on the parent has no power over the child any more. */
+int64_t request_fork_done(struct request *request)
+{
+    struct process *child = process_building(request->a[0], request->process);
+
+    if (!child)
+        return -ESRCH;
+    process_drop(request->process, SLOT_CHILD);
+    if (!request->a[1]) {
+        exo_print("process %u: a child could not be built: %s", request->process->pid, exo_status_name((int64_t)request->a[2]));
+        process_undo(child);
+        return 0;
+    }
+    child->state = PROCESS_ALIVE;
+    __atomic_store_n(&child->runnable, 1, __ATOMIC_SEQ_CST);
+    schedule_kick();
+    return child->pid;
+}
+
+int64_t request_exec_done(struct request *request)
+{
+    struct process *process = request->process;
+
+    process_views_drop(process);
+    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+        if (process->descriptor[i].file && process->descriptor[i].close_on_exec)
+            descriptor_close(process, i);
+    memcpy(process->name, request->window->path[1], sizeof process->name);
+    process->name[sizeof process->name - 1] = 0;
+    return 0;
+}
+
+int64_t request_signal_take(struct request *request)
+{
+    uint64_t *pending = &request->process->shared->pending;
+    uint64_t ready = *pending & ~request->a[0];
+
+    if (!ready)
+        return 0;
+    uint32_t signal = (uint32_t)__builtin_ctzll(ready) + 1;
+    __atomic_fetch_and(pending, ~(1ull << (signal - 1)), __ATOMIC_SEQ_CST);
+    return signal;
+}
+
+int64_t request_missing(struct request *request)
+{
+    struct process *process = request->process;
+
+    for (uint32_t i = 0; i < process->missing_count; i++)
+        if (process->missing[i].number == request->a[0]) {
+            process->missing[i].count++;
+            return 0;
+        }
+    if (process->missing_count < MISSING_MAX)
+        process->missing[process->missing_count++] = (struct missing){ (uint32_t)request->a[0], 1, request->a[1] };
+    return 0;
+}
+
+/* Words of the command line, each ended by a zero; quotes keep blanks together. Returns their bytes. */
+static size_t command_split(const char *text, uint8_t *out, size_t room)
+{
+    size_t at = 0;
+
+    while (*text == ' ')
+        text++;
+    while (*text && at + 1 < room) {
+        char quote = 0;
+        for (; *text && (quote || *text != ' ') && at + 1 < room; text++) {
+            if (quote ? *text == quote : *text == '\'' || *text == '"')
+                quote = quote ? 0 : *text;
+            else
+                out[at++] = (uint8_t)*text;
+        }
+        out[at++] = 0;
+        while (*text == ' ')
+            text++;
+    }
+    return at;
+}
+
+/* more[0]: bytes of the words; the first is the program. */
+int64_t request_start(struct request *request)
+{
+    if (request->process->pid != 1)
+        return -EPERM;
+    request->more[0] = command_split(request_command, request->window->data, WINDOW_DATA_SIZE);
+    random_fill(request->more + 1, 16);
+    return 0;
+}
+
+int64_t request_sleep(struct request *request)
+{
+    if (exo_time() >= request->a[0])
+        return 0;
+    request->process->deadline = request->a[0];
+    return request_wait_on(request, &request->process->deadline);
+}
+
+int64_t request_broken(struct request *request)
+{
+    exo_print("process %u (%s): the runtime faulted: exception %lu at %#lx, address %#lx", request->process->pid,
+              request->process->name, request->a[0], request->a[1], request->a[2]);
+    return 0;
+}
+
+int64_t request_no_start(struct request *request)
+{
+    exo_print("cannot run %s: errno %lu", request_command, request->a[0]);
+    return 0;
+}

@@ -1,0 +1,137 @@
+#include "schedule.h"
+#include "memory.h"
+#include "process.h"
+#include <exo/calls.h>
+#include <exo/machine.h>
+#include <exo/program.h>
+#include <exo/upcall.h>
+
+enum { SCHEDULERS_MAX = EXO_VCPUS_PER_ENVIRONMENT - 1, STACK_SIZE = 8192, LOOK_AGAIN_NS = 1000000 };
+
+struct scheduler {
+    uint8_t stack[STACK_SIZE], upcall_stack[STACK_SIZE];
+    uint32_t asleep, last;
+    bool exists;
+} __attribute__((aligned(16)));
+
+static struct scheduler schedulers[SCHEDULERS_MAX];
+
+static struct exo_thread *thread_of(const struct scheduler *self)
+{
+    return &exo_threads[self - schedulers + 1];
+}
+
+/* Who waits for a time that has come goes on. Returns the next such time. */
+static uint64_t deadlines_pass(void)
+{
+    uint64_t now = exo_time(), next = EXO_NEVER;
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *process = &processes[i];
+        uint64_t deadline = __atomic_load_n(&process->deadline, __ATOMIC_SEQ_CST);
+        if (process->state != PROCESS_ALIVE || process->runnable)
+            continue;
+        if (deadline <= now)
+            __atomic_store_n(&process->runnable, 1, __ATOMIC_SEQ_CST);
+        else if (deadline < next)
+            next = deadline;
+    }
+    return next;
+}
+
+/* Give the rest of the slice to one that can use it; false: there was none. */
+static bool somebody_run(struct scheduler *self)
+{
+    struct exo_thread *thread = thread_of(self);
+
+    if (exo_thread_yield_to(thread, 0, 0) == EXO_OK)
+        return true;
+    for (uint32_t i = 1; i <= PROCESSES_MAX; i++) {
+        uint32_t index = (self->last + i) % PROCESSES_MAX;
+        struct process *process = &processes[index];
+        if (!__atomic_load_n(&process->runnable, __ATOMIC_SEQ_CST))
+            continue;
+        self->last = index;
+        if (exo_thread_yield_to(thread, process->slot, 0) == EXO_OK)
+            return true;
+    }
+    return false;
+}
+
+static bool somebody_is_runnable(void)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        if (__atomic_load_n(&processes[i].runnable, __ATOMIC_SEQ_CST))
+            return true;
+    return false;
+}
+
+/* One that is runnable and yet did not run is on another processor: look again soon. */
+static void scheduler_sleep(struct scheduler *self, struct exo_context *context)
+{
+    __atomic_store_n(&self->asleep, 1, __ATOMIC_SEQ_CST);
+    uint64_t deadline = deadlines_pass();
+    if (somebody_is_runnable())
+        deadline = exo_time() + LOOK_AGAIN_NS;
+    __atomic_store_n(&context->inbox_full, 0, __ATOMIC_SEQ_CST);
+    exo_thread_sleep(thread_of(self), deadline, EXO_EVENT_MESSAGE, false);
+    __atomic_store_n(&self->asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+static void scheduler_begin(struct exo_context *context)
+{
+    struct scheduler *self = &schedulers[((uint64_t)context - EXO_CONTEXT_ADDRESS) / EXO_FRAME_SIZE - 1];
+
+    for (;;) {
+        deadlines_pass();
+        if (!somebody_run(self))
+            scheduler_sleep(self, context);
+    }
+}
+
+void schedule_kick(void)
+{
+    for (uint32_t i = 0; i < SCHEDULERS_MAX; i++)
+        if (__atomic_load_n(&schedulers[i].asleep, __ATOMIC_SEQ_CST))
+            exo_gate_send((uint16_t)(SERVER_SLOT_WAKE + i), 0, 0, 0, 0, 0);
+}
+
+static int64_t scheduler_make(uint32_t processor)
+{
+    struct scheduler *self = &schedulers[processor];
+    uint8_t index = (uint8_t)(processor + 1);
+    uint32_t context = exo_frame_find(&memory.own);
+    int64_t result = exo_thread_start(&memory.space, index, memory.own.capability, context, scheduler_begin,
+                                      (uint64_t)(self->stack + STACK_SIZE), (uint64_t)(self->upcall_stack + STACK_SIZE),
+                                      STACK_SIZE);
+
+    self->exists = true;
+    return result == EXO_OK ? exo_gate_create(index, index, (uint64_t)exo_event_entry, 0, (uint16_t)(SERVER_SLOT_WAKE + processor))
+                            : result;
+}
+
+/* The slots that the root gave to our virtual processor 0 go to that of their processor. */
+static int64_t slots_take(const struct exo_start_capability *held)
+{
+    int64_t result = EXO_OK;
+
+    for (uint32_t slot = held->first; slot < held->first + held->count && result == EXO_OK; slot++) {
+        uint32_t processor = slot / EXO_SLOTS_PER_PROCESSOR;
+        if (processor >= SCHEDULERS_MAX)
+            return EXO_BAD_ARGUMENT;
+        if (!schedulers[processor].exists)
+            result = scheduler_make(processor);
+        if (result == EXO_OK)
+            result = exo_slot_take(0, held->slot, slot, (uint8_t)(processor + 1));
+    }
+    return result;
+}
+
+int64_t schedule_open(void)
+{
+    int64_t result = EXO_OK;
+
+    for (uint32_t n = 0; result == EXO_OK && exo_start_slot(EXO_KIND_SLOTS, n); n++)
+        result = slots_take(exo_start_capability(exo_start_slot(EXO_KIND_SLOTS, n)));
+    return result;
+}
