@@ -94,12 +94,41 @@ static void assume_half(struct code_scalar *a, struct code_scalar *b, uint8_t op
     }
 }
 
+static bool is_an_end(const struct code_scalar *s, uint64_t value)
+{
+    uint32_t half = (uint32_t)value;
+
+    return value == s->low || value == s->high || value == (uint64_t)s->least || value == (uint64_t)s->most ||
+           half == s->low32 || half == s->high32 || half == (uint32_t)s->least32 || half == (uint32_t)s->most32;
+}
+
+enum way { WAY_UNKNOWN, WAY_CLOSED, WAY_OPEN };
+
+/* Is a number equal to a constant? The commonest question, answered without the work for the others: WAY_UNKNOWN leaves it to them. */
+static enum way assume_constant(struct code_scalar *a, const struct code_scalar *b, uint8_t operation, bool wide, bool taken)
+{
+    uint64_t value = wide ? b->low : (uint32_t)b->low;
+
+    if ((operation != JMP_JEQ && operation != JMP_JNE) || !scalar_is_constant(b) || (!wide && a->high > UINT32_MAX))
+        return WAY_UNKNOWN;
+    bool contains = scalar_contains(a, value);
+    if ((operation == JMP_JEQ) == taken) {
+        if (contains)
+            scalar_set(a, value);
+        return contains ? WAY_OPEN : WAY_CLOSED;
+    }
+    return contains && is_an_end(a, value) ? WAY_UNKNOWN : WAY_OPEN;
+}
+
 /* False if the jump cannot go this way. */
 static bool assume(struct code_scalar *a, struct code_scalar *b, struct code_instruction i, bool taken)
 {
     uint8_t operation = OPCODE_OPERATION(i.opcode);
     bool wide = OPCODE_CLASS(i.opcode) == CLASS_JMP;
+    enum way way = assume_constant(a, b, operation, wide, taken);
 
+    if (way != WAY_UNKNOWN)
+        return way == WAY_OPEN;
     if (operation == JMP_JSET)
         assume_bits(a, b, wide, taken);
     else if (wide)
@@ -167,7 +196,7 @@ static uint32_t branch_scalars(struct code_verifier *verifier, struct code_instr
 
     if (assume(&taken_a, &taken_b, i, true)) {
         ways |= BRANCH_TAKEN;
-        verifier->other = verifier->now;
+        state_copy(&verifier->other, &verifier->now);
         learn_both(&verifier->other, i, &taken_a, &taken_b);
     }
     if (assume(&passed_a, &passed_b, i, false)) {
@@ -231,7 +260,7 @@ static uint32_t branch_end(struct code_verifier *verifier, const struct code_val
 {
     uint32_t ways = 0;
 
-    verifier->other = verifier->now;
+    state_copy(&verifier->other, &verifier->now);
     if (learn_way(verifier, &verifier->other, pointer, operation))
         ways |= BRANCH_TAKEN;
     if (learn_way(verifier, &verifier->now, pointer, opposite(operation)))
@@ -244,7 +273,7 @@ static uint32_t branch_null(struct code_verifier *verifier, struct code_instruct
     bool equal = OPCODE_OPERATION(i.opcode) == JMP_JEQ;
     struct code_value null = value_scalar(0), pointer = { .type = CODE_POINTER, .region = value->region };
 
-    verifier->other = verifier->now;
+    state_copy(&verifier->other, &verifier->now);
     state_each(&verifier->other, CODE_POINTER_OR_NULL, value->id, change_all, equal ? &null : &pointer);
     state_each(&verifier->now, CODE_POINTER_OR_NULL, value->id, change_all, equal ? &pointer : &null);
     return BRANCH_TAKEN | BRANCH_PASSED;
@@ -258,7 +287,7 @@ static uint32_t branch_zero(struct code_verifier *verifier, struct code_instruct
         return verifier_refuse(verifier, CODE_NOT_SCALAR, code_destination(i));
     if (value->type == CODE_POINTER_OR_NULL)
         return branch_null(verifier, i, value);
-    verifier->other = verifier->now;
+    state_copy(&verifier->other, &verifier->now);
     return operation == JMP_JNE ? BRANCH_TAKEN : BRANCH_PASSED;
 }
 
@@ -282,7 +311,7 @@ static uint32_t branch_pointers(struct code_verifier *verifier, struct code_inst
         if (a->type == CODE_END && b->type == CODE_POINTER)
             return branch_end(verifier, b, mirrored(operation));
         if (same && (a->type == CODE_POINTER || a->type == CODE_STACK_POINTER)) {
-            verifier->other = verifier->now;
+            state_copy(&verifier->other, &verifier->now);
             return BRANCH_TAKEN | BRANCH_PASSED;
         }
     }

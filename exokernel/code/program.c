@@ -181,6 +181,7 @@ static void mark_target(struct code_verifier *verifier, uint32_t at, uint32_t ta
     struct code_slot *slot = &verifier->slots[target];
 
     verifier->targets_left += !(slot->flags & SLOT_TARGET);
+    verifier->loops |= target <= at;
     slot->flags |= SLOT_TARGET | (target <= at ? SLOT_LOOP : 0);
 }
 

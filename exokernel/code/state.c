@@ -25,6 +25,13 @@ void state_drop_slot(struct code_state *state, uint32_t slot)
     state->spill[slot] = 0;
 }
 
+void state_copy(struct code_state *to, const struct code_state *from)
+{
+    __builtin_memcpy(to, from, offsetof(struct code_state, spills));
+    for (uint32_t used = from->spills_used; used; used &= used - 1)
+        to->spills[__builtin_ctz(used)] = from->spills[__builtin_ctz(used)];
+}
+
 void state_forget(struct code_state *state, uint16_t live)
 {
     for (uint32_t name = 0; name < FRAME; name++)
@@ -127,14 +134,27 @@ static bool plain_covers(const struct code_state *state, const struct code_state
     return true;
 }
 
-/* Pieces: the registers, then the slots of the stack. */
-enum { ITEM_SLOTS = FRAME, ITEMS = FRAME + STACK_SLOTS };
+/* Pieces: the registers, what has no name, the slots of the stack. */
+enum { ITEM_PLAIN = FRAME, ITEM_SLOTS, ITEMS = ITEM_SLOTS + STACK_SLOTS };
 
 void meeting_start(struct code_verifier *verifier, bool widen)
 {
     verifier->meeting.pairs.count = 0;
     verifier->meeting.item = 0;
     verifier->meeting.widen = widen;
+}
+
+/* The next piece, but registers of which `a` knows nothing and slots that neither state follows: nothing is to be said of them. */
+static uint32_t item_next(const struct code_state *a, const struct code_state *b, uint32_t item)
+{
+    while (item < FRAME && a->registers[item].type == CODE_NOTHING)
+        item++;
+    if (item >= ITEM_SLOTS && !(a->spills_used | b->spills_used))
+        return ITEMS;
+    for (; item >= ITEM_SLOTS && (item - ITEM_SLOTS) % 8 == 0 && item < ITEMS; item += 8)
+        if (*(const uint64_t *)&a->spill[item - ITEM_SLOTS] | *(const uint64_t *)&b->spill[item - ITEM_SLOTS])
+            break;
+    return item;
 }
 
 static uint32_t item_cost(const struct code_state *a, const struct code_state *b, uint32_t item, uint32_t cost)
@@ -149,17 +169,21 @@ enum code_met state_covers(struct code_verifier *verifier, const struct code_sta
     struct code_meeting *meeting = &verifier->meeting;
     struct pairs *pairs = &meeting->pairs;
 
-    verifier_spend(verifier, COST_COVER);
-    if (meeting->item == 0 && !plain_covers(state, part))
-        return MEETS_NOT;
     do {
-        uint32_t item = meeting->item++;
-        bool covers = item < FRAME ? value_covers(pairs, &state->registers[item], part, &part->registers[item])
-                                   : slot_covers(pairs, state, part, item - ITEM_SLOTS);
+        uint32_t item = meeting->item;
+        bool covers;
+
+        if (item < FRAME)
+            covers = value_covers(pairs, &state->registers[item], part, &part->registers[item]);
+        else if (item == ITEM_PLAIN)
+            covers = plain_covers(state, part);
+        else
+            covers = slot_covers(pairs, state, part, item - ITEM_SLOTS);
 
         verifier_spend(verifier, item_cost(state, part, item, COST_COVER));
         if (!covers)
             return MEETS_NOT;
+        meeting->item = item_next(state, part, item + 1);
     } while (meeting->item < ITEMS && !verifier_is_tired(verifier));
     return meeting->item < ITEMS ? MEETS_ON : MEETS;
 }
@@ -293,10 +317,18 @@ static void merge_rest(struct merge *merge)
     into->merges += into->merges < UINT16_MAX;
 }
 
+static void merge_bytes(struct merge *merge)
+{
+    for (uint32_t word = 0; word < STACK_SLOTS / 8; word++)
+        merge->into->initialised[word] &= merge->other->initialised[word];
+}
+
 static void merge_item(struct merge *merge, uint32_t item)
 {
     if (item < FRAME)
         merge_value(merge, &merge->into->registers[item], &merge->other->registers[item]);
+    else if (item == ITEM_PLAIN)
+        merge_bytes(merge);
     else
         merge_slot(merge, item - ITEM_SLOTS);
 }
@@ -307,11 +339,10 @@ enum code_met state_merge(struct code_verifier *verifier, struct code_state *int
     struct merge merge = { .verifier = verifier, .into = into, .other = other, .pairs = &meeting->pairs, .widen = meeting->widen };
 
     verifier_spend(verifier, COST_COVER);
-    for (uint32_t word = 0; meeting->item == 0 && word < STACK_SLOTS / 8; word++)
-        into->initialised[word] &= other->initialised[word];
     do {
         verifier_spend(verifier, item_cost(into, other, meeting->item, COST_MERGE));
-        merge_item(&merge, meeting->item++);
+        merge_item(&merge, meeting->item);
+        meeting->item = item_next(into, other, meeting->item + 1);
     } while (meeting->item < ITEMS && !verifier_is_tired(verifier));
     if (meeting->item < ITEMS)
         return MEETS_ON;

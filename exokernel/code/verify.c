@@ -61,7 +61,7 @@ static uint32_t state_keep(struct code_verifier *verifier, struct code_slot *slo
 {
     uint32_t n = verifier->states_used++;
 
-    verifier->states[n] = *state;
+    state_copy(&verifier->states[n], state);
     verifier->states[n].next = slot->first;
     verifier->states[n].pending = false;
     verifier->states[n].merges = 0;
@@ -276,7 +276,7 @@ static bool step_walk(struct code_verifier *verifier)
         }
         verifier->pending = verifier->states[n].next_pending;
         verifier->states[n].pending = false;
-        verifier->now = verifier->states[n];
+        state_copy(&verifier->now, &verifier->states[n]);
         verifier->walking = true;
         verifier_spend(verifier, COST_COPY);
     }
@@ -321,7 +321,7 @@ static void live_ends(struct code_verifier *verifier)
 {
     verifier->cursor = verifier->program->count;
     verifier->passes_made++;
-    if (!verifier->changed) {
+    if (!verifier->changed || !verifier->loops) { /* without loops one pass settles it */
         verifier->phase = PHASE_WALK;
         walk_start(verifier);
     } else if (verifier->passes_made == LIVE_PASSES) {

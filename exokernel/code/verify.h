@@ -9,7 +9,7 @@
 enum {
     SPILLS = 16,                /* values followed on the stack */
     STACK_SLOTS = CODE_STACK / 8,
-    JOIN_STATES = 8,            /* kept at a target before they are merged */
+    JOIN_STATES = 4,            /* kept at a target before they are merged */
     LOOP_STATES = 64,
     HULL_MERGES = 2,            /* merges before bounds that move are given up */
     LIVE_PASSES = 32,
@@ -20,7 +20,6 @@ enum {
 
 struct code_state {
     struct code_value registers[FRAME];
-    struct code_value spills[SPILLS];
     uint64_t initialised[STACK_SLOTS / 8];      /* a bit a byte, from the lowest address on */
     uint8_t spill[STACK_SLOTS];                 /* 1 + index, 0 if the slot is not followed */
     uint32_t region_min[CODE_REGIONS];          /* what branches have shown of the regions' sizes */
@@ -30,6 +29,7 @@ struct code_state {
     uint32_t next_pending;
     uint16_t merges;
     bool pending;                               /* to be walked on from */
+    struct code_value spills[SPILLS];           /* those in use; last, so that others need not be copied */
 };
 
 enum { SLOT_START = 1, SLOT_TARGET = 2, SLOT_LOOP = 4 };
@@ -93,6 +93,7 @@ struct code_verifier {
     uint32_t cursor, passes_made;
     enum code_phase phase;
     bool changed;
+    bool loops;                 /* a jump goes backwards */
     bool walking;               /* `now` is valid */
     bool passes;                /* while `other` arrives: `now` goes past the jump afterwards */
     bool merging;               /* what arrives is merged with state `met`, else compared with it */
@@ -126,6 +127,7 @@ uint32_t instruction_size(struct code_instruction instruction);    /* bytes of m
 /* state.c: one meeting after another, each begun by meeting_start. MEETS_ON: to be called again. */
 enum code_met { MEETS_ON, MEETS_NOT, MEETS };
 
+void state_copy(struct code_state *to, const struct code_state *from);
 void meeting_start(struct code_verifier *verifier, bool widen);
 enum code_met state_covers(struct code_verifier *verifier, const struct code_state *state, const struct code_state *part);
 enum code_met state_merge(struct code_verifier *verifier, struct code_state *into, const struct code_state *other);

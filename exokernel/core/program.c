@@ -20,6 +20,7 @@ static const struct kind {
     uint32_t budget_max;
 } kinds[] = {
     [EXO_CODE_PREDICATE] = {&predicate_kind, EXO_PREDICATE_BUDGET},
+    [EXO_CODE_MESSAGE] = {&message_kind, EXO_MESSAGE_BUDGET},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -22,3 +22,5 @@ bool program_end(uint32_t page, struct budget *budget);
 
 /* predicate.c */
 extern const struct code_kind predicate_kind;
+/* ash.c */
+extern const struct code_kind message_kind;

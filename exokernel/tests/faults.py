@@ -15,6 +15,7 @@ KERNEL = HERE.parent
 HARNESS = [*(HERE / f"{name}.c" for name in ("world", "invariants", "disk_invariants", "network")),
            *(HERE / "explorer" / f"{name}.c" for name in ("world_state", "scope", "step", "isolation", "transition")),
            *(KERNEL / "arch/host" / f"{name}.c" for name in ("machine", "device"))]
+CODE = [*(path for path in sorted((KERNEL / "code").glob("*.c")) if path.name != "interpret.c"), KERNEL / "arch/x86_64/compile.c"]
 # In this order: most faults are seen at once.
 FINDERS = [("walker", "walk", ["--first", "--jobs", "1", "--calls", "16000000"]),
            ("walker", "walk", ["--first", "--jobs", "1", "--calls", "200000000", "--seed", "2"]),
@@ -46,14 +47,15 @@ def apply(patch, core):
 
 def build(folder, core, args):
     """Explorer and walker of this core."""
-    include = [HERE / "explorer/include", KERNEL / "arch/host/include", core, HERE, HERE.parent.parent / "sdk/include", *args.include]
+    include = [HERE / "explorer/include", KERNEL / "arch/host/include", core, KERNEL / "code", HERE, HERE.parent.parent / "sdk/include", *args.include]
     flags = [*shlex.split(args.compiler), "-std=gnu11", "-O2", "-w", *(f"-I{path}" for path in include)]
     sources = [str(path) for path in [*sorted(core.glob("*.c")), *HARNESS] if path.name != "boot.c"]
     objects = folder / "objects"
-    objects.mkdir()
-    subprocess.run([*flags, "-c", *sources], cwd=objects, check=True)
+    for part, files in ((objects, sources), (objects / "code", CODE)): # both have a program.c
+        part.mkdir()
+        subprocess.run([*flags, "-c", *files], cwd=part, check=True)
     for program in {program for _, program, _ in FINDERS}:
-        subprocess.run([*flags, HERE / "explorer" / f"{program}.c", *objects.glob("*.o"), "-o", folder / program], check=True)
+        subprocess.run([*flags, HERE / "explorer" / f"{program}.c", *objects.rglob("*.o"), "-o", folder / program], check=True)
 
 
 def find(folder):

@@ -6,7 +6,7 @@
 
 /* Files with suites; `error` looks at what the others provoked. */
 #define SUITES(suite)                                                                                                  \
-    suite(boot) suite(call) suite(capability) suite(console) suite(disk) suite(environment) suite(flow) suite(flush) suite(frame) \
+    suite(ash) suite(boot) suite(call) suite(capability) suite(console) suite(disk) suite(environment) suite(flow) suite(flush) suite(frame) \
     suite(gate) suite(large) suite(net) suite(predicate) suite(program) suite(revoke) suite(slice) suite(slot)         \
     suite(space) suite(sweep) suite(table)                                                                             \
     suite(trace) suite(vcpu)                                                                                           \

@@ -46,8 +46,9 @@ static inline void encode_byte(struct encoder *e, uint8_t byte)
 
 static inline void encode_number(struct encoder *e, uint64_t number, uint32_t bytes)
 {
-    for (uint32_t i = 0; i < bytes; i++)
-        encode_byte(e, number >> 8 * i);
+    if (e->size + bytes <= e->capacity)
+        __builtin_memcpy(e->byte + e->size, &number, bytes); /* the machine's own order of bytes */
+    e->size += bytes;
 }
 
 /* REX and opcode. `bytes`: a register may be named by its low byte, which needs REX for four of them. */

@@ -13,9 +13,9 @@ from . import build as builder
 from . import disk, elf, image, machine, manifest, network, package, place, system, tap
 from .trouble import Trouble
 
-SUITES = {"kernel": "bench/kernel/system.toml"}
+SUITES = {"kernel": "bench/kernel/system.toml", "io": "bench/io/system.toml"}
 LINE = re.compile(r"\bbench (\w+) (\d+) (\S.*)")
-KERNEL_FOLDERS = ("core", "arch/x86_64", "device")
+KERNEL_FOLDERS = ("core", "code", "arch/x86_64", "device")
 PATH = re.compile(r"longest path (\d+)")
 PATH_SECONDS = 120
 BOOTS = 5
@@ -40,7 +40,7 @@ def measured(build, suite, verbose=False):
         raise Trouble(*outcome.output.splitlines()[-20:],
                       f"the measuring system failed: {outcome.reason or f'status {outcome.status}'}")
     values = {match[1]: (int(match[2]), match[3]) for match in LINE.finditer(outcome.output)}
-    length = longest_path(build)
+    length = longest_path(build) if suite == "kernel" else None
     return values | ({"longest_path": (length, "instructions")} if length else {})
 
 
@@ -70,9 +70,10 @@ def longest_path(build):
 
 def rows(values, suite):
     """What --json prints: a row of peers.toml each, value None when it did not come."""
-    limits, peers = table_of("limits.toml")[suite], table_of("peers.toml")[suite]
+    every, peers = table_of("limits.toml"), table_of("peers.toml")[suite]
+    limits, least = every[suite], every.get(f"{suite}_least", {})
     return [{"row": row, "value": values.get(row, (None, ""))[0], "unit": values.get(row, (None, "instructions"))[1],
-             "limit": limits.get(row), "linux": peer.get("linux"), "paper": peer.get("paper_cycles")}
+             "limit": limits.get(row), "least": least.get(row), "linux": peer.get("linux"), "paper": peer.get("paper_cycles")}
             for row, peer in peers.items()]
 
 
@@ -82,16 +83,21 @@ def complaint(row):
         return "was not measured"
     if row["limit"] is not None and row["value"] > row["limit"]:
         return f"{row['value']} {row['unit']} are more than the limit of {row['limit']}"
+    if row["least"] is not None and row["value"] < row["least"]:
+        return f"{row['value']} {row['unit']} are less than {row['least']}"
     return None
 
 
 def cases(build):
     """The rows as test cases."""
-    try:
-        results = rows(measured(build, "kernel"), "kernel")
-    except Trouble as trouble:
-        return [tap.Case("kernel figures", False, notes=list(trouble.lines))]
-    return [tap.Case(row["row"], not complaint(row), notes=[complaint(row) or ""]) for row in results]
+    found = []
+    for suite in SUITES:
+        try:
+            results = rows(measured(build, suite), suite)
+        except Trouble as trouble:
+            return found + [tap.Case(f"{suite} figures", False, notes=list(trouble.lines))]
+        found += [tap.Case(row["row"], not complaint(row), notes=[complaint(row) or ""]) for row in results]
+    return found
 
 
 def command_bench(args):
@@ -122,8 +128,11 @@ def print_table(results, suite):
         peer = peers[suite][row["row"]]
         paper = f"{peer['paper_us']} / {shown(peer['paper_cycles'])}" if "paper_us" in peer else "–"
         operation = peer["operation"] + (f" ({row['unit']})" if row["unit"] != "instructions" else "")
-        print(ROW.format(row["row"], shown(row["value"]), shown(row["limit"]), shown(row["linux"]), paper, operation))
+        limit = shown(row["limit"]) if row["least"] is None else f">= {row['least']}"
+        print(ROW.format(row["row"], shown(row["value"]), limit, shown(row["linux"]), paper, operation))
     print("\nInstructions by -icount shift=0 on QEMU's q35, from user mode, stub included.")
+    if suite != "kernel":
+        return
     print(f"Linux: {peers['linux']['version']}, booted lean ({peers['linux']['command_line']}), same QEMU flags;")
     print("the nearest operation that it has: " + "; ".join(
         f"{row}: {peer['linux_operation']}" for row, peer in peers[suite].items() if "linux_operation" in peer) + ".")
