@@ -3,3 +3,4 @@
 #include <bench.h>
 
 void bench_code(void); /* jit_speedup, verify_100 */
+void bench_disk(void); /* disk_submit, disk_complete, disk_bulk */

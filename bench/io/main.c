@@ -35,5 +35,6 @@ int main(void)
     exo_space_open(&bench_space, &exo_start, &bench_frames);
     empty_measure();
     bench_code();
+    bench_disk();
     return 0;
 }
