@@ -159,7 +159,7 @@ int64_t call_sysinfo(const uint64_t a[6], struct exo_upcall_frame *frame)
         uint16_t processes, pad[3];
         uint64_t total_high, free_high;
         uint32_t unit, pad2;
-    } info = { .uptime = exo_time() / 1000000000, .total = kin.frames.count, .free = exo_frames_free(&kin.frames),
+    } info = { .uptime = exo_time() / 1000000000, .total = exo_system_info()->frame_count, .free = pool_left(),
                .unit = EXO_FRAME_SIZE };
 
     (void)frame;

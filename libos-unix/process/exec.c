@@ -43,12 +43,12 @@ static struct {
 /* The first page of the file, where its headers must be. */
 static int64_t first_page(uint8_t page[EXO_FRAME_SIZE])
 {
-    if (server_ask(UNIX_FRAMES, image.node, 0, 1) != 1 || !WINDOW->frames[0])
+    int64_t size = server_ask(UNIX_PAGE, image.node, 0, 0);
+
+    if (size < 4)
         return -ENOEXEC;
-    if (exo_space_map(&kin.space, UNIX_COPY_ADDRESS, WINDOW->frames[0], 1, SLOT_FILES, EXO_MAP_READ) != EXO_OK)
-        return -EIO;
-    memcpy(page, (const void *)UNIX_COPY_ADDRESS, EXO_FRAME_SIZE);
-    exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
+    memset(page, 0, EXO_FRAME_SIZE);
+    memcpy(page, WINDOW->page, (size_t)size);
     return 0;
 }
 
