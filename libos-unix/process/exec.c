@@ -59,7 +59,7 @@ static bool segment_is_sound(const struct elf_program *program)
     return program->file_size <= program->memory_size && program->offset <= image.size &&
            program->file_size <= image.size - program->offset && end >= start && program->memory_size < (1ull << 40) &&
            (program->address - program->offset) % EXO_FRAME_SIZE == 0 && start >= 0x20000 &&
-           (end <= UNIX_RUNTIME_ADDRESS || start >= UNIX_RUNTIME_END) && end < MAP_TOP;
+           (end <= BREAK_TOP || start >= UNIX_RUNTIME_END) && end < MAP_TOP;
 }
 
 static int64_t headers_read(const uint8_t *page)

@@ -7,9 +7,12 @@
 #include <stdint.h>
 #include <unix/protocol.h>
 
-#define STACK_TOP  0x7fffffffe000ull
-#define STACK_SIZE 0x800000ull
-#define MAP_TOP    (STACK_TOP - 2 * STACK_SIZE)
+/* The stack is below us, so that a small program needs no page tables far away; large mappings go to the top. */
+#define STACK_TOP   UNIX_RUNTIME_ADDRESS
+#define STACK_SIZE  0x800000ull
+#define BREAK_TOP   (STACK_TOP - 2 * STACK_SIZE)
+#define PROGRAM_TOP 0x7fffffffe000ull
+#define MAP_TOP     PROGRAM_TOP
 
 struct memory_state {
     uint64_t break_start, break_end;

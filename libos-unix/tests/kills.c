@@ -58,6 +58,8 @@ static void storm(int to)
         if (pipe(ends))
             _exit(12);
         pid_t child = fork();
+        if (child < 0)
+            _exit(13);
         if (child == 0) {
             file_work(n);
             write(ends[1], block, sizeof block);
@@ -84,6 +86,8 @@ static int round_run(void)
         return 0;
     seed += 77;
     pid_t child = fork();
+    if (child < 0)
+        exit(3); /* kill would take an error for everybody */
     if (child == 0) {
         setpgid(0, 0);
         close(ends[0]);

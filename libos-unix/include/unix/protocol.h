@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #define UNIX_RUNTIME_ADDRESS 0x3c000000ull /* the process's own part of libos-unix, up to UNIX_RUNTIME_END */
-#define UNIX_WINDOW_ADDRESS  0x3d000000ull
-#define UNIX_STATE_ADDRESS   0x3d010000ull /* struct unix_state, read-only */
-#define UNIX_COPY_ADDRESS    0x3d020000ull /* one page: where a frame is filled */
+#define UNIX_WINDOW_ADDRESS  0x3c100000ull /* in the same 2 MiB: one page table */
+#define UNIX_STATE_ADDRESS   0x3c110000ull /* struct unix_state, read-only */
+#define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
 #define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
 #define UNIX_RUNTIME_END     0x40000000ull
 
