@@ -102,6 +102,8 @@ static int round_run(void)
     while (read(ends[0], block, sizeof block) > 0) /* ends only when all writers are gone */
         ;
     close(ends[0]);
+    while (waitpid(-1, NULL, WNOHANG) > 0) /* orphans of the group, if we are the first process */
+        ;
     return waited == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
