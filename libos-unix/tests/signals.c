@@ -136,13 +136,14 @@ static void restarts(void)
     check("a read is interrupted", read(ends[0], &byte, 1) == -1 && errno == EINTR && came == 1);
     wait(NULL);
     set(SIGUSR1, note, SA_RESTART);
-    later(SIGUSR1, getpid(), 20000);
+    pid_t self = getpid();
     if (child_of_all() == 0) {
-        usleep(60000);
+        usleep(20000);
+        kill(self, SIGUSR1);
+        usleep(20000);
         _exit(write(ends[1], "x", 1) != 1);
     }
     check("SA_RESTART goes on with it", read(ends[0], &byte, 1) == 1 && byte == 'x' && came == 2);
-    wait(NULL);
     wait(NULL);
     close(ends[0]);
     set(SIGPIPE, note, 0);
