@@ -11,10 +11,11 @@ SORTS = {"frame": (23,), "binding": (23, 9), "capability": (30,), "tables": (23,
 CLAIMS = {
     "claim_environment": ("frame",), "claim_environment_table": ("tables",), "claim_capability_table": ("frame",),
     "claim_capability": ("capability",), "claim_frame_pair": ("frame",), "claim_frame_owner": ("frame",),
-    "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
+    "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_binding_next": ("binding",),
+    "claim_binding_previous": ("binding",), "claim_frame_bindings": ("frame",),
     "claim_creation": ("frame",), "claim_processor": ("processor",), "claim_slot": ("slot",), "claim_vcpu": ("vcpu",), "claim_call": ("vcpu",),
     "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
-    "claim_derivation": ("capability",), "claim_depth": ("capability",), "claim_large": ("frame",), "claim_large_part": ("frame",),
+    "claim_derivation": ("capability",), "claim_depth": ("capability",), "claim_large": ("frame",), "claim_progress": ("frame",), "claim_large_part": ("frame",),
     "claim_binding_order": ("binding", "binding"), "claim_pass": ("frame",), "claim_kernel": (),
 }
 ASSUMED = {"assumed_kernel": (), "assumed_ring": ("processor",), "assumed_trace": ("processor", "frame")}       # of every state

@@ -214,24 +214,38 @@ static bool is_binding(frame_name table, uint32_t index)
     return entry_is_present(table_page(table)[index]) && frame_exists(entry_frame(table_page(table)[index]));
 }
 
-/* My next's previous is me, the first of the list is the frame's, and ranks fall from there. */
+/* The first of its frame's list has the highest rank, and no previous one. */
 bool claim_binding_list(frame_name table, uint32_t index)
 {
     binding_name binding = table * TABLE_ENTRIES + index;
 
     if (!is_binding(table, index))
         return true;
-    frame_name frame = entry_frame(table_page(table)[index]);
-    const struct shadow_entry *shadow = shadow_of(binding);
-    binding_name first = frame_at(frame)->bindings;
-    if (!first || *rank_of(binding) > *rank_of(first) || *rank_of(binding) > ghost_links)
-        return false;
-    if (shadow->next && !(binding_is_of(shadow->next, frame) && shadow_of(shadow->next)->previous == binding &&
-                          *rank_of(shadow->next) < *rank_of(binding)))
-        return false;
-    if (shadow->previous)
-        return binding_is_of(shadow->previous, frame) && shadow_of(shadow->previous)->next == binding && first != binding;
-    return first == binding;
+    binding_name first = frame_at(entry_frame(table_page(table)[index]))->bindings;
+    return first && *rank_of(binding) <= *rank_of(first) && *rank_of(binding) <= ghost_links &&
+           (first == binding) == (shadow_of(binding)->previous == 0);
+}
+
+/* My next's previous is me, and ranks fall. */
+bool claim_binding_next(frame_name table, uint32_t index)
+{
+    binding_name binding = table * TABLE_ENTRIES + index;
+
+    if (!is_binding(table, index) || !shadow_of(binding)->next)
+        return true;
+    binding_name next = shadow_of(binding)->next;
+    return binding_is_of(next, entry_frame(table_page(table)[index])) && shadow_of(next)->previous == binding &&
+           *rank_of(next) < *rank_of(binding);
+}
+
+bool claim_binding_previous(frame_name table, uint32_t index)
+{
+    binding_name binding = table * TABLE_ENTRIES + index;
+
+    if (!is_binding(table, index) || !shadow_of(binding)->previous)
+        return true;
+    binding_name previous = shadow_of(binding)->previous;
+    return binding_is_of(previous, entry_frame(table_page(table)[index])) && shadow_of(previous)->next == binding;
 }
 
 /* Of two in a list, the lower one comes after the higher one. */
@@ -270,6 +284,12 @@ bool claim_large(frame_name frame)
     frame_name first = frame & ~(frame_name)OFFSET_MASK;
     return frame_at(frame)->link == first && kind_of(first) == EXO_FRAME_LARGE && frame - first <= frame_at(first)->progress &&
            frame_at(frame)->owner == frame_at(first)->owner && !frame_at(frame)->bindings;
+}
+
+/* Progress is of page tables and large frames: a frame that becomes one begins at none. */
+bool claim_progress(frame_name frame)
+{
+    return !frame_exists(frame) || level_of(frame) || kind_of(frame) == EXO_FRAME_LARGE || frame_at(frame)->progress == 0;
 }
 
 /* What the first one's progress counts are its parts. */
