@@ -11,7 +11,8 @@ SORTS = {"frame": (23,), "binding": (23, 9), "capability": (30,), "tables": (23,
 CLAIMS = {
     "claim_environment": ("frame",), "claim_environment_table": ("tables",), "claim_capability_table": ("frame",),
     "claim_capability": ("capability",), "claim_frame_pair": ("frame",), "claim_frame_owner": ("frame",),
-    "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_frame_bindings": ("frame",),
+    "claim_binding": ("binding",), "claim_binding_list": ("binding",), "claim_binding_next": ("binding",),
+    "claim_binding_previous": ("binding",), "claim_frame_bindings": ("frame",),
     "claim_creation": ("frame",), "claim_processor": ("processor",), "claim_slot": ("slot",), "claim_vcpu": ("vcpu",), "claim_call": ("vcpu",),
     "claim_processor_pair": ("processor", "processor"), "claim_vcpu_pair": ("vcpu", "position"),
     "claim_derivation": ("capability",), "claim_depth": ("capability",), "claim_large": ("frame",), "claim_progress": ("frame",), "claim_large_part": ("frame",),
@@ -19,7 +20,7 @@ CLAIMS = {
 }
 ASSUMED = {"assumed_kernel": (), "assumed_ring": ("processor",), "assumed_trace": ("processor", "frame")}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
-VCPUS = 8     # field numbers of struct environment: before the virtual processors it is padded
+VCPUS = 9     # field numbers of struct environment: before the virtual processors it is padded
 ENVIRONMENT_PARTS = {4: "tables", 6: "gate", VCPUS: "vcpu"}
 
 

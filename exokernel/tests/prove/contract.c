@@ -328,6 +328,16 @@ bool loop_sweep_unbind(frame_name any_frame)
     return links_are_kept(any_frame);
 }
 
+/* What work costs is nothing that a claim speaks of: both answers are possible at each call. */
+void modifies_budget_spend(struct budget *budget, uint32_t cost)
+{
+    havoc(budget);
+}
+
+void anywhere_budget_spend(void)
+{
+}
+
 /* ---- batches */
 
 struct found {
@@ -665,8 +675,8 @@ bool loop_parts_join(frame_name frame)
            kernel.frame_count - frame >= LARGE_FRAMES && first->progress < LARGE_FRAMES;
 }
 
-/* While it is split likewise: its progress counts the parts that it still has. */
+/* While parts are given back the first one is large, and closing. */
 bool loop_large_undo(frame_name first)
 {
-    return loop_parts_join(first);
+    return kind_of(first) == EXO_FRAME_LARGE && frame_at(first)->closing;
 }

@@ -120,6 +120,7 @@ class Executor:
         self.module, self.models = module, models
         self.flows, self.regions, self.purity = {}, {}, {}
         self.goals, self.used = [], set()
+        self.probes = {}                  # what must be reachable: [Goal], each that it is not
         self.quiet = 0                    # > 0: no goals (specifications, dry runs)
         self.depth = 0
         self.old = None                   # the memory that old_ helpers see
@@ -138,6 +139,12 @@ class Executor:
             return
         self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds))
         state.note(holds)
+
+    def probe(self, state, what, condition=t.TRUE):
+        """One of the states in which this is reached."""
+        if not (self.quiet or state.dry or z3.is_false(condition)):
+            goal = Goal("probe", what, (*state.conditions, condition), state.epochs, state.quantified, t.FALSE)
+            self.probes.setdefault(what, []).append(goal)
 
     def contract(self, part, name):
         return self.module.routines.get(f"{part}_{name}")
@@ -513,6 +520,7 @@ class Executor:
             self.begin_epoch(state)
             self.assume_caller(state)
         self.loop_assumed(state, frame, label)
+        self.probe(state, f"the head of {label}")
         frame.loops[header] = Round(label, before, state.memory.fork(), keys, next(Region.numbers))
 
     def any_round(self, state, frame, phis):

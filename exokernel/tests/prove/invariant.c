@@ -109,7 +109,7 @@ bool assumed_kernel(void)
 
 static bool frame_is_owned(uint32_t kind)
 {
-    return kind >= EXO_FRAME_DIRTY && kind <= EXO_FRAME_LARGE_PART;
+    return kind >= EXO_FRAME_DIRTY && kind != EXO_FRAME_TRACE;
 }
 
 bool claim_frame_owner(frame_name frame)
@@ -117,7 +117,7 @@ bool claim_frame_owner(frame_name frame)
     if (!frame_exists(frame))
         return true;
     const struct exo_frame *info = frame_at(frame);
-    if (info->kind > EXO_FRAME_TRACE)
+    if (info->kind > EXO_FRAME_NET_QUEUE)
         return false;
     if (info->kind == EXO_FRAME_FREE)
         return info->owner == 0 && info->capability == 0 && info->stamp == 0;
@@ -162,7 +162,8 @@ static struct shadow_entry *shadow_of(binding_name binding)
 static bool kind_may_be_bound(uint32_t kind)
 {
     return (kind >= EXO_FRAME_DATA && kind <= EXO_FRAME_TABLE3) || kind == EXO_FRAME_ENVIRONMENT ||
-           kind == EXO_FRAME_CAPABILITIES || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_TRACE;
+           kind == EXO_FRAME_CAPABILITIES || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_TRACE ||
+           kind == EXO_FRAME_RING || kind == EXO_FRAME_NET_RING;
 }
 
 bool claim_frame_bindings(frame_name frame)
@@ -185,7 +186,8 @@ static bool leaf_is_sound(uint64_t entry, uint32_t level, uint32_t kind)
         return level == 2 && kind == EXO_FRAME_LARGE;
     if (kind == EXO_FRAME_DATA)
         return level == 1;
-    return level == 1 && kind_may_be_bound(kind) && !executes && (!writes || kind == EXO_FRAME_CONTEXT);
+    return level == 1 && kind_may_be_bound(kind) && !executes && 
+           (!writes || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_RING || kind == EXO_FRAME_NET_RING);
 }
 
 bool claim_binding(frame_name table, uint32_t index)
@@ -214,24 +216,38 @@ static bool is_binding(frame_name table, uint32_t index)
     return entry_is_present(table_page(table)[index]) && frame_exists(entry_frame(table_page(table)[index]));
 }
 
-/* My next's previous is me, the first of the list is the frame's, and ranks fall from there. */
+/* The first of its frame's list has the highest rank, and no previous one. */
 bool claim_binding_list(frame_name table, uint32_t index)
 {
     binding_name binding = table * TABLE_ENTRIES + index;
 
     if (!is_binding(table, index))
         return true;
-    frame_name frame = entry_frame(table_page(table)[index]);
-    const struct shadow_entry *shadow = shadow_of(binding);
-    binding_name first = frame_at(frame)->bindings;
-    if (!first || *rank_of(binding) > *rank_of(first) || *rank_of(binding) > ghost_links)
-        return false;
-    if (shadow->next && !(binding_is_of(shadow->next, frame) && shadow_of(shadow->next)->previous == binding &&
-                          *rank_of(shadow->next) < *rank_of(binding)))
-        return false;
-    if (shadow->previous)
-        return binding_is_of(shadow->previous, frame) && shadow_of(shadow->previous)->next == binding && first != binding;
-    return first == binding;
+    binding_name first = frame_at(entry_frame(table_page(table)[index]))->bindings;
+    return first && *rank_of(binding) <= *rank_of(first) && *rank_of(binding) <= ghost_links &&
+           (first == binding) == (shadow_of(binding)->previous == 0);
+}
+
+/* My next's previous is me, and ranks fall. */
+bool claim_binding_next(frame_name table, uint32_t index)
+{
+    binding_name binding = table * TABLE_ENTRIES + index;
+
+    if (!is_binding(table, index) || !shadow_of(binding)->next)
+        return true;
+    binding_name next = shadow_of(binding)->next;
+    return binding_is_of(next, entry_frame(table_page(table)[index])) && shadow_of(next)->previous == binding &&
+           *rank_of(next) < *rank_of(binding);
+}
+
+bool claim_binding_previous(frame_name table, uint32_t index)
+{
+    binding_name binding = table * TABLE_ENTRIES + index;
+
+    if (!is_binding(table, index) || !shadow_of(binding)->previous)
+        return true;
+    binding_name previous = shadow_of(binding)->previous;
+    return binding_is_of(previous, entry_frame(table_page(table)[index])) && shadow_of(previous)->next == binding;
 }
 
 /* Of two in a list, the lower one comes after the higher one. */
@@ -258,12 +274,6 @@ bool claim_pass(frame_name frame)
 
 /* ---- large frames */
 
-/* Only page tables and 2 MiB frames count something there. */
-bool claim_progress(frame_name frame)
-{
-    return !frame_exists(frame) || level_of(frame) || kind_of(frame) == EXO_FRAME_LARGE || frame_at(frame)->progress == 0;
-}
-
 bool claim_large(frame_name frame)
 {
     uint32_t kind = kind_of(frame);
@@ -276,6 +286,12 @@ bool claim_large(frame_name frame)
     frame_name first = frame & ~(frame_name)OFFSET_MASK;
     return frame_at(frame)->link == first && kind_of(first) == EXO_FRAME_LARGE && frame - first <= frame_at(first)->progress &&
            frame_at(frame)->owner == frame_at(first)->owner && !frame_at(frame)->bindings;
+}
+
+/* Progress is of page tables and large frames: a frame that becomes one begins at none. */
+bool claim_progress(frame_name frame)
+{
+    return !frame_exists(frame) || level_of(frame) || kind_of(frame) == EXO_FRAME_LARGE || frame_at(frame)->progress == 0;
 }
 
 /* What the first one's progress counts are its parts. */
@@ -335,7 +351,7 @@ bool claim_capability(capability_name name)
         if (capability->first > limit || capability->count > limit - capability->first)
             return false;
     }
-    if (capability->kind < EXO_KIND_FRAMES || capability->kind > EXO_KIND_MACHINE || capability->rights & ~RIGHTS_ALL ||
+    if (capability->kind < EXO_KIND_FRAMES || capability->kind > EXO_KIND_FLOWS || capability->rights & ~RIGHTS_ALL ||
         capability->depth > DEPTH_MAX)
         return false;
     return capability->state == CAPABILITY_CLOSING ||
@@ -350,6 +366,9 @@ static bool range_is_within(const struct capability *inner, const struct capabil
     switch (inner->kind) {
     case EXO_KIND_FRAMES:
     case EXO_KIND_SLOTS:
+    case EXO_KIND_PROGRAMS:
+    case EXO_KIND_EXTENT:
+    case EXO_KIND_FLOWS:
         return inner->count >= 1 && offset < outer->count && inner->count <= outer->count - offset;
     case EXO_KIND_GATE:
         return offset == 0 && (outer->count == 0 || inner->count == outer->count);

@@ -45,14 +45,20 @@ class Place:
 
 
 class Key:
-    """A scalar field of a region, whatever the indices."""
+    """A scalar field of a region, whatever the indices. Its hash is a number of its own, so that sets of keys have the same
+    order each time: what z3 answers, and how fast, hangs on the order."""
+    numbers = itertools.count()
 
     def __init__(self, region, fields, widths, kind):
+        self.number = next(Key.numbers)
         self.region, self.fields, self.widths, self.kind = region, fields, widths, kind
         self.text = region.name + "".join("[]" if f == "*" else f".{f}" for f in fields)
 
     def __repr__(self):
         return self.text
+
+    def __hash__(self):
+        return self.number
 
 
 @dataclass

@@ -9,9 +9,16 @@ from claims import ASSUMED, CLAIMS, named, names_in
 from memory import BY_NAME, Memory, define
 
 RLIMIT = 200_000_000
-TIMEOUT_MS = 300_000     # only against a stuck machine: rlimit is what counts
+TIMEOUT_MS = 60_000     # only against a stuck machine: rlimit is what counts
 FACTS_AT_ONCE = 20
+# Functions become variables, and these bits, for a SAT solver: steadier by far than z3's own choice for QF_UFBV, whose SAT
+# solver does not always come back from simplifying in between.
+PLAIN = dict.fromkeys(("probing", "asymm_branch", "scc", "elim_vars", "subsumption"), False)
+TO_BITS = z3.Then("simplify", "propagate-values", "solve-eqs", "elim-uncnstr", "simplify",
+                  z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000), "simplify", "propagate-values", "solve-eqs",
+                  "max-bv-sharing", "bit-blast", z3.With("sat", **PLAIN))
 ROUNDS_MAX = 60
+ROUNDS_AGAINST = 5       # for a contradiction among what is assumed
 GENERATIONS = 3
 
 
@@ -74,18 +81,22 @@ class Claims:
 class Attempt:
     """One goal."""
 
+    counted = 0            # what z3 has counted up to now
+
     def __init__(self, claims, goal):
         self.claims, self.goal = claims, goal
+        self.share = 0         # of the limit, that the hardest check took
         self.terms, self.added, self.reads = [], set(), set()
         self.names = {}        # sort: {key: (generation, names)}
         self.facts = 0
 
-    def prove(self):
+    def prove(self, rounds=ROUNDS_MAX):
         for term in (*self.goal.conditions, t.negation(self.goal.holds)):
             self.add(term, 0)
-        for _ in range(ROUNDS_MAX):
+        for _ in range(rounds):
             solver = self.fresh_solver()
             answer = solver.check()
+            self.count(solver)
             if answer != z3.sat:
                 return "proved" if answer == z3.unsat else "unknown"
             violated = self.violated(solver.model())
@@ -96,9 +107,14 @@ class Attempt:
                 self.add(fact, generation + 1)
         return "unknown"
 
+    def count(self, solver):
+        counted = solver.statistics().get_key_value("rlimit count")
+        self.share = max(self.share, (counted - Attempt.counted) / RLIMIT)
+        Attempt.counted = counted
+
     def fresh_solver(self):
         """A new one each time: only its first check goes by preprocessing to bits, which is far faster here."""
-        solver = z3.SolverFor("QF_UFBV")
+        solver = TO_BITS.solver()
         solver.set("rlimit", RLIMIT, "timeout", TIMEOUT_MS)
         solver.add(*self.terms)
         return solver
