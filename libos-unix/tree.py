@@ -5,6 +5,7 @@ shell scripts below lines `== NAME`: each is run here, on Linux, by the same bus
 of it in NAME.out.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def texts_put(root):
 
 def cases_of(text):
     """[(name, script)] of a file of cases."""
-    return [tuple(part.split("\n", 1)) for part in text.split("== ")[1:]]
+    return [tuple(part.split("\n", 1)) for part in re.split("^== ", text, flags=re.MULTILINE)[1:]]
 
 
 def case_run(root, script):

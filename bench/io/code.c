@@ -10,6 +10,7 @@
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
+#include <assemble.h>
 #include "filter.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
     PLACE = 0x30000000,
     CODE_FRAMES = 2, FRAMES = 48, /* of machine code; with what the verifier gets */
     LAST_FLOW = 21,
+    NASTY_MAX = 512,
 };
 _Static_assert(COUNT >= 100 && COUNT <= 110, "a filter of some hundred instructions");
 
@@ -146,9 +148,81 @@ static void verify_measure(void)
     bench_must(result, "unloading");
 }
 
+/* A program made to take long: the whole stack full of pointers that nothing is known of but a bound, variable places of
+ * it read, and paths that meet again and again with other numbers, in a loop. */
+static uint32_t nasty_make(struct code_instruction *slot)
+{
+    uint32_t count = 0, loop, branches = 12;
+
+    slot[count++] = (struct code_instruction)LOAD(SIZE_DW, 2, 1, 16);
+    slot[count++] = (struct code_instruction)SET(8, 0);
+    for (int16_t at = -8; at >= -CODE_STACK; at -= 8)
+        slot[count++] = (struct code_instruction)STORE_K(SIZE_DW, 10, at, 0);
+    for (int16_t i = 0; i < 15; i++) {
+        slot[count++] = (struct code_instruction)LOAD(SIZE_DW, 3, 1, 0);
+        slot[count++] = (struct code_instruction)ALU64_K(ALU_AND, 3, 0x7f);
+        slot[count++] = (struct code_instruction)COPY(4, 2);
+        slot[count++] = (struct code_instruction)ALU64_X(ALU_ADD, 4, 3);
+        slot[count++] = (struct code_instruction)STORE(SIZE_DW, 10, (int16_t)(-8 - 8 * i), 4);
+    }
+    loop = count;
+    for (uint32_t i = 0; i < branches; i++) {
+        slot[count++] = (struct code_instruction)LOAD(SIZE_DW, 5, 1, 0);
+        slot[count++] = (struct code_instruction)LOAD(SIZE_DW, 6, 10, (int16_t)(-8 - 8 * (int)i));
+        slot[count++] = (struct code_instruction)JUMP_K(JMP_JEQ, 5, (int32_t)i, 3);
+        slot[count++] = (struct code_instruction)ALU64_X(ALU_ADD, 8, 5);
+        slot[count++] = (struct code_instruction)ALU64_K(ALU_ADD, 6, 0);
+        slot[count++] = (struct code_instruction)STORE(SIZE_DW, 10, (int16_t)(-8 - 8 * (int)i), 6);
+        slot[count++] = (struct code_instruction)ALU64_K(ALU_MUL, 8, 3);
+    }
+    slot[count++] = (struct code_instruction)LOAD(SIZE_DW, 3, 1, 0);
+    slot[count++] = (struct code_instruction)ALU64_K(ALU_AND, 3, 0xff);
+    slot[count++] = (struct code_instruction)COPY(4, 10);
+    slot[count++] = (struct code_instruction)ALU64_X(ALU_ADD, 4, 3);
+    slot[count++] = (struct code_instruction)LOAD(SIZE_B, 0, 4, -CODE_STACK);
+    slot[count++] = (struct code_instruction)LOAD(SIZE_DW, 5, 1, 0);
+    slot[count] = (struct code_instruction)JUMP_K(JMP_JGT, 5, 100, (int16_t)((int32_t)loop - (int32_t)count - 1));
+    count++;
+    slot[count++] = (struct code_instruction)SET(0, 0);
+    slot[count++] = (struct code_instruction)EXIT;
+    return count;
+}
+
+/* The kernel's calls verify and compile in steps: their effort and the longest of them. */
+static void step_measure(void)
+{
+    enum { EFFORT = 1600 }; /* as in core/program.c */
+    static struct code_instruction slot[NASTY_MAX];
+    static struct code_note slot_notes[NASTY_MAX];
+    struct code_program program = {.kind = &kind, .instructions = slot, .count = nasty_make(slot), .notes = slot_notes};
+    struct code_refusal refusal;
+    uint64_t longest = 0, longest_compile = 0;
+    size_t size;
+
+    enum code_verdict verdict = code_verify_start((struct code_verifier *)work, sizeof work, &program, 40000, &refusal);
+    while (verdict == CODE_AGAIN) {
+        uint64_t before = exo_ticks();
+        verdict = code_verify_step((struct code_verifier *)work, EFFORT, &refusal);
+        uint64_t ticks = exo_ticks() - before;
+        longest = ticks > longest ? ticks : longest;
+    }
+    if (verdict != CODE_ACCEPTED)
+        bench_fail(EXO_REFUSED, code_reason_text(refusal.reason));
+    code_compile_start((struct code_compiler *)work, &program, code, sizeof code);
+    for (verdict = CODE_AGAIN; verdict == CODE_AGAIN;) {
+        uint64_t before = exo_ticks();
+        verdict = code_compile_step((struct code_compiler *)work, EFFORT, &size);
+        uint64_t ticks = exo_ticks() - before;
+        longest_compile = ticks > longest_compile ? ticks : longest_compile;
+    }
+    bench_print("verify_step", longest, "instructions");
+    bench_print("compile_step", longest_compile, "instructions");
+}
+
 void bench_code(void)
 {
     packet_make();
     speedup_measure();
+    step_measure();
     verify_measure();
 }

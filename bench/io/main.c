@@ -36,5 +36,6 @@ int main(void)
     empty_measure();
     bench_code();
     bench_net();
+    bench_disk();
     return 0;
 }

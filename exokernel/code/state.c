@@ -157,11 +157,18 @@ static uint32_t item_next(const struct code_state *a, const struct code_state *b
     return item;
 }
 
-static uint32_t item_cost(const struct code_state *a, const struct code_state *b, uint32_t item, uint32_t cost)
+/* Pointers cost most: what they are less a distance is worked out. */
+static uint32_t item_cost(const struct code_state *state, uint32_t item, uint32_t cost)
 {
-    uint32_t slot = item - ITEM_SLOTS;
+    const struct code_value *value = NULL;
 
-    return item >= ITEM_SLOTS && !a->spill[slot] && !b->spill[slot] ? COST_QUIET : cost;
+    if (item < FRAME)
+        value = &state->registers[item];
+    else if (item >= ITEM_SLOTS)
+        value = state_slot(state, item - ITEM_SLOTS);
+    if (!value)
+        return COST_QUIET;
+    return type_moves(value->type) ? cost : cost / 3;
 }
 
 enum code_met state_covers(struct code_verifier *verifier, const struct code_state *state, const struct code_state *part)
@@ -180,7 +187,7 @@ enum code_met state_covers(struct code_verifier *verifier, const struct code_sta
         else
             covers = slot_covers(pairs, state, part, item - ITEM_SLOTS);
 
-        verifier_spend(verifier, item_cost(state, part, item, COST_COVER));
+        verifier_spend(verifier, item_cost(state, item, COST_COVER));
         if (!covers)
             return MEETS_NOT;
         meeting->item = item_next(state, part, item + 1);
@@ -338,9 +345,8 @@ enum code_met state_merge(struct code_verifier *verifier, struct code_state *int
     struct code_meeting *meeting = &verifier->meeting;
     struct merge merge = { .verifier = verifier, .into = into, .other = other, .pairs = &meeting->pairs, .widen = meeting->widen };
 
-    verifier_spend(verifier, COST_COVER);
     do {
-        verifier_spend(verifier, item_cost(into, other, meeting->item, COST_MERGE));
+        verifier_spend(verifier, item_cost(into, meeting->item, COST_MERGE));
         merge_item(&merge, meeting->item);
         meeting->item = item_next(into, other, meeting->item + 1);
     } while (meeting->item < ITEMS && !verifier_is_tired(verifier));

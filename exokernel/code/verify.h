@@ -49,12 +49,12 @@ enum {
     COST_CHECK = 110,
     COST_LIVE = 110,
     COST_GIVE_UP = 8,
-    COST_WALK = 300,        /* an instruction, beside what follows */
+    COST_WALK = 400,        /* an instruction, beside what follows */
     COST_BYTES = 24,        /* eight bytes of the stack looked at */
     COST_COPY = 320,        /* a state */
-    COST_QUIET = 30,        /* a slot of the stack that is followed in neither state */
-    COST_COVER = 350,       /* a register, or a slot of the stack that is followed */
-    COST_MERGE = 600,
+    COST_QUIET = 60,        /* a slot of the stack that is not followed */
+    COST_COVER = 480,       /* a pointer in a register or on the stack; a third of that for a number */
+    COST_MERGE = 1000,
 };
 
 /* Ids are names: two states may call the same thing otherwise. A pair says that what one calls `id` is `other` + delta in

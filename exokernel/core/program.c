@@ -8,7 +8,7 @@
 #include <sweep.h>
 
 enum {
-    EFFORT = 2000,   /* machine instructions of one step of verifying and compiling, beside its longest piece */
+    EFFORT = 1600,   /* machine instructions of one step of verifying and compiling, beside its longest piece */
     TAKE_STEP = 64,  /* frames that one call takes or gives back */
     CLEAR_STEP = 4,  /* pages that one call clears */
     PROGRAM_TAKEN = 1u << 30, /* marks a program in the repossession vector */

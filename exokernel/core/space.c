@@ -131,7 +131,7 @@ struct found {
 };
 
 /* What the parts of a call cost at most, in instructions, capabilities at their deepest. */
-enum { CALL_COST = 4000, COST_MAPPING = 130, COST_BIND = 100, COST_LOOK_UP = 420, COST_UNBIND = 68 };
+enum { CALL_COST = 4000, COST_MAPPING = 130, COST_BIND = 100, COST_LOOK_UP = 420, COST_UNBIND = 85 };
 
 static ALWAYS_INLINE bool found_spend(struct found *found, uint32_t cost)
 {

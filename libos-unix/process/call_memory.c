@@ -15,7 +15,7 @@ static bool is_allowed(uint64_t start, uint64_t size)
 {
     uint64_t end = start + size;
 
-    return start % EXO_FRAME_SIZE == 0 && size && end > start && end <= STACK_TOP && start >= 0x20000 &&
+    return start % EXO_FRAME_SIZE == 0 && size && end > start && end <= PROGRAM_TOP && start >= 0x20000 &&
            (end <= UNIX_RUNTIME_ADDRESS || start >= UNIX_RUNTIME_END);
 }
 
@@ -24,7 +24,7 @@ int64_t call_brk(const uint64_t a[6], struct exo_upcall_frame *frame)
     uint64_t old = rounded(memory_state.break_end), wanted = rounded(a[0]);
 
     (void)frame;
-    if (a[0] < memory_state.break_start || a[0] >= UNIX_RUNTIME_ADDRESS)
+    if (a[0] < memory_state.break_start || a[0] >= BREAK_TOP)
         return (int64_t)memory_state.break_end;
     if (wanted < old) {
         if (!region_remove(wanted, old))

@@ -137,6 +137,16 @@ int64_t call_arch_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
     }
 }
 
+int64_t call_getgroups(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    const uint32_t group = 0;
+
+    (void)frame;
+    if ((int32_t)a[0] < 0)
+        return -EINVAL;
+    return a[0] && user_copy((void *)a[1], &group, sizeof group) ? -EFAULT : 1;
+}
+
 int64_t call_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     enum { PR_SET_NAME = 15, PR_GET_NAME = 16 };
@@ -159,7 +169,7 @@ int64_t call_sysinfo(const uint64_t a[6], struct exo_upcall_frame *frame)
         uint16_t processes, pad[3];
         uint64_t total_high, free_high;
         uint32_t unit, pad2;
-    } info = { .uptime = exo_time() / 1000000000, .total = kin.frames.count, .free = exo_frames_free(&kin.frames),
+    } info = { .uptime = exo_time() / 1000000000, .total = exo_system_info()->frame_count, .free = pool_left(),
                .unit = EXO_FRAME_SIZE };
 
     (void)frame;

@@ -4,7 +4,7 @@
  * system_leave anew, when there is a signal to be taken first.
  */
 #define CONTEXT_FOREIGN_RIP (0x10000 + 80)
-#define STATE_PENDING (0x3d010000 + 16)
+#define STATE_PENDING (0x3c110000 + 16)
 #define THREAD_MAIN_STACK (exo_threads + 40)
 
     .text

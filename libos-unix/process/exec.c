@@ -43,12 +43,12 @@ static struct {
 /* The first page of the file, where its headers must be. */
 static int64_t first_page(uint8_t page[EXO_FRAME_SIZE])
 {
-    if (server_ask(UNIX_FRAMES, image.node, 0, 1) != 1 || !WINDOW->frames[0])
+    int64_t size = server_ask(UNIX_PAGE, image.node, 0, 0);
+
+    if (size < 4)
         return -ENOEXEC;
-    if (exo_space_map(&kin.space, UNIX_COPY_ADDRESS, WINDOW->frames[0], 1, SLOT_FILES, EXO_MAP_READ) != EXO_OK)
-        return -EIO;
-    memcpy(page, (const void *)UNIX_COPY_ADDRESS, EXO_FRAME_SIZE);
-    exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
+    memset(page, 0, EXO_FRAME_SIZE);
+    memcpy(page, WINDOW->page, (size_t)size);
     return 0;
 }
 
@@ -59,7 +59,7 @@ static bool segment_is_sound(const struct elf_program *program)
     return program->file_size <= program->memory_size && program->offset <= image.size &&
            program->file_size <= image.size - program->offset && end >= start && program->memory_size < (1ull << 40) &&
            (program->address - program->offset) % EXO_FRAME_SIZE == 0 && start >= 0x20000 &&
-           (end <= UNIX_RUNTIME_ADDRESS || start >= UNIX_RUNTIME_END) && end < MAP_TOP;
+           (end <= BREAK_TOP || start >= UNIX_RUNTIME_END) && end < MAP_TOP;
 }
 
 static int64_t headers_read(const uint8_t *page)

@@ -15,25 +15,30 @@ static struct exo_child child;
 static struct kin staged; /* what `kin` has to be in the child */
 static uint8_t fork_fpu[FPU_SIZE] __attribute__((aligned(64)));
 
-/* The capability under which the child may bind a frame of this owner; 0: none. */
-static uint16_t slot_for(uint32_t owner)
+/* The capability under which the child may bind a frame: a view, a file that both map, or else the runtime's. */
+static uint16_t slot_for(uint32_t frame)
 {
     for (uint32_t i = 0; i < staged.view_count; i++)
-        if (staged.view[i] == owner)
-            return (uint16_t)(SLOT_VIEWS + i);
-    return SLOT_FILES; /* the server's; of anybody else's frames the kernel will refuse it */
+        if (frame - staged.view[i].first < staged.view[i].count)
+            return (uint16_t)staged.view[i].slot;
+    for (uint32_t i = 0; i < memory_state.file_count; i++)
+        if (frame - memory_state.file[i].first < memory_state.file[i].count)
+            return (uint16_t)memory_state.file[i].slot;
+    return SLOT_RUNTIME;
 }
 
-static int64_t views_list(void)
+/* Us, and all whose memory we see ourselves. */
+static int64_t owners_list(struct unix_fork *fork)
 {
-    if (kin.view_count == VIEWS_MAX)
-        return -EAGAIN;
-    staged.view[0] = exo_start.environment;
-    memcpy(staged.view + 1, kin.view, kin.view_count * sizeof *kin.view);
-    staged.view_count = kin.view_count + 1;
-    struct unix_fork *fork = (struct unix_fork *)WINDOW->data;
-    fork->count = staged.view_count;
-    memcpy(fork->environment, staged.view, sizeof fork->environment);
+    fork->owner[0] = exo_start.environment;
+    fork->owner_count = 1;
+    for (uint32_t i = 0; i < kin.view_count; i++) {
+        if (i && kin.view[i].of == kin.view[i - 1].of)
+            continue;
+        if (fork->owner_count == OWNERS_MAX)
+            return -EAGAIN;
+        fork->owner[fork->owner_count++] = kin.view[i].of;
+    }
     return 0;
 }
 
@@ -44,7 +49,7 @@ static int64_t run_share(const struct page_run *run)
 
     if (run->writable)
         result = exo_space_change(&kin.space, run->address, run->count, EXO_MAP_READ);
-    return result == EXO_OK ? exo_space_map(&child.space, run->address, run->frame, run->count, slot_for(run->owner), flags) : result;
+    return result == EXO_OK ? exo_space_map(&child.space, run->address, run->frame, run->count, slot_for(run->frame), flags) : result;
 }
 
 static int64_t pages_share(uint64_t start, uint64_t end)
@@ -57,21 +62,22 @@ static int64_t pages_share(uint64_t start, uint64_t end)
     return result;
 }
 
-static void start_fill(void)
+static void start_fill(const struct unix_range *chunk)
 {
     struct exo_start *start = &child.start;
 
     exo_text_copy(start->name, exo_start.name, sizeof start->name);
-    start->capability[0] = *exo_start_capability(SLOT_POOL);
+    start->capability[0] = (struct exo_start_capability){ .slot = SLOT_POOL, .kind = EXO_KIND_FRAMES, .first = chunk->first,
+                                                          .count = chunk->count };
     start->capability[1] = (struct exo_start_capability){ .slot = SLOT_SELF, .kind = EXO_KIND_ENVIRONMENT,
                                                           .first = child.frame, .count = 1 };
     start->capability_count = 2;
 }
 
 /* All of the child but our own data. */
-static int64_t child_build(uint32_t window, uint32_t state)
+static int64_t child_build(const struct unix_range *chunk, uint32_t window, uint32_t state)
 {
-    start_fill();
+    start_fill(chunk);
     int64_t result = exo_child_memory(&child, SLOT_POOL);
 
     if (result == EXO_OK)
@@ -97,12 +103,11 @@ static int64_t data_copy(const void *from, const void *to, const void *source)
 static int64_t data_build(void *argument)
 {
     (void)argument;
-    staged.frames = child.frames;
-    staged.frames.subject = 0;
-    staged.frames.stocked = 0;
+    pool_open(&staged.pool, &(struct unix_range){ child.frames.first, child.frames.count, SLOT_POOL, 0 });
+    staged.pool.chunk[0].next = child.frames.next;
     staged.space = child.space;
     staged.space.subject = 0;
-    staged.space.frames = &kin.frames;
+    staged.space.frames = &kin.pool.chunk[0];
     int64_t result = data_copy(exo_data_start, &kin, exo_data_start);
     if (result == EXO_OK)
         result = data_copy(&kin, &kin + 1, &staged);
@@ -139,16 +144,23 @@ static int64_t child_run(void)
 
 int64_t process_fork(void)
 {
+    static struct unix_fork fork;
     uint64_t words[7] = { UNIX_FORK };
-    int64_t result = views_list();
+    int64_t result = owners_list(&fork);
 
     if (result < 0)
         return result;
+    if (!exo_space_table(&kin.space, EXO_WINDOW_ADDRESS) && !(pool_grow() && exo_space_table(&kin.space, EXO_WINDOW_ADDRESS)))
+        return -ENOMEM;
+    memcpy(WINDOW->data, &fork, sizeof fork);
     int64_t pid = server_call(words);
     if (pid < 0)
         return pid;
+    memcpy(&fork, WINDOW->data, sizeof fork);
+    staged.view_count = fork.view_count;
+    memcpy(staged.view, fork.view, sizeof staged.view);
     exo_child_adopt(&child, &kin.space, SLOT_CHILD, SLOT_CHILD_WINDOW, (uint32_t)words[1]);
-    result = child_build((uint32_t)words[2], (uint32_t)words[3]);
+    result = child_build(&fork.chunk, (uint32_t)words[2], (uint32_t)words[3]);
     if (result == EXO_OK)
         result = child_run();
     if (result == 0)

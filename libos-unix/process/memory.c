@@ -17,8 +17,8 @@ int64_t memory_open(void)
 {
     const struct exo_start_capability *pool = exo_start_capability(SLOT_POOL);
 
-    exo_frames_open(&kin.frames, 0, SLOT_POOL, pool->first, pool->count);
-    exo_space_open(&kin.space, &exo_start, &kin.frames);
+    pool_open(&kin.pool, &(struct unix_range){ pool->first, pool->count, SLOT_POOL, 0 });
+    exo_space_open(&kin.space, &exo_start, &kin.pool.chunk[0]);
     return exo_space_view(&kin.space, UNIX_VIEW_ADDRESS);
 }
 
@@ -40,30 +40,30 @@ static uint32_t flags_of(uint32_t protection, bool write)
     return EXO_MAP_READ | (protection & PROT_EXEC ? EXO_MAP_EXECUTE : 0);
 }
 
-static uint32_t frame_new(void)
+/* The chunk in use may have no room for a page table: then another. */
+static bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uint32_t flags)
 {
-    uint32_t frame = exo_frame_alloc(&kin.frames);
+    int64_t result = exo_space_map(&kin.space, page, frame, count, slot, flags);
 
-    if (frame)
-        return frame;
-    memory_collect();
-    return exo_frame_alloc(&kin.frames);
+    if (result == EXO_BAD_NAME && pool_grow())
+        result = exo_space_map(&kin.space, page, frame, count, slot, flags);
+    return result == EXO_OK;
 }
 
 static bool frame_bind(uint64_t page, uint32_t frame, uint32_t flags)
 {
-    if (exo_space_map(&kin.space, page, frame, 1, SLOT_POOL, flags) == EXO_OK)
+    if (page_bind(page, frame, 1, pool_slot(frame), flags))
         return true;
-    exo_frame_release(&kin.frames, frame);
+    pool_free(frame, 1);
     return false;
 }
 
 /* A frame of our own with the first `size` bytes of what is at `source`. */
 static uint32_t frame_copy(const void *source, uint64_t size)
 {
-    uint32_t frame = frame_new();
+    uint32_t frame = pool_frame();
 
-    if (!frame || exo_space_map(&kin.space, UNIX_COPY_ADDRESS, frame, 1, SLOT_POOL, EXO_MAP_READ | EXO_MAP_WRITE) != EXO_OK)
+    if (!frame || !page_bind(UNIX_COPY_ADDRESS, frame, 1, pool_slot(frame), EXO_MAP_READ | EXO_MAP_WRITE))
         return 0;
     memcpy((void *)UNIX_COPY_ADDRESS, source, size);
     exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
@@ -73,7 +73,7 @@ static uint32_t frame_copy(const void *source, uint64_t size)
 /* A page that nobody else may have seen changed: at its first write after it was shared. */
 static bool page_own(uint64_t page, uint32_t frame)
 {
-    bool own = exo_frame_info(frame)->owner == exo_start.environment;
+    bool own = pool_slot(frame);
 
     if (own && !STATE->viewers) {
         memory_state.regained++;
@@ -91,40 +91,60 @@ static bool page_own(uint64_t page, uint32_t frame)
 
 static bool page_clear(uint64_t page, uint32_t flags)
 {
-    uint32_t frame = frame_new();
+    uint32_t frame = pool_frame();
 
     memory_state.filled++;
     return frame && frame_bind(page, frame, flags);
 }
 
-/* Pages of a file, some at once when they are only read. The file's own frames are bound; what is written, or ends in the
- * middle of a page, is copied. */
+/* The frames of a file, if they lie in a row and there is a slot for them; count 0: pages are copied. */
+static const struct unix_range *file_range(uint32_t node)
+{
+    uint64_t words[7] = { UNIX_MAP, node };
+    uint32_t i = 0;
+
+    while (i < memory_state.file_count && memory_state.file[i].of != node)
+        i++;
+    struct unix_range *range = &memory_state.file[i];
+    if (i < memory_state.file_count)
+        return range;
+    if (i == FILES_MAX)
+        return 0;
+    *range = (struct unix_range){ .of = node };
+    if (server_call(words) == 0)
+        *range = (struct unix_range){ (uint32_t)words[2], (uint32_t)words[3], (uint32_t)words[1], node };
+    memory_state.file_count++;
+    return range;
+}
+
+/* A copy of a page of a file, up to what the region has of it. */
+static bool page_read(const struct region *region, uint64_t page, uint64_t index, bool write)
+{
+    int64_t size = server_ask(UNIX_PAGE, region->node, index, 0);
+    uint64_t most = region->file_end - page;
+
+    if (size < 0)
+        return false;
+    uint32_t copy = frame_copy(WINDOW->page, (uint64_t)size < most ? (uint64_t)size : most);
+    return copy && frame_bind(page, copy, flags_of(region->protection, write));
+}
+
+/* Read-only pages of a file are bound as they lie in the server's store, some at once. */
 static bool page_load(const struct region *region, uint64_t page, bool write)
 {
     uint64_t last = page_of(region->file_end - 1), index = (region->offset + page - region->start) / EXO_FRAME_SIZE;
     bool whole = page != last || region->file_end % EXO_FRAME_SIZE == 0 || !(region->protection & PROT_WRITE);
-    uint32_t flags = flags_of(region->protection & ~PROT_WRITE, false), frames[AROUND];
-    int64_t count = server_ask(UNIX_FRAMES, region->node, index, AROUND);
+    const struct unix_range *range = file_range(region->node);
+    uint64_t count = (last - page) / EXO_FRAME_SIZE + 1;
 
-    if (count < 1)
-        return false;
-    memcpy(frames, WINDOW->frames, sizeof frames);
-    if (!frames[0])
-        return page_clear(page, flags_of(region->protection, write));
-    if (exo_space_map(&kin.space, page, frames[0], 1, SLOT_FILES, flags) != EXO_OK)
-        return false;
-    if (write || !whole) {
-        uint32_t copy = frame_copy((const void *)page, page == last && !whole ? region->file_end % EXO_FRAME_SIZE : EXO_FRAME_SIZE);
-        exo_space_unmap(&kin.space, page, 1);
-        return copy && frame_bind(page, copy, flags_of(region->protection, write));
-    }
-    for (int64_t i = 1; i < count; i++) {
-        page += EXO_FRAME_SIZE;
-        if (page >= region->end || page >= last || !frames[i] || exo_space_entry(&kin.space, page) & ENTRY_PRESENT ||
-            exo_space_map(&kin.space, page, frames[i], 1, SLOT_FILES, flags) != EXO_OK)
-            break;
-    }
-    return true;
+    if (write || !whole || !range || index >= range->count)
+        return page_read(region, page, index, write);
+    for (uint64_t i = 1; i < count; i++)
+        if (i == AROUND || index + i == range->count || (page + i * EXO_FRAME_SIZE == last && region->protection & PROT_WRITE) ||
+            exo_space_entry(&kin.space, page + i * EXO_FRAME_SIZE) & ENTRY_PRESENT)
+            count = i;
+    return page_bind(page, range->first + (uint32_t)index, (uint32_t)count, (uint16_t)range->slot,
+                     flags_of(region->protection & ~PROT_WRITE, false));
 }
 
 bool memory_fault(uint64_t address, uint32_t error)
@@ -146,13 +166,43 @@ bool memory_fault(uint64_t address, uint32_t error)
     return true;
 }
 
+static uint32_t end_in(const struct unix_range *ranges, uint32_t count, uint32_t frame)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (frame - ranges[i].first < ranges[i].count)
+            return ranges[i].first + ranges[i].count;
+    return 0;
+}
+
+/* Behind the last frame of the range that this one lies in; our runtime's are of the last kind. */
+static uint32_t range_end(uint32_t frame, bool *ret_own)
+{
+    *ret_own = true;
+    for (uint32_t i = 0; i < kin.pool.count; i++)
+        if (frame - kin.pool.chunk[i].first < kin.pool.chunk[i].count)
+            return kin.pool.chunk[i].first + kin.pool.chunk[i].count;
+    *ret_own = false;
+    uint32_t end = end_in(kin.view, kin.view_count, frame);
+    if (!end)
+        end = end_in(memory_state.file, memory_state.file_count, frame);
+    return end ? end : UINT32_MAX;
+}
+
 static bool run_goes_on(const struct page_run *run, uint64_t entry)
 {
     uint32_t frame = exo_entry_frame(entry);
 
-    return entry & ENTRY_PRESENT && frame == run->frame + run->count && run->count < EXO_BATCH_MAX &&
-           exo_frame_info(frame)->owner == run->owner && !(entry & ENTRY_WRITE) == !run->writable &&
-           !(entry & ENTRY_NO_EXECUTE) == run->executable;
+    return entry & ENTRY_PRESENT && frame == run->frame + run->count && frame < run->end && run->count < EXO_BATCH_MAX &&
+           !(entry & ENTRY_WRITE) == !run->writable && !(entry & ENTRY_NO_EXECUTE) == run->executable;
+}
+
+static struct page_run run_begin(uint64_t address, uint64_t entry)
+{
+    struct page_run run = { .address = address, .frame = exo_entry_frame(entry), .writable = entry & ENTRY_WRITE,
+                            .executable = !(entry & ENTRY_NO_EXECUTE) };
+
+    run.end = range_end(run.frame, &run.own);
+    return run;
 }
 
 bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)
@@ -164,8 +214,7 @@ bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)
         }
         uint64_t entry = exo_space_entry(&kin.space, *at);
         if (entry & ENTRY_PRESENT) {
-            uint32_t frame = exo_entry_frame(entry);
-            *ret_run = (struct page_run){ *at, frame, 0, exo_frame_info(frame)->owner, entry & ENTRY_WRITE, !(entry & ENTRY_NO_EXECUTE) };
+            *ret_run = run_begin(*at, entry);
             do {
                 ret_run->count++;
                 *at += EXO_FRAME_SIZE;
@@ -180,8 +229,7 @@ bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)
 static void frames_give_back(uint32_t frame, uint32_t count)
 {
     while (count) {
-        int64_t freed = exo_frame_free(0, SLOT_POOL, frame, count);
-        uint32_t done = freed > 0 ? (uint32_t)freed : 0;
+        uint32_t done = pool_free(frame, count);
         if (done < count && memory_state.left_count < LEFT_MOST)
             memory_state.left[memory_state.left_count++] = frame + done;
         done += done < count;
@@ -196,7 +244,7 @@ void pages_drop(uint64_t start, uint64_t end)
 
     while (page_run_next(&start, end, &run)) {
         exo_space_unmap(&kin.space, run.address, run.count);
-        if (run.owner == exo_start.environment)
+        if (run.own)
             frames_give_back(run.frame, run.count);
     }
 }
@@ -212,14 +260,15 @@ void pages_protect(uint64_t start, uint64_t end, uint32_t protection)
             exo_space_change(&kin.space, run.address, run.count, flags);
 }
 
-void memory_collect(void)
+bool memory_collect(void)
 {
-    uint32_t kept = 0;
+    uint32_t kept = 0, count = memory_state.left_count;
 
-    for (uint32_t i = 0; i < memory_state.left_count; i++)
-        if (exo_frame_release(&kin.frames, memory_state.left[i]) != 1)
+    for (uint32_t i = 0; i < count; i++)
+        if (!pool_free(memory_state.left[i], 1))
             memory_state.left[kept++] = memory_state.left[i];
     memory_state.left_count = kept;
+    return kept < count;
 }
 
 void memory_clear(void)
@@ -227,5 +276,6 @@ void memory_clear(void)
     for (uint32_t i = 0; i < regions.count; i++)
         pages_drop(regions.region[i].start, regions.region[i].end);
     regions.count = 0;
+    memory_state.file_count = 0;
     memory_state.break_start = memory_state.break_end = 0;
 }

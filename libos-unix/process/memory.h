@@ -5,15 +5,20 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <unix/protocol.h>
 
-#define STACK_TOP  0x7fffffffe000ull
-#define STACK_SIZE 0x800000ull
-#define MAP_TOP    (STACK_TOP - 2 * STACK_SIZE)
+/* The stack is below us, so that a small program needs no page tables far away; large mappings go to the top. */
+#define STACK_TOP   UNIX_RUNTIME_ADDRESS
+#define STACK_SIZE  0x800000ull
+#define BREAK_TOP   (STACK_TOP - 2 * STACK_SIZE)
+#define PROGRAM_TOP 0x7fffffffe000ull
+#define MAP_TOP     PROGRAM_TOP
 
 struct memory_state {
     uint64_t break_start, break_end;
     uint32_t copied, regained, filled;
-    uint32_t left_count;
+    uint32_t file_count, left_count;
+    struct unix_range file[FILES_MAX]; /* files that are mapped */
     uint32_t left[1024]; /* frames of ours that only children may still see */
 };
 extern struct memory_state memory_state;
@@ -27,14 +32,16 @@ bool memory_fault(uint64_t address, uint32_t error);
 void pages_drop(uint64_t start, uint64_t end);
 /* Pages of [start, end) that are there lose (or gain) access as the protection says. */
 void pages_protect(uint64_t start, uint64_t end, uint32_t protection);
-/* Try to free frames that children saw. */
-void memory_collect(void);
-/* All of the program's memory. */
+/* Try to free frames that children saw; true if there were some. */
+bool memory_collect(void);
+/* All of the program's memory, and what it has mapped of files. */
 void memory_clear(void);
-/* Runs of present pages in [start, end) with consecutive frames of one owner and like access. */
+/* Runs of present pages in [start, end) with consecutive frames of one range and like access. */
 struct page_run {
     uint64_t address;
-    uint32_t frame, count, owner;
+    uint32_t frame, count;
+    uint32_t end;           /* of the range: the frame behind it */
+    bool own;               /* the frames are this process's */
     bool writable, executable;
 };
 bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run);

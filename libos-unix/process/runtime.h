@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <exo/child.h>
 #include <exo/upcall.h>
+#include "pool.h"
 #include <unix/linux.h>
 #include <unix/protocol.h>
 
@@ -13,10 +14,10 @@ enum { LEFT_MAX = 1024, EXECUTABLE_SIZE = 256, NAME_OF_PROCESS = 16 };
 
 /* What a child must find otherwise than its parent: pages of their own. */
 struct kin {
-    struct exo_frames frames;
+    struct pool pool;
     struct exo_space space;
     uint32_t view_count;
-    uint32_t view[VIEWS_MAX]; /* environments; their frames are bound under SLOT_VIEWS + index */
+    struct unix_range view[VIEWS_MAX]; /* others' chunks, whose frames it sees */
 } __attribute__((aligned(4096)));
 extern struct kin kin;
 

@@ -27,6 +27,7 @@ int64_t server_call(uint64_t words[7])
     for (;;) {
         memset(&message, 0, sizeof message);
         memcpy(message.word, words, 7 * sizeof *words);
+        message.word[MASK_WORD] = signal_mask;
         result = exo_gate_invoke(SLOT_SERVER, &message);
         if (result != EXO_BUSY)
             break;

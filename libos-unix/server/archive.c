@@ -90,7 +90,7 @@ static struct node *member_node(const struct member *member)
 static bool contents_fill(struct node *node, const struct member *member)
 {
     if (node_is(node, S_IFREG) && member->size)
-        return node_write(node, 0, member->data, member->size) == (int64_t)member->size;
+        return node_fill(node, member->data, member->size) == (int64_t)member->size;
     if (!node_is(node, S_IFLNK))
         return true;
     if (!(node->target = heap_alloc(member->size + 1)))

@@ -24,14 +24,9 @@ struct elf_program {
     uint64_t offset, address, physical_address, file_size, memory_size, alignment;
 };
 
-enum { ELF_LOAD = 1, ELF_EXECUTE = 1, ELF_WRITE = 2, SHARED_MAX = 256 };
+enum { ELF_LOAD = 1, ELF_EXECUTE = 1, ELF_WRITE = 2 };
 
-static struct {
-    uint64_t address[SHARED_MAX];
-    uint32_t frame[SHARED_MAX];
-    bool executes[SHARED_MAX];
-    uint32_t count;
-} shared;
+static uint32_t shared_first, shared_count; /* frames of the store, part after part */
 
 static const struct elf_header *header(void)
 {
@@ -43,29 +38,38 @@ static const struct elf_program *program(uint32_t i)
     return (const struct elf_program *)(process_image + header()->program_offset) + i;
 }
 
-static int64_t part_share(const struct elf_program *part)
+static bool is_shared(const struct elf_program *part)
 {
-    for (uint64_t done = 0; done < part->file_size; done += EXO_FRAME_SIZE) {
-        uint64_t left = part->file_size - done;
-        uint32_t frame = store_alloc();
-        if (!frame || shared.count == SHARED_MAX)
-            return EXO_BAD_NAME;
-        memcpy(store_page(frame), process_image + part->offset + done, left < EXO_FRAME_SIZE ? left : EXO_FRAME_SIZE);
-        shared.address[shared.count] = part->address + done;
-        shared.executes[shared.count] = part->flags & ELF_EXECUTE;
-        shared.frame[shared.count++] = frame;
-    }
-    return EXO_OK;
+    return part->type == ELF_LOAD && !(part->flags & ELF_WRITE);
+}
+
+static uint32_t pages_of(uint64_t size)
+{
+    return (uint32_t)((size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE);
 }
 
 int64_t process_image_load(void)
 {
-    int64_t result = EXO_OK;
+    uint32_t at = 0;
 
-    for (uint32_t i = 0; i < header()->program_count && result == EXO_OK; i++)
-        if (program(i)->type == ELF_LOAD && !(program(i)->flags & ELF_WRITE))
-            result = part_share(program(i));
-    return result;
+    for (uint32_t i = 0; i < header()->program_count; i++)
+        shared_count += is_shared(program(i)) ? pages_of(program(i)->file_size) : 0;
+    shared_first = store_alloc_run(shared_count);
+    if (!shared_first)
+        return EXO_BAD_NAME;
+    for (uint32_t i = 0; i < header()->program_count; i++) {
+        if (!is_shared(program(i)))
+            continue;
+        memcpy(store_page(shared_first + at), process_image + program(i)->offset, program(i)->file_size);
+        at += pages_of(program(i)->file_size);
+    }
+    return EXO_OK;
+}
+
+int64_t process_image_grant(const struct process *process)
+{
+    return exo_capability_derive(0, SERVER_SLOT_STORE, process->slot, SLOT_RUNTIME, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, shared_first,
+                                 shared_count);
 }
 
 static int64_t data_fill(struct exo_child *child)
@@ -75,7 +79,7 @@ static int64_t data_fill(struct exo_child *child)
     for (uint32_t i = 0; i < header()->program_count && result == EXO_OK; i++) {
         const struct elf_program *part = program(i);
         if (part->type == ELF_LOAD && part->flags & ELF_WRITE)
-            result = exo_child_fill(child, part->address, (uint32_t)((part->memory_size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE),
+            result = exo_child_fill(child, part->address, pages_of(part->memory_size),
                                     EXO_MAP_READ | EXO_MAP_WRITE, process_image + part->offset, part->file_size);
     }
     return result;
@@ -84,10 +88,16 @@ static int64_t data_fill(struct exo_child *child)
 static int64_t shared_map(struct exo_child *child)
 {
     int64_t result = EXO_OK;
+    uint32_t at = 0;
 
-    for (uint32_t i = 0; i < shared.count && result == EXO_OK; i++)
-        result = exo_space_map(&child->space, shared.address[i], shared.frame[i], 1, SLOT_FILES,
-                               EXO_MAP_READ | (shared.executes[i] ? EXO_MAP_EXECUTE : 0));
+    for (uint32_t i = 0; i < header()->program_count && result == EXO_OK; i++) {
+        const struct elf_program *part = program(i);
+        if (!is_shared(part))
+            continue;
+        result = exo_space_map(&child->space, part->address, shared_first + at, pages_of(part->file_size), SLOT_RUNTIME,
+                               EXO_MAP_READ | (part->flags & ELF_EXECUTE ? EXO_MAP_EXECUTE : 0));
+        at += pages_of(part->file_size);
+    }
     return result;
 }
 
@@ -99,7 +109,7 @@ int64_t process_build(struct process *process)
     exo_child_adopt(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, process->frame);
     exo_text_copy(start->name, "process", sizeof start->name);
     start->capability[0] = (struct exo_start_capability){ .slot = SLOT_POOL, .kind = EXO_KIND_FRAMES,
-                                                          .first = memory.own.first, .count = memory.own.count };
+                                                          .first = process->chunk[0].first, .count = process->chunk[0].count };
     start->capability[1] = (struct exo_start_capability){ .slot = SLOT_SELF, .kind = EXO_KIND_ENVIRONMENT,
                                                           .first = process->frame, .count = 1 };
     start->capability_count = 2;

@@ -11,6 +11,7 @@
 #include "path.h"
 #include <exo/calls.h>
 #include <exo/gate.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <exo/upcall.h>
@@ -86,6 +87,28 @@ static void child_event(uint32_t events, struct exo_upcall_frame *frame)
         __atomic_store_n(&instance.event_child, 1, __ATOMIC_SEQ_CST);
 }
 
+#define TRACE_ADDRESS 0x500000000ull
+
+/* With `trace = true` in the manifest the kernel's trace rings are readable, behind the archive: what stopped a process, and where. */
+static void fault_tell(uint32_t environment)
+{
+    const struct exo_system *system = exo_system_info();
+    uint32_t frames = system->trace_frames * system->processor_count;
+    const volatile struct exo_trace_record *record = (const void *)TRACE_ADDRESS;
+
+    for (uint32_t i = 0; i < exo_start.capability_count; i++) {
+        const struct exo_start_capability *held = &exo_start.capability[i];
+        if (held->kind != EXO_KIND_FRAMES || held->rights != EXO_RIGHT_READ || held->first != system->trace_frame)
+            continue;
+        if (exo_space_map(&memory.space, TRACE_ADDRESS, held->first, frames, held->slot, EXO_MAP_READ) != EXO_OK)
+            return;
+        for (uint32_t n = 0; n < frames * (EXO_FRAME_SIZE / sizeof *record); n++)
+            if (record[n].event == EXO_TRACE_FAULT && record[n].vcpu / EXO_VCPUS_PER_ENVIRONMENT == environment)
+                exo_print("exception %u, address %#lx", record[n].detail, record[n].value);
+        exo_space_unmap(&memory.space, TRACE_ADDRESS, frames);
+    }
+}
+
 /* A process whose own fault handling failed has been stopped by the kernel. */
 static void faulted_end(void)
 {
@@ -93,6 +116,7 @@ static void faulted_end(void)
     for (uint32_t i = 0; i < PROCESSES_MAX; i++)
         if (processes[i].state == PROCESS_ALIVE && exo_vcpu_start(processes[i].slot, 0) == EXO_OK) {
             exo_print("process %u (%s) was stopped by the kernel", processes[i].pid, processes[i].name);
+            fault_tell(processes[i].frame);
             process_end(&processes[i], SIGSEGV);
         }
 }

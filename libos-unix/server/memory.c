@@ -2,12 +2,14 @@
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
+#include <unix/protocol.h>
 
 #define STORE_ADDRESS 0x100000000ull
 
-enum { LATER_MAX = 256, RIGHTS_STORE = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT };
+enum { LATER_MAX = 256, CHUNKS_LIMIT = 8192, RIGHTS_STORE = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT };
 
 struct memory memory;
+static uint8_t chunk_used[CHUNKS_LIMIT];
 static uint32_t later[LATER_MAX], later_count; /* given up while some process still maps them */
 
 int64_t memory_open(void)
@@ -17,9 +19,13 @@ int64_t memory_open(void)
 
     if (result != EXO_OK)
         return result;
-    exo_frames_open(&memory.own, 0, held->slot, held->first, held->count);
-    exo_frames_open(&memory.store, 0, SERVER_SLOT_STORE, held->first, held->count);
-    memory.store.next = held->first + held->count / 2;
+    memory.first = held->first;
+    memory.count = held->count;
+    memory.chunks_count = held->count / 2 / CHUNK_FRAMES * CHUNK_FRAMES;
+    memory.chunks_first = held->first + held->count - memory.chunks_count;
+    exo_frames_open(&memory.own, 0, held->slot, held->first, held->count - memory.chunks_count);
+    exo_frames_open(&memory.store, 0, SERVER_SLOT_STORE, held->first, held->count - memory.chunks_count);
+    memory.store.next = held->first + memory.store.count / 2;
     exo_space_open(&memory.space, &exo_start, &memory.own);
     return EXO_OK;
 }
@@ -27,6 +33,33 @@ int64_t memory_open(void)
 uint8_t *store_page(uint32_t frame)
 {
     return (uint8_t *)STORE_ADDRESS + (uint64_t)(frame - memory.store.first) * EXO_FRAME_SIZE;
+}
+
+static uint32_t chunk_count(void)
+{
+    uint32_t chunks = memory.chunks_count / CHUNK_FRAMES;
+    return chunks < CHUNKS_LIMIT ? chunks : CHUNKS_LIMIT;
+}
+
+uint32_t chunk_alloc(uint32_t count)
+{
+    uint32_t wanted = count / CHUNK_FRAMES, run = 0;
+
+    for (uint32_t i = 0; i < chunk_count(); i++) {
+        run = chunk_used[i] ? 0 : run + 1;
+        if (run < wanted)
+            continue;
+        for (uint32_t k = 0; k < wanted; k++)
+            chunk_used[i - k] = 1;
+        return memory.chunks_first + (i + 1 - wanted) * CHUNK_FRAMES;
+    }
+    return 0;
+}
+
+void chunk_free(uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count / CHUNK_FRAMES; i++)
+        chunk_used[(first - memory.chunks_first) / CHUNK_FRAMES + i] = 0;
 }
 
 static void later_free(void)
@@ -52,6 +85,17 @@ uint32_t store_alloc(void)
     return 0;
 }
 
+uint32_t store_alloc_run(uint32_t count)
+{
+    uint32_t first = exo_frame_alloc_run(&memory.store, count, 1);
+
+    if (!first)
+        return 0;
+    int64_t result = exo_space_map(&memory.space, (uint64_t)store_page(first), first, count, SERVER_SLOT_STORE,
+                                   EXO_MAP_READ | EXO_MAP_WRITE);
+    return result == EXO_OK ? first : 0;
+}
+
 void store_free(uint32_t frame)
 {
     exo_space_unmap(&memory.space, (uint64_t)store_page(frame), 1);
@@ -64,8 +108,8 @@ uint32_t memory_lost(void)
 {
     uint32_t lost = 0;
 
-    for (uint32_t i = 0; i < memory.own.count; i++) {
-        const volatile struct exo_frame *frame = exo_frame_info(memory.own.first + i);
+    for (uint32_t i = 0; i < memory.count; i++) {
+        const volatile struct exo_frame *frame = exo_frame_info(memory.first + i);
         lost += frame->kind != EXO_FRAME_FREE && frame->owner != exo_start.environment;
     }
     return lost;

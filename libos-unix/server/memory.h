@@ -1,6 +1,7 @@
 /*
- * The server's memory: its own frames, and the store, frames that hold the pages of files. The store is taken under a capability
- * of its own, from which processes are granted READ and EXECUTE: they may map what files hold, and nothing else of the server.
+ * The instance's memory. The first half of its range is the server's: its own frames, and the store, frames that hold the pages of files.
+ * The store is taken under a capability of its own, from which processes are granted the frames of a file that they map. The other
+ * half goes to processes in chunks.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,6 +18,8 @@ enum {
 
 struct memory {
     struct exo_frames own, store;
+    uint32_t first, count;             /* the whole range */
+    uint32_t chunks_first, chunks_count; /* frames of the half for processes */
     struct exo_space space;
 };
 extern struct memory memory;
@@ -25,6 +28,11 @@ int64_t memory_open(void);
 /* A frame of the store, cleared, and where the server sees it; 0: there is none. */
 uint32_t store_alloc(void);
 void store_free(uint32_t frame);
+/* The first of `count` frames in a row; 0: there are none. */
+uint32_t store_alloc_run(uint32_t count);
+/* Frames for a process; count is a multiple of CHUNK_FRAMES. 0: there are none. */
+uint32_t chunk_alloc(uint32_t count);
+void chunk_free(uint32_t first, uint32_t count);
 uint8_t *store_page(uint32_t frame);
 /* Frames of the whole range that are neither free nor ours: those of processes. */
 uint32_t memory_lost(void);

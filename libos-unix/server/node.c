@@ -128,6 +128,8 @@ int64_t node_resize(struct node *node, uint64_t size)
 
     if (result < 0)
         return result;
+    if (size < node->size || pages > node->room)
+        node->run = 0;
     for (uint64_t i = pages; i < node->room; i++) {
         if (node->frames[i])
             store_free(node->frames[i]);
@@ -182,4 +184,16 @@ int64_t node_write(struct node *node, uint64_t offset, const void *source, size_
         node->size = offset + done;
     node->modified = exo_time();
     return done || !size ? (int64_t)done : -ENOSPC;
+}
+
+int64_t node_fill(struct node *node, const void *source, size_t size)
+{
+    uint32_t pages = (uint32_t)((size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE);
+    uint32_t first = frames_make_room(node, pages) == 0 ? store_alloc_run(pages) : 0;
+
+    for (uint32_t i = 0; first && i < pages; i++)
+        node->frames[i] = first + i;
+    int64_t result = node_write(node, 0, source, size);
+    node->run = first;
+    return result;
 }

@@ -28,6 +28,7 @@ struct node {
     char *target;     /* of a symbolic link */
     uint32_t *frames; /* of a regular file: its pages in the store; 0: a hole */
     uint32_t room;    /* entries of frames */
+    uint32_t run;     /* if its frames lie in a row, the first; else 0 */
     struct pipe *pipe; /* of a named pipe that is open */
 };
 
@@ -46,5 +47,7 @@ void node_unlink(struct node *directory, struct entry *entry);
 
 /* A regular file's bytes: how many were moved, or -errno. */
 int64_t node_read(struct node *node, uint64_t offset, void *target, size_t size);
+/* The contents of a new file, on frames in a row if there are such. */
+int64_t node_fill(struct node *node, const void *source, size_t size);
 int64_t node_write(struct node *node, uint64_t offset, const void *source, size_t size);
 int64_t node_resize(struct node *node, uint64_t size);

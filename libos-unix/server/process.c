@@ -76,18 +76,57 @@ static int64_t grant(const struct process *process, uint16_t own, uint16_t slot,
     return exo_capability_derive(0, own, process->slot, slot, (uint8_t)rights, first, count);
 }
 
-static int64_t process_grant(const struct process *process)
+int64_t process_chunk_grant(struct process *process)
 {
-    uint32_t first = memory.own.first, count = memory.own.count;
+    uint32_t n = process->chunk_count, count = CHUNK_FRAMES << n / 4;
+
+    if (n == CHUNKS_MAX)
+        return EXO_BAD_NAME;
+    uint32_t first = chunk_alloc(count);
+    if (!first)
+        return EXO_BAD_NAME;
+    int64_t result = grant(process, memory.own.capability, (uint16_t)(SLOT_POOL + n), RIGHTS_POOL, first, count);
+    if (result != EXO_OK) {
+        chunk_free(first, count);
+        return result;
+    }
+    process->chunk[process->chunk_count++] = (struct unix_range){ first, count, SLOT_POOL + n, 0 };
+    return EXO_OK;
+}
+
+static int64_t range_grant(const struct process *process, const struct unix_range *range)
+{
+    return grant(process, SERVER_SLOT_STORE, (uint16_t)range->slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, range->first, range->count);
+}
+
+int64_t process_file_grant(struct process *process, struct node *node, const struct unix_range **ret_range)
+{
+    uint32_t n = process->file_count;
+    struct unix_range *range = &process->file[n];
+
+    if (n == FILES_MAX || !node->run)
+        return EXO_BAD_NAME;
+    *range = (struct unix_range){ node->run, (uint32_t)((node->size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE), SLOT_FILES + n, node->number };
+    int64_t result = range_grant(process, range);
+    if (result != EXO_OK)
+        return result;
+    process->file_count++;
+    node->users++; /* its frames stay as long as they are mapped */
+    *ret_range = range;
+    return EXO_OK;
+}
+
+static int64_t process_grant(struct process *process)
+{
     int64_t result = grant(process, SERVER_SLOT_GATE, SLOT_SERVER, EXO_RIGHT_EXECUTE,
                            exo_start.environment * EXO_GATES_PER_ENVIRONMENT, index_of(process) + 1);
 
     if (result == EXO_OK)
         result = grant(process, process->slot, SLOT_SELF, EXO_RIGHT_GRANT, process->frame, 1);
     if (result == EXO_OK)
-        result = grant(process, memory.own.capability, SLOT_POOL, RIGHTS_POOL, first, count);
+        result = process_chunk_grant(process);
     if (result == EXO_OK)
-        result = grant(process, SERVER_SLOT_STORE, SLOT_FILES, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, first, count);
+        result = process_image_grant(process);
     if (result == EXO_OK)
         result = grant(process, memory.own.capability, SLOT_WINDOW, EXO_RIGHT_READ | EXO_RIGHT_WRITE, process->window_frame,
                        WINDOW_PAGES);
@@ -126,6 +165,10 @@ static void process_dispose(struct process *process)
     if (process->has_environment)
         exo_child_end(process->slot, process->frame);
     process->has_environment = false;
+    while (process->chunk_count) {
+        const struct unix_range *chunk = &process->chunk[--process->chunk_count];
+        chunk_free(chunk->first, chunk->count);
+    }
     window_free(process);
 }
 
@@ -155,13 +198,20 @@ struct process *process_create(struct process *parent)
     return 0;
 }
 
+static bool is_viewer(const struct process *process, uint32_t environment)
+{
+    for (uint32_t n = 0; n < process->view_count; n++)
+        if (process->view[n].of == environment)
+            return true;
+    return false;
+}
+
 static uint32_t viewers_of(uint32_t environment)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < PROCESSES_MAX; i++)
-        for (uint32_t n = 0; n < processes[i].view_count; n++)
-            count += processes[i].state != PROCESS_NONE && processes[i].view[n] == environment;
+        count += processes[i].state != PROCESS_NONE && is_viewer(&processes[i], environment);
     return count;
 }
 
@@ -195,6 +245,18 @@ void process_drop(const struct process *process, uint16_t slot)
     exo_drop_of(process->slot, process->frame, slot);
 }
 
+static void files_drop(struct process *process)
+{
+    for (uint32_t i = 0; i < process->file_count; i++) {
+        struct node *node = node_numbered(process->file[i].of);
+        if (process->state == PROCESS_ALIVE)
+            process_drop(process, (uint16_t)process->file[i].slot);
+        node->users--;
+        node_settle(node);
+    }
+    process->file_count = 0;
+}
+
 void process_views_drop(struct process *process)
 {
     uint32_t count = process->view_count;
@@ -202,48 +264,66 @@ void process_views_drop(struct process *process)
     process->view_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (process->state == PROCESS_ALIVE)
-            process_drop(process, (uint16_t)(SLOT_VIEWS + i));
-        holder_settle(process->view[i]);
+            process_drop(process, (uint16_t)process->view[i].slot);
+        if (i + 1 == count || process->view[i].of != process->view[i + 1].of)
+            holder_settle(process->view[i].of);
     }
+    files_drop(process);
 }
 
-/* The owner derives it from its own capability: so no chain of forks makes the derivation deeper. */
-static int64_t view_grant(struct process *child, struct process *owner, uint16_t slot)
+/* The owner derives them from its own capabilities: so no chain of forks makes the derivation deeper. */
+static int64_t owner_view(struct process *child, const struct process *owner)
 {
-    int64_t result = exo_capability_derive(0, child->slot, owner->slot, CHILD_SLOT_TEMPORARY, EXO_RIGHT_GRANT, child->frame, 1);
+    for (uint32_t i = 0; i < owner->chunk_count; i++) {
+        if (child->view_count == VIEWS_MAX)
+            return EXO_BAD_NAME;
+        struct unix_range *view = &child->view[child->view_count];
+        *view = (struct unix_range){ owner->chunk[i].first, owner->chunk[i].count, SLOT_VIEWS + child->view_count, owner->frame };
+        int64_t result = exo_capability_derive(owner->slot, (uint16_t)owner->chunk[i].slot, SLOT_TEMPORARY, (uint16_t)view->slot,
+                                               EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, view->first, view->count);
+        if (result != EXO_OK)
+            return result;
+        child->view_count++;
+    }
+    return EXO_OK;
+}
+
+static int64_t view_grant(struct process *child, const struct process *owner)
+{
+    int64_t result = exo_capability_derive(0, child->slot, owner->slot, SLOT_TEMPORARY, EXO_RIGHT_GRANT, child->frame, 1);
 
     if (result != EXO_OK)
         return result;
-    result = exo_capability_derive(owner->slot, SLOT_POOL, CHILD_SLOT_TEMPORARY, slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
-                                   memory.own.first, memory.own.count);
-    process_drop(owner, CHILD_SLOT_TEMPORARY);
+    result = owner_view(child, owner);
+    process_drop(owner, SLOT_TEMPORARY);
     return result;
 }
 
-static bool may_view(const struct process *parent, uint32_t environment)
+static int64_t files_grant(struct process *child, const struct process *parent)
 {
-    for (uint32_t i = 0; i < parent->view_count; i++)
-        if (parent->view[i] == environment)
-            return true;
-    return parent->frame == environment;
+    for (; child->file_count < parent->file_count; child->file_count++) {
+        child->file[child->file_count] = parent->file[child->file_count];
+        int64_t result = range_grant(child, &child->file[child->file_count]);
+        if (result != EXO_OK)
+            return result;
+        node_numbered(parent->file[child->file_count].of)->users++;
+    }
+    return EXO_OK;
 }
 
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork)
 {
-    uint32_t count = fork->count < VIEWS_MAX ? fork->count : VIEWS_MAX;
+    uint32_t count = fork->owner_count < OWNERS_MAX ? fork->owner_count : OWNERS_MAX;
+    int64_t result = files_grant(child, parent);
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t environment = fork->environment[i];
-        struct process *owner = process_in(environment);
-        if (!owner || !may_view(parent, environment))
+    for (uint32_t i = 0; i < count && result == EXO_OK; i++) {
+        struct process *owner = process_in(fork->owner[i]);
+        if (!owner || (owner != parent && !is_viewer(parent, owner->frame)))
             return EXO_BAD_NAME;
-        int64_t result = view_grant(child, owner, (uint16_t)(SLOT_VIEWS + i));
-        if (result != EXO_OK)
-            return result;
-        child->view[child->view_count++] = environment;
-        owner->shared->viewers = viewers_of(environment);
+        result = view_grant(child, owner);
+        owner->shared->viewers = viewers_of(owner->frame);
     }
-    return EXO_OK;
+    return result;
 }
 
 static void belongings_drop(struct process *process)

@@ -8,7 +8,7 @@
 #include <exo/child.h>
 #include <unix/protocol.h>
 
-enum { PROCESSES_MAX = 64, MISSING_MAX = 8, CHILD_SLOT_TEMPORARY = 9 };
+enum { PROCESSES_MAX = 64, MISSING_MAX = 8 };
 
 enum process_state { PROCESS_NONE, PROCESS_BUILDING, PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_HOLDER };
 
@@ -32,13 +32,16 @@ struct process {
     uint32_t window_frame, state_frame;
     struct unix_window *window;
     struct unix_state *shared;
-    uint32_t view_count;
-    uint32_t view[VIEWS_MAX]; /* environments whose frames it sees */
+    uint32_t chunk_count, file_count, view_count;
+    struct unix_range chunk[CHUNKS_MAX]; /* frames that it may take */
+    struct unix_range file[FILES_MAX];   /* files that it may map */
+    struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
     struct node *directory;
     struct descriptor descriptor[DESCRIPTORS_MAX];
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];
     uint64_t requests;
+    uint64_t mask;           /* signals that it blocked at its last request */
     char name[16];
 };
 
@@ -59,15 +62,20 @@ struct process *process_create(struct process *parent);
 /* The first one: the runtime's image and its start. */
 int64_t process_build(struct process *process);
 int64_t process_image_load(void);
+int64_t process_image_grant(const struct process *process);
 /* Undo one that never ran. */
 void process_undo(struct process *process);
 /* It has ended; status as wait4 tells it. */
 void process_end(struct process *process, int status);
 /* Take it from the table after its parent has waited for it. */
 void process_forget(struct process *process);
-/* The views of a child that is being forked, from its parent and those that the parent names. */
+/* What a child that is being forked sees: the files of its parent, and the chunks of the owners that the parent names. */
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork);
+/* The program is gone, and with it what it mapped. */
 void process_views_drop(struct process *process);
+/* One chunk more, or a file whose frames lie in a row; 0 or a status. */
+int64_t process_chunk_grant(struct process *process);
+int64_t process_file_grant(struct process *process, struct node *node, const struct unix_range **ret_range);
 /* End a capability that it holds. */
 void process_drop(const struct process *process, uint16_t slot);
 

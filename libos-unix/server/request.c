@@ -20,7 +20,8 @@ static request_call *const calls[REQUESTS] = {
     [LINUX_EXIT] = request_exit, [LINUX_WAIT4] = request_wait, [LINUX_KILL] = request_kill, [LINUX_UMASK] = request_umask,
     [LINUX_SETPGID] = request_setpgid, [LINUX_GETPGID] = request_getpgid, [LINUX_SETSID] = request_setsid,
     [LINUX_GETSID] = request_getsid,
-    [OWN(UNIX_EXEC_OPEN)] = request_exec_open, [OWN(UNIX_FRAMES)] = request_frames, [OWN(UNIX_EXEC_DONE)] = request_exec_done,
+    [OWN(UNIX_EXEC_OPEN)] = request_exec_open, [OWN(UNIX_PAGE)] = request_page, [OWN(UNIX_MAP)] = request_map,
+    [OWN(UNIX_MORE)] = request_more, [OWN(UNIX_EXEC_DONE)] = request_exec_done,
     [OWN(UNIX_FORK)] = request_fork, [OWN(UNIX_FORK_DONE)] = request_fork_done, [OWN(UNIX_SIGNAL_TAKE)] = request_signal_take,
     [OWN(UNIX_MISSING)] = request_missing, [OWN(UNIX_START)] = request_start, [OWN(UNIX_END)] = request_end,
     [OWN(UNIX_FILE_NODE)] = request_file_node, [OWN(UNIX_SLEEP)] = request_sleep,
@@ -36,8 +37,12 @@ static request_call *call_of(uint64_t number)
 
 int64_t request_wait_on(struct request *request, const void *channel)
 {
-    request->process->waiting_on = channel;
-    __atomic_store_n(&request->process->runnable, 0, __ATOMIC_SEQ_CST);
+    struct process *process = request->process;
+
+    if (process->shared->pending & ~process->mask)
+        return UNIX_WAIT; /* it has a signal to take: it goes on at once */
+    process->waiting_on = channel;
+    __atomic_store_n(&process->runnable, 0, __ATOMIC_SEQ_CST);
     return UNIX_WAIT;
 }
 
@@ -57,6 +62,7 @@ void request_serve(uint64_t badge, uint32_t index, struct exo_message *message)
         request.a[i] = message->word[1 + i];
     process->requests++;
     process->deadline = EXO_NEVER;
+    process->mask = message->word[MASK_WORD];
     message->word[0] = (uint64_t)call(&request);
     for (uint32_t i = 0; i < 4; i++)
         message->word[1 + i] = request.more[i];

@@ -283,21 +283,39 @@ int64_t request_file_node(struct request *request)
     return file->node->number;
 }
 
-/* a: node, first page, count. Whoever may map one file may map all: see docs/unix.md. */
-int64_t request_frames(struct request *request)
+/* A file that the process has open or has begun to execute; the number alone proves nothing, but everybody is root. */
+static struct node *file_numbered(const struct request *request)
 {
     struct node *node = node_numbered((uint32_t)request->a[0]);
-    uint32_t *out = request->window->frames;
-    uint64_t count = request->a[2];
+    return node && node_is(node, S_IFREG) ? node : 0;
+}
 
-    if (!node || !node_is(node, S_IFREG))
+/* a: node, page */
+int64_t request_page(struct request *request)
+{
+    struct node *node = file_numbered(request);
+
+    if (!node)
         return -EBADF;
-    if (count > WINDOW_FRAMES)
-        count = WINDOW_FRAMES;
-    for (uint64_t i = 0; i < count; i++)
-        out[i] = request->a[1] + i < node->room ? node->frames[request->a[1] + i] : 0;
-    request->more[0] = node->size;
-    return (int64_t)count;
+    if (request->a[1] >= FILE_PAGES_MAX)
+        return 0;
+    return node_read(node, request->a[1] * EXO_FRAME_SIZE, request->window->page, PAGE_BYTES);
+}
+
+/* a: node */
+int64_t request_map(struct request *request)
+{
+    struct node *node = file_numbered(request);
+    const struct unix_range *range;
+
+    if (!node)
+        return -EBADF;
+    if (process_file_grant(request->process, node, &range) != EXO_OK)
+        return -ENODEV;
+    request->more[0] = range->slot;
+    request->more[1] = range->first;
+    request->more[2] = range->count;
+    return 0;
 }
 
 int64_t request_fstat(struct request *request)

@@ -149,6 +149,10 @@ int64_t request_fork(struct request *request)
         process_undo(child);
         return -EAGAIN;
     }
+    fork.view_count = child->view_count;
+    memcpy(fork.view, child->view, sizeof fork.view);
+    fork.chunk = child->chunk[0];
+    memcpy(request->window->data, &fork, sizeof fork);
     request->more[0] = child->frame;
     request->more[1] = child->window_frame;
     request->more[2] = child->state_frame;
@@ -271,5 +275,18 @@ int64_t request_broken(struct request *request)
 int64_t request_no_start(struct request *request)
 {
     exo_print("cannot run %s: errno %lu", request_command, request->a[0]);
+    return 0;
+}
+
+int64_t request_more(struct request *request)
+{
+    struct process *process = request->process;
+
+    if (process_chunk_grant(process) != EXO_OK)
+        return -ENOMEM;
+    const struct unix_range *chunk = &process->chunk[process->chunk_count - 1];
+    request->more[0] = chunk->slot;
+    request->more[1] = chunk->first;
+    request->more[2] = chunk->count;
     return 0;
 }

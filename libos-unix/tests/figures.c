@@ -156,6 +156,8 @@ int main(int count, char **words)
     if (pipe(ends) || pipe(ends + 2))
         return 2;
     pid_t child = fork();
+    if (child < 0)
+        return 2; /* kill would take an error for everybody */
     if (child == 0)
         echo();
     show("pf_cow", ROUNDS, touch);

@@ -102,6 +102,8 @@ static int round_run(uint32_t round)
     if (pipe(ends))
         return 0;
     pid_t child = fork();
+    if (child < 0)
+        return 0;
     if (child == 0) {
         close(ends[0]);
         child_main(round, ends[1]);

@@ -58,6 +58,8 @@ static void storm(int to)
         if (pipe(ends))
             _exit(12);
         pid_t child = fork();
+        if (child < 0)
+            _exit(13);
         if (child == 0) {
             file_work(n);
             write(ends[1], block, sizeof block);
@@ -84,6 +86,8 @@ static int round_run(void)
         return 0;
     seed += 77;
     pid_t child = fork();
+    if (child < 0)
+        exit(3); /* kill would take an error for everybody */
     if (child == 0) {
         setpgid(0, 0);
         close(ends[0]);
@@ -98,6 +102,8 @@ static int round_run(void)
     while (read(ends[0], block, sizeof block) > 0) /* ends only when all writers are gone */
         ;
     close(ends[0]);
+    while (waitpid(-1, NULL, WNOHANG) > 0) /* orphans of the group, if we are the first process */
+        ;
     return waited == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 

@@ -82,6 +82,26 @@ static int64_t window_open(struct exo_child *child)
                                  EXO_RIGHT_READ | EXO_RIGHT_WRITE, child->frames.first, child->frames.count);
 }
 
+/* Reaping may name an environment that has to be reaped first; somebody else may be at it, too. */
+static int64_t environment_reap(uint32_t frame)
+{
+    uint32_t stack[REAP_DEPTH] = { frame };
+    uint32_t depth = 1;
+
+    while (depth) {
+        int64_t result = exo_environment_reap(stack[depth - 1]);
+        if (result == EXO_OK)
+            depth--;
+        else if (result > 0 && depth < REAP_DEPTH)
+            stack[depth++] = (uint32_t)result;
+        else if (depth > 1 && (result == EXO_WRONG_KIND || result == EXO_BAD_NAME))
+            depth--; /* somebody else has reaped it */
+        else if (!exo_again(result))
+            return result;
+    }
+    return EXO_OK;
+}
+
 /* What is swept may meet an environment that somebody else is taking apart: that has to go on first. */
 int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot)
 {
@@ -90,7 +110,7 @@ int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot)
     do {
         result = exo_capability_withdraw(subject, 0, environment, slot);
         if (result > 0)
-            exo_again(exo_environment_reap((uint32_t)result));
+            environment_reap((uint32_t)result);
     } while (result > 0 || exo_again(result));
     return result;
 }
@@ -242,26 +262,10 @@ int64_t exo_child_fork(struct exo_child *child)
     return exo_fork(program_copy, child);
 }
 
-/* Reaping may name an environment that has to be reaped first. */
 int64_t exo_child_end(uint16_t slot, uint32_t frame)
 {
-    uint32_t stack[REAP_DEPTH] = { frame };
-    uint32_t depth = 1;
     int64_t result = exo_environment_destroy(slot);
 
     /* Without a capability to it any more, it may be dying already, because memory that it lived in was withdrawn. */
-    if (result != EXO_OK && result != EXO_BAD_CAPABILITY)
-        return result;
-    while (depth) {
-        result = exo_environment_reap(stack[depth - 1]);
-        if (result == EXO_OK)
-            depth--;
-        else if (result > 0 && depth < REAP_DEPTH)
-            stack[depth++] = (uint32_t)result;
-        else if (depth > 1 && (result == EXO_WRONG_KIND || result == EXO_BAD_NAME))
-            depth--; /* somebody else has reaped it */
-        else if (!exo_again(result))
-            return result;
-    }
-    return EXO_OK;
+    return result != EXO_OK && result != EXO_BAD_CAPABILITY ? result : environment_reap(frame);
 }

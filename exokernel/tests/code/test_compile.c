@@ -442,6 +442,38 @@ START_TEST(access_outside_of_the_stack_lands_nowhere)
 }
 END_TEST
 
+static __attribute__((noinline)) void stack_soil(void)
+{
+    volatile uint8_t junk[16384];
+    for (uint32_t i = 0; i < sizeof(junk); i++)
+        junk[i] = 0xff;
+}
+
+/* Notes that claim too much let it read what the verifier would not: all of the stack and the registers, which hold nothing. */
+START_TEST(nothing_is_left_on_the_stack_and_in_registers)
+{
+    enum { SLOTS = CODE_STACK / 8, READS = 2 * SLOTS, REGISTERS = 8 };
+    struct code_instruction list[READS + REGISTERS + 1];
+    struct code_note notes[READS + REGISTERS + 1] = {0};
+    struct outcome before = {.budget = 1000};
+
+    for (uint32_t i = 0; i < REGISTERS; i++)
+        list[i] = (struct code_instruction)ALU64_X(ALU_OR, 0, i + 2);
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        list[REGISTERS + 2 * i] = (struct code_instruction)LOAD(SIZE_DW, 2, 10, -8 * (int)(i + 1));
+        list[REGISTERS + 2 * i + 1] = (struct code_instruction)ALU64_X(ALU_OR, 0, 2);
+        notes[REGISTERS + 2 * i] = (struct code_note){CODE_NOTE_STACK, 0, true, true, -8 * (int)(i + 1)};
+    }
+    list[READS + REGISTERS] = (struct code_instruction)EXIT;
+    for (uint32_t i = 0; i < COUNT(list); i++)
+        notes[i].reached = true;
+    struct code_program program = {&runner_kind, list, COUNT(list), notes};
+    code_entry *entry = runner_compile(&program, 0);
+    stack_soil();
+    ck_assert_uint_eq(runner_call(entry, &before, 64).result, 0);
+}
+END_TEST
+
 /* The packet's region shrinks to nothing: what the notes call fixed is not there. */
 START_TEST(fixed_access_beyond_the_region_lands_nowhere)
 {
@@ -517,7 +549,7 @@ int main(void)
         loads_agree_in_all_memory, stores_agree_in_all_memory, atomic_instructions_agree_in_all_memory,
         every_budget_ends_where_the_interpreter_ends, jump_to_itself_ends_by_the_budget,
         successful_exchange_of_32_bits_clears_the_upper_half, fetching_atomics_lose_nothing_between_two_processors, helpers_get_their_arguments_and_keep_what_is_to_be_kept,
-        registers_of_the_caller_are_kept, access_outside_of_its_memory_lands_nowhere, access_outside_of_the_stack_lands_nowhere, fixed_access_beyond_the_region_lands_nowhere,
+        registers_of_the_caller_are_kept, access_outside_of_its_memory_lands_nowhere, nothing_is_left_on_the_stack_and_in_registers, access_outside_of_the_stack_lands_nowhere, fixed_access_beyond_the_region_lands_nowhere,
         impossible_notes_are_not_compiled, unreached_slots_end_the_run, code_too_large_for_its_place_is_not_written};
     Suite *suite = suite_create("compile");
     for (uint32_t i = 0; i < COUNT(tests); i++) {

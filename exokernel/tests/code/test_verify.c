@@ -416,6 +416,15 @@ START_TEST(escape_where_paths_meet)
 }
 END_TEST
 
+/* More paths than are kept apart have written the stack and were walked; the one that has not comes last, and is merged with them. */
+START_TEST(escape_where_paths_are_merged)
+{
+    REFUSED(UNINITIALISED, 14, LOAD(SIZE_DW, 2, 1, WORD(0)), JUMP_K(JMP_JEQ, 2, 9, 11), STORE_K(SIZE_DW, 10, -8, 7),
+            SET(3, 0), JUMP_K(JMP_JEQ, 2, 0, 9), SET(3, 1), JUMP_K(JMP_JEQ, 2, 1, 7), SET(3, 2), JUMP_K(JMP_JEQ, 2, 2, 5),
+            SET(3, 3), JUMP_K(JMP_JEQ, 2, 3, 3), SET(3, 4), JUMP(1), SET(3, 77), LOAD(SIZE_DW, 0, 10, -8), ALU64_X(ALU_ADD, 0, 3), EXIT);
+}
+END_TEST
+
 START_TEST(escape_pointer_wraps_around)
 {
     REFUSED(POINTER_STRAYS, 1, LOAD(SIZE_DW, 2, 1, START), ALU64_K(ALU_ADD, 2, INT32_MAX), SET(0, 0), EXIT);
@@ -525,7 +534,7 @@ END_TEST
     test(escape_compiler_notes_do_not_trust_branches) test(escape_speculative_type_confusion) test(escape_helper_argument_size) \
     test(escape_helper_reads_pointers) test(escape_helper_overwrites_a_spill) test(escape_spill_loses_its_identity) \
     test(escape_store_at_variable_offset_over_a_pointer) test(escape_bounds_of_a_stale_copy) test(escape_range_of_another_variable) \
-    test(escape_where_paths_meet) test(escape_pointer_wraps_around) test(escape_pointer_leaks) test(escape_division) test(escape_exhaustion_of_the_verifier) \
+    test(escape_where_paths_meet) test(escape_where_paths_are_merged) test(escape_pointer_wraps_around) test(escape_pointer_leaks) test(escape_division) test(escape_exhaustion_of_the_verifier) \
     test(verifier_stays_within_its_memory_and_visits) test(refusal_names_instruction_register_and_what_was_known)
 
 int main(void)

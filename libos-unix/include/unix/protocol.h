@@ -7,33 +7,47 @@
 #include <stdint.h>
 
 #define UNIX_RUNTIME_ADDRESS 0x3c000000ull /* the process's own part of libos-unix, up to UNIX_RUNTIME_END */
-#define UNIX_WINDOW_ADDRESS  0x3d000000ull
-#define UNIX_STATE_ADDRESS   0x3d010000ull /* struct unix_state, read-only */
-#define UNIX_COPY_ADDRESS    0x3d020000ull /* one page: where a frame is filled */
+#define UNIX_WINDOW_ADDRESS  0x3c100000ull /* in the same 2 MiB: one page table */
+#define UNIX_STATE_ADDRESS   0x3c110000ull /* struct unix_state, read-only */
+#define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
 #define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
 #define UNIX_RUNTIME_END     0x40000000ull
 
 enum {
+    MASK_WORD = 7, /* of every request: the signals that are blocked, so that nobody waits who has one to take */
     WINDOW_PAGES = 9,
     PATH_SIZE = 4096,
     WINDOW_DATA_SIZE = 6 * 4096,
-    WINDOW_FRAMES = 1024,
-    SLOT_SERVER = 1,      /* in a process's tables: the gate to the server */
-    SLOT_SELF = 2,        /* its own environment */
-    SLOT_POOL = 3,        /* the frames that it may take */
-    SLOT_FILES = 4,       /* the frames that hold files: read and execute */
-    SLOT_WINDOW = 5,      /* the window */
-    SLOT_STATE = 6,       /* struct unix_state */
-    SLOT_CHILD = 7,       /* while it builds one */
-    SLOT_CHILD_WINDOW = 8,
-    SLOT_VIEWS = 16,      /* the frames of the processes whose memory it was forked with */
-    VIEWS_MAX = 8,
+    PAGE_BYTES = 4096,
+    CHUNK_FRAMES = 128, /* of the first chunk of a process; every fourth is twice as large */
+    CHUNKS_MAX = 24,
+    FILES_MAX = 8,
+    OWNERS_MAX = 8,
+    VIEWS_MAX = 64,
+    SLOT_SERVER = 1,    /* in a process's tables: the gate to the server */
+    SLOT_SELF = 2,      /* its own environment */
+    SLOT_WINDOW = 3,    /* the window */
+    SLOT_STATE = 4,     /* struct unix_state */
+    SLOT_RUNTIME = 5,   /* the runtime's text and constants: read and execute */
+    SLOT_CHILD = 6,     /* while it builds one */
+    SLOT_CHILD_WINDOW = 7,
+    SLOT_TEMPORARY = 8, /* the server's, while a child's views are made */
+    SLOT_FILES = 9,     /* files that it has mapped, FILES_MAX: read and execute */
+    SLOT_POOL = 20,     /* its chunks, CHUNKS_MAX: the frames that it may take */
+    SLOT_VIEWS = 48,    /* chunks of the processes whose memory it was forked with, VIEWS_MAX: read and execute */
 };
 
 struct unix_window {
     char path[2][PATH_SIZE];
     uint8_t data[WINDOW_DATA_SIZE];
-    uint32_t frames[WINDOW_FRAMES]; /* apart, since a page fault may come while other things are copied */
+    uint8_t page[PAGE_BYTES]; /* apart, since a page fault may come while other things are copied */
+};
+
+/* Frames in a row that a process holds a capability for. */
+struct unix_range {
+    uint32_t first, count;
+    uint32_t slot;
+    uint32_t of; /* a view: the environment that owns them; a file: its node */
 };
 
 /* What the server tells a process without being asked. */
@@ -50,7 +64,9 @@ enum { UNIX_WAIT = -512 };
 /* Requests beside Linux's. */
 enum unix_request {
     UNIX_EXEC_OPEN = 1000, /* path 0: node of a file that may be executed; word 1: its size */
-    UNIX_FRAMES,           /* node, first page, count: frame names, 0 for holes; how many; word 1: the size */
+    UNIX_PAGE,             /* node, page: its bytes to the window's page; how many */
+    UNIX_MAP,              /* node: 0 and, as words 1 to 3, slot, first frame and count of its frames, if they lie in a row; else -ENODEV */
+    UNIX_MORE,             /* one chunk more: words 1 to 3 as above */
     UNIX_EXEC_DONE,        /* the old memory is gone: views end, descriptors close */
     UNIX_FORK,             /* a new process: its pid, word 1 its environment; SLOT_CHILD controls it; data: struct unix_fork */
     UNIX_FORK_DONE,        /* pid, 1 if it is built and started: else it is undone */
@@ -65,8 +81,11 @@ enum unix_request {
     UNIX_REQUESTS,
 };
 
-/* What the child may see: the environments whose frames it views, in the order of SLOT_VIEWS. */
+/* Whose memory the child is to see, and the answer: its views of it, and its first chunk. */
 struct unix_fork {
-    uint32_t count;
-    uint32_t environment[VIEWS_MAX];
+    uint32_t owner_count;
+    uint32_t owner[OWNERS_MAX];
+    uint32_t view_count;
+    struct unix_range view[VIEWS_MAX];
+    struct unix_range chunk;
 };

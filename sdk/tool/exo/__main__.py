@@ -27,7 +27,7 @@ def add_common(parser):
 
 
 def add_system(parser):
-    parser.add_argument("system", metavar="SYSTEM.toml", help="the manifest of the system")
+    parser.add_argument("system", metavar="SYSTEM.toml", help="the manifest of the system, or a static Linux program of this computer, whose arguments follow --")
     parser.add_argument("--cpus", type=positive, metavar="N", help="processors, 1 to 8 (before the manifest's)")
     parser.add_argument("--memory", type=size, metavar="M", help="RAM, such as 512M (before the manifest's)")
     parser.add_argument("--timeout", type=positive, metavar="S", help="seconds until it is ended by force")
@@ -60,7 +60,18 @@ def arguments():
     sub.add_argument("--function", metavar="NAME", dest="name", help="which one, if the object has several")
     sub.add_argument("--output", metavar="HEADER.h", help="the file to write (default: print)")
     add_system(command("debug", run.command_debug, "boot a system halted, with gdb attached"))
-    return parser.parse_args()
+    own, words = split_words(sys.argv[1:])
+    args = parser.parse_args(own)
+    args.words = words
+    if words and args.command not in ("run", "debug"):
+        parser.error(f"{args.command} takes no words after --")
+    return args
+
+
+def split_words(line):
+    """What is exo's, and what stands behind -- for the program that it runs."""
+    at = line.index("--") if "--" in line else len(line)
+    return line[:at], line[at + 1:]
 
 
 def main():

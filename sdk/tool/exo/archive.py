@@ -8,9 +8,9 @@ REGULAR_FILE = 0o100644
 FRAME = 4096
 
 
-def member(name, contents, number):
+def member(name, contents, number, mode=REGULAR_FILE):
     encoded = name.encode() + b"\0"
-    fields = [number, REGULAR_FILE if number else 0, 0, 0, 1, 0, len(contents), 0, 0, 0, 0, len(encoded), 0]
+    fields = [number, mode if number else 0, 0, 0, 1, 0, len(contents), 0, 0, 0, 0, len(encoded), 0]
     header = (MAGIC + "".join(f"{field:08x}" for field in fields)).encode()
     return pad(header + encoded) + pad(contents)
 

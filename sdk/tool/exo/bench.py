@@ -83,7 +83,7 @@ def complaint(row):
         return "was not measured"
     if row["limit"] is not None and row["value"] > row["limit"]:
         return f"{row['value']} {row['unit']} are more than the limit of {row['limit']}"
-    if row["least"] is not None and row["value"] < row["least"]:
+    if row.get("least") is not None and row["value"] < row["least"]:
         return f"{row['value']} {row['unit']} are less than {row['least']}"
     return None
 

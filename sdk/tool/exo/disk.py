@@ -1,14 +1,17 @@
 """Disks of the machine that `exo run` makes: [machine] disks = ["64M", "data.img", ...] and --disk.
 
 A size is an empty image, made anew for each run; else a raw image in the build folder, or beside the manifest. Words may follow:
-read-only; errors=FILE, what fails and when, as QEMU's blkdebug reads it (QEMU's docs/devel/blkdebug.rst).
+read-only; errors=FILE, what fails and when, as QEMU's blkdebug reads it (QEMU's docs/devel/blkdebug.rst); iops=N, requests a second
+at most; null=US, a disk that keeps nothing and takes so many microseconds for a request.
 """
+import re
 from pathlib import Path
 
 from . import device, manifest
 from .trouble import Trouble
 
-WORDS = ("read-only", "errors=FILE")
+WORDS = ("read-only", "errors=FILE", "iops=N", "null=US")
+WORD = re.compile(r"read-only|errors=.+|(iops|null)=[1-9][0-9]*")
 
 
 def problem_of(text):
@@ -16,10 +19,12 @@ def problem_of(text):
     what, *words = text.split(" ") if text else ("",)
     if not what:
         return "a disk is empty text", 'write a size, such as "64M", or the name of an image'
+    if " null=" in text and not manifest.size_of(what):
+        return f'"{what}" is an image, but null keeps nothing', "give a size"
     if "," in text:
         return f'"{text}" has a comma in it', "choose another file name"
     for word in words:
-        if word != "read-only" and not (word.startswith("errors=") and len(word) > 7):
+        if not WORD.fullmatch(word):
             return f'"{word}" says nothing of a disk', f"known are {', '.join(WORDS)}"
     return None
 
@@ -51,9 +56,13 @@ def drive(build, system, name, index, text):
         raise Trouble(f'{where}: no image "{file}": correct its path, or give a size, such as 64M')
     options = ["if=none", f"id=disk{index}", "discard=unmap"]
     errors = next((word[7:] for word in words if word.startswith("errors=")), None)
-    if errors:
+    null = next((word[5:] for word in words if word.startswith("null=")), None)
+    if null:
+        options += ["driver=null-co", f"size={size}", f"latency-ns={null}000", "read-zeroes=on"]
+    elif errors:
         options += ["driver=blkdebug", f"config={system.path.parent / errors}", "image.driver=raw", "image.file.driver=file",
                     f"image.file.filename={file}"]
     else:
         options += ["format=raw", f"file={file}"]
+    options += [f"throttling.iops-total={word[5:]}" for word in words if word.startswith("iops=")]
     return ["-drive", ",".join(options + ["read-only=on"] * ("read-only" in words))]

@@ -50,7 +50,7 @@ MACHINE_KEYS = {
     "machine": ("text", "q35", "q35 or microvm"),
     "network": ("text", "none", "none; user: a device on QEMU's user network; wire: one whose packets are datagrams of this computer"),
     "forward": ("list of texts", [], "ports of this computer that lead into it: \"udp HERE:THERE\""),
-    "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE"),
+    "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE, iops=N, null=US"),
 }
 ENVIRONMENT_KEYS = {
     "name": ("text", REQUIRED, "1 to 8 of a-z 0-9 _ -; stands before each line that it prints"),

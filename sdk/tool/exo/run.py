@@ -3,12 +3,17 @@ import subprocess
 from pathlib import Path
 
 from . import build as builder
-from . import disk, image, machine, manifest, network, package, place
+from . import command, disk, image, machine, manifest, network, package, place
+from .trouble import Trouble
 
 
 def prepared(args):
     """(build folder, manifest, packed module, devices) of the system named on the command line."""
     memory = manifest.size_of(args.memory) if args.memory else None
+    if command.is_wanted(args.system):
+        args.system = str(command.prepare(builder.build_all(args), args.system, args.words, args.cpus or 1))
+    elif args.words:
+        raise Trouble(f"{args.words[0]}: words after a manifest: what its programs are told stands in it", status=2)
     system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout, args.disk,
                            args.forward)
     build = builder.build_all(args)

@@ -59,6 +59,12 @@ class Devices(unittest.TestCase):
         self.assertIn(f"driver=blkdebug,config={self.folder}/e.conf", backend)
         self.assertIn("image.file.filename=", backend)
 
+    def test_a_disk_can_be_slow(self):
+        self.assertIn(",throttling.iops-total=50", self.attached('"1M iops=50"')[0].backend[1])
+
+    def test_a_disk_can_keep_nothing(self):
+        self.assertIn("driver=null-co,size=1048576,latency-ns=70000,read-zeroes=on", self.attached('"1M null=70"')[0].backend[1])
+
     def test_transports(self):
         two = [device.Device("blk", "drive=disk0", ["-drive", "x"]), device.Device("net", "netdev=n0", [])]
         self.assertEqual(device.arguments("q35", two), ["-drive", "x", "-device", "virtio-blk-pci,drive=disk0",

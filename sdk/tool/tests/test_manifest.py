@@ -89,7 +89,9 @@ class Manifests(unittest.TestCase):
 
     def test_wrong_disks(self):
         self.disk_refused('disks = [""]', "", 6, "a disk is empty text", 'such as "64M"')
-        self.disk_refused('disks = ["64M fast"]', "", 6, '"fast" says nothing of a disk', "read-only, errors=FILE")
+        self.disk_refused('disks = ["64M fast"]', "", 6, '"fast" says nothing of a disk', "read-only, errors=FILE, iops=N, null=US")
+        self.disk_refused('disks = ["a.img null=9"]', "", 6, "null keeps nothing", "give a size")
+        self.disk_refused('disks = ["64M iops=0"]', "", 6, '"iops=0" says nothing of a disk')
         self.disk_refused('disks = ["64M errors="]', "", 6, '"errors=" says nothing of a disk')
         self.disk_refused('disks = ["a,b.img"]', "", 6, "has a comma", "another file name")
         self.disk_refused(f'disks = {["64M"] * 5}', "", 6, "5 disks", "at most 4")

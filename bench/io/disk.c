@@ -1,0 +1,91 @@
+/*
+ * Disks: a 4 KiB read from submit to doorbell, from the interrupt to the completion in the libOS's hands, and what the kernel
+ * does for sequential megabytes. The device works in QEMU's own time: what it takes is no instruction here, but under counted
+ * time the disk answers while the machine goes on, so the least of many is what counts.
+ */
+#include "io.h"
+#include <exo/calls.h>
+#include <exo/disk.h>
+#include <exo/machine.h>
+#include <exo/upcall.h>
+
+enum { ROUNDS = 200, MEGABYTES = 32, BULK_BYTES = EXO_REQUEST_BLOCKS * EXO_FRAME_SIZE, SPIN_MOST = 100000000 };
+#define RING_ADDRESS 0x38000000ull
+
+static struct exo_disk_ring ring;
+static const struct exo_start_capability *extent;
+static uint32_t buffer;
+
+/* From before the completion could be there to when it is seen: a loop of few instructions looks for it. An iteration in which the
+ * interrupt came is longer than the others by just what it took, its return to the loop included. */
+static uint64_t completion_measure(void)
+{
+    const volatile uint32_t *completed = &ring.ring->completed;
+    uint32_t before = ring.ring->reaped;
+    uint64_t last = exo_ticks(), longest = 0;
+
+    for (uint32_t i = 0; i < SPIN_MOST; i++) {
+        bool is_over = *completed != before;
+        uint64_t now = exo_ticks();
+        longest = now - last > longest ? now - last : longest;
+        last = now;
+        if (is_over)
+            return longest - bench_empty;
+    }
+    return 0;
+}
+
+static void requests_measure(void)
+{
+    uint64_t submit = UINT64_MAX, complete = UINT64_MAX;
+    struct exo_completion completion;
+
+    ring.ring->quiet = 1;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        exo_disk_put(&ring, EXO_DISK_READ, i, extent->first + i, buffer, 1);
+        uint64_t before = exo_ticks();
+        bench_must(exo_disk_submit(ring.disk), "disk_submit");
+        bench_least(&submit, exo_ticks() - before - bench_empty);
+        uint64_t ticks = completion_measure();
+        if (ticks)
+            bench_least(&complete, ticks);
+        bench_must(exo_disk_take(&ring, &completion) ? completion.status : EXO_BUSY, "read");
+    }
+    bench_print("disk_submit", submit, "instructions");
+    bench_print("disk_complete", complete, "instructions");
+}
+
+/* Kernel and libOS together, for each 100 bytes, rounded up: the time in which this program waited for the device is not in it. */
+static void bulk_measure(enum exo_disk_operation operation, uint64_t *worst)
+{
+    struct exo_completion completion;
+    uint64_t least = UINT64_MAX;
+
+    for (uint32_t i = 0; i < MEGABYTES; i++) {
+        exo_disk_put(&ring, operation, i, extent->first + i * EXO_REQUEST_BLOCKS, buffer, EXO_REQUEST_BLOCKS);
+        uint64_t before = exo_ticks();
+        bench_must(exo_disk_submit(ring.disk), "disk_submit");
+        uint64_t submit = exo_ticks() - before - bench_empty, complete = completion_measure();
+        bench_must(exo_disk_take(&ring, &completion) ? completion.status : EXO_BUSY, "bulk");
+        if (complete)
+            bench_least(&least, submit + complete);
+    }
+    *worst = least > *worst ? least : *worst;
+}
+
+void bench_disk(void)
+{
+    uint64_t worst = 0;
+
+    extent = exo_disk_extent(0);
+    bench_must(extent ? EXO_OK : EXO_BAD_CAPABILITY, "an extent");
+    bench_must(exo_disk_open(&ring, extent, &bench_space, RING_ADDRESS), "a ring");
+    buffer = exo_frame_alloc_run(&bench_frames, EXO_REQUEST_BLOCKS, 1);
+    bench_must(buffer ? EXO_OK : EXO_TAKEN, "a buffer");
+    requests_measure();
+    bulk_measure(EXO_DISK_WRITE, &worst);
+    bulk_measure(EXO_DISK_READ, &worst);
+    bench_print("disk_bulk_request", worst, "instructions for 1 MiB");
+    bench_print("disk_bulk", (worst * 100 + BULK_BYTES - 1) / BULK_BYTES, "instructions for 100 bytes");
+    bench_must(exo_disk_close(&ring, &bench_space), "close");
+}
