@@ -10,8 +10,16 @@
 #include <sweep.h>
 #include <vcpu.h>
 
+/* What a packet costs at most, in instructions, and what each shape in use adds; how much of a slot all of them may. */
+enum { COST_HANDLER = SWEEP_MAX, COST_PACKET = 640, COST_SHAPE = 60, NETWORK_NS = EXO_SLOT_NS / 2 };
+
 #define STATION_BITS 0xffffffffffffull
 enum { GROUP_BIT = 1, QUEUE_AFTER = 1 }; /* the first bit of an address says that it is a group's (IEEE 802.3 3.2.3) */
+
+static uint32_t packet_cost(void)
+{
+    return COST_PACKET + network.order_count * COST_SHAPE;
+}
 
 /* ---- rings */
 
@@ -308,16 +316,13 @@ static bool packet_receive(const uint8_t *bytes, uint32_t length, uint64_t now)
     return packet.is_handled;
 }
 
-/* What a packet costs at most, in instructions, and what each shape in use adds; how much of a slot all of them may. */
-enum { COST_HANDLER = SWEEP_MAX, COST_PACKET = 700, COST_SHAPE = 130, NETWORK_NS = EXO_SLOT_NS / 2 };
-
 /* As many as an interrupt may take. False: there may be more. */
 static bool packets_receive(void)
 {
     struct budget budget = {.left = SWEEP_MAX};
     uint32_t length;
 
-    while (budget_spend(&budget, COST_PACKET + network.order_count * COST_SHAPE)) {
+    while (budget_spend(&budget, packet_cost())) {
         uint64_t now = arch_time();
         const uint8_t *bytes = device_net_receive(&length);
 
@@ -452,6 +457,7 @@ exo_result call_net_send(const struct caller *caller, uint32_t ring)
 {
     uint32_t sent = 0;
     bool is_handled = false; /* which is work enough for a call */
+    struct budget budget = {.left = SWEEP_MAX};
 
     exo_result result = ring_find(caller, ring);
     if (result < 0)
@@ -461,7 +467,8 @@ exo_result call_net_send(const struct caller *caller, uint32_t ring)
     struct exo_net_ring *shared = net_ring_page(ring);
     if (!queue_is_live(queue))
         return EXO_BAD_CAPABILITY;
-    for (; !is_handled && sent < (uint32_t)EXO_SEND_MAX && posted_count(&shared->transmit_posted, queue->transmit_done); sent++) {
+    while (!is_handled && sent < (uint32_t)EXO_SEND_MAX && posted_count(&shared->transmit_posted, queue->transmit_done) &&
+           budget_spend(&budget, packet_cost())) {
         struct exo_net_transmit *place = &shared->transmit[queue->transmit_done % EXO_NET_RING_ENTRIES];
         const struct exo_net_transmit entry = entry_read(place);
 
@@ -470,6 +477,8 @@ exo_result call_net_send(const struct caller *caller, uint32_t ring)
             break;
         place->status = (uint16_t)-result;
         __atomic_store_n(&shared->transmit_done, ++queue->transmit_done, __ATOMIC_RELEASE);
+        budget.is_used = true;
+        sent++;
     }
     device_net_kick();
     return sent == 0 && result == EXO_AGAIN ? EXO_AGAIN : (exo_result)sent;
