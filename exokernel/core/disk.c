@@ -121,7 +121,7 @@ static exo_result request_is_sound(uint32_t disk, const struct disk_place *reque
     const struct exo_disk *info = disk_info(disk);
     uint32_t operation = request->operation, most = blocks_most(info, operation);
 
-    if (operation > EXO_DISK_ZERO || (!moves_data(operation) && (request->frame || request->frames)))
+    if (operation > EXO_DISK_ZERO || request->reserved || (!moves_data(operation) && (request->frame || request->frames)))
         return EXO_BAD_ARGUMENT;
     if (request->block >> EXO_DISK_SHIFT != disk)
         return EXO_BAD_NAME;
@@ -136,21 +136,34 @@ static exo_result request_is_sound(uint32_t disk, const struct disk_place *reque
     return request->count == 0 || request->count > most ? EXO_BAD_ARGUMENT : EXO_OK;
 }
 
-/* Is all of [first, first + count) in the range of the capability, first being so? */
-static bool range_is_covered(const struct capability *capability, uint32_t first, uint32_t count)
+static __attribute__((noinline)) exo_result allowed_find(frame_name environment, struct allowed *known, uint32_t kind,
+                                                        uint32_t slot, uint64_t stamp)
 {
-    return count <= capability->count - (first - capability->first);
+    uint64_t generation = kernel.generation;
+    struct capability held;
+
+    exo_result result = capability_use(environment, slot, kind, 0, &held);
+    if (result == EXO_OK)
+        result = capability_check(environment, slot, kind, 0, held.first, stamp);
+    if (result == EXO_OK)
+        *known = (struct allowed){generation, stamp, held.first, held.count, (uint16_t)slot, held.rights};
+    return result;
 }
 
-static exo_result blocks_check(frame_name environment, const struct disk_place *request)
+/* As the capability in the slot allowed it for the last request, or found anew. */
+static inline __attribute__((always_inline)) exo_result range_check(frame_name environment, struct allowed *known, uint32_t kind,
+                                                                    uint32_t slot, uint32_t rights, uint32_t first,
+                                                                    uint32_t count, uint64_t stamp)
 {
-    uint32_t rights = request->operation == EXO_DISK_READ ? EXO_RIGHT_READ : EXO_RIGHT_WRITE;
-
-    exo_result result = capability_check(environment, request->extent, EXO_KIND_EXTENT, rights, request->block, 0);
-    if (result < 0)
-        return result;
-    const struct capability *extent = capability_of(environment, request->extent);
-    return range_is_covered(extent, request->block, request->count) ? EXO_OK : EXO_BAD_CAPABILITY;
+    if (__builtin_expect(known->generation != kernel.generation || known->slot != slot || known->stamp != stamp, false)) {
+        exo_result result = allowed_find(environment, known, kind, slot, stamp);
+        if (result < 0)
+            return result;
+    }
+    uint32_t offset = first - known->first;
+    if (offset >= known->count || count > known->count - offset)
+        return EXO_BAD_CAPABILITY;
+    return rights & ~known->rights ? EXO_NO_RIGHT : EXO_OK;
 }
 
 static inline bool frame_holds_data(const struct exo_frame *info)
@@ -161,7 +174,7 @@ static inline bool frame_holds_data(const struct exo_frame *info)
 }
 
 /* All of one claim, which the capability reaches. */
-static exo_result frames_check(frame_name environment, const struct disk_place *request)
+static exo_result frames_check(frame_name environment, struct allowed *known, const struct disk_place *request)
 {
     uint32_t rights = request->operation == EXO_DISK_READ ? EXO_RIGHT_WRITE : EXO_RIGHT_READ;
     const struct exo_frame *info = frame_named(request->frame);
@@ -169,26 +182,27 @@ static exo_result frames_check(frame_name environment, const struct disk_place *
     if (!info || request->count > kernel.frame_count - request->frame)
         return EXO_BAD_NAME;
     uint64_t stamp = info->stamp;
-    exo_result result = capability_check(environment, request->frames, EXO_KIND_FRAMES, rights, request->frame, stamp);
+    exo_result result = range_check(environment, known, EXO_KIND_FRAMES, request->frames, rights, request->frame, request->count,
+                                    stamp);
     if (result < 0)
         return result;
-    if (!range_is_covered(capability_of(environment, request->frames), request->frame, request->count))
-        return EXO_BAD_CAPABILITY;
     for (const struct exo_frame *end = info + request->count; info < end; info++)
         if (!frame_holds_data(info) || info->stamp != stamp)
             return info->stamp != stamp ? EXO_NO_RIGHT : EXO_WRONG_KIND;
     return EXO_OK;
 }
 
-/* By the claims and capabilities of its environment as they are now. */
-static exo_result request_check(frame_name environment, uint32_t disk, const struct disk_place *request)
+/* By the claims and capabilities of its ring's environment as they are now. */
+static exo_result request_check(struct queue *queue, const struct disk_place *request)
 {
-    exo_result result = request_is_sound(disk, request);
+    uint32_t rights = request->operation == EXO_DISK_READ ? EXO_RIGHT_READ : EXO_RIGHT_WRITE;
 
+    exo_result result = request_is_sound(queue->disk, request);
     if (result == EXO_OK)
-        result = blocks_check(environment, request);
+        result = range_check(queue->environment, &queue->extent, EXO_KIND_EXTENT, request->extent, rights, request->block,
+                             request->count, 0);
     if (result == EXO_OK && moves_data(request->operation))
-        result = frames_check(environment, request);
+        result = frames_check(queue->environment, &queue->frames, request);
     return result;
 }
 
@@ -228,17 +242,22 @@ static void place_hand_over(uint32_t disk, uint32_t number)
     if (!kernel.watch)
         kernel.watch = place->since + WATCH_NS;
     device_disk_put(disk, number % DISK_PLACES, place);
-    places_settle(disk);
+    uint64_t *in_flight = &kernel.in_flight[kernel.disk[disk].number];
+    if (!*in_flight && place->operation != EXO_DISK_FLUSH) { /* then none before it names anything */
+        kernel.disk[disk].oldest = number;
+        *in_flight = place->stamp;
+    }
 }
 
-static void place_begin(uint32_t disk, const struct disk_place *request)
+/* What the next place holds. */
+static void place_begin(uint32_t disk, frame_name queue)
 {
     struct disk *self = &kernel.disk[disk];
     uint32_t number = self->begun++;
 
     self->again = self->begun;
-    *place_at(disk, number) = *request;
-    queue_page(request->queue)->in_flight++;
+    place_at(disk, number)->queue = queue;
+    queue_page(queue)->in_flight++;
     disk_info(disk)->in_flight++;
     place_hand_over(disk, number);
 }
@@ -263,36 +282,42 @@ static void place_end(uint32_t disk, uint32_t number, exo_result status)
 
 /* ---- turns */
 
-/* Its libOS may change it meanwhile: every word is read once. */
-static struct disk_place submission_read(frame_name frame)
+/* Into a place that is free. Its libOS may change it meanwhile: every word is read once. */
+static void submission_read(const struct queue *queue, struct disk_place *ret_request)
 {
-    const struct queue *queue = queue_page(frame);
     const volatile uint64_t *words =
         (const volatile uint64_t *)&ring_page(queue->ring)->submission[queue->started % EXO_RING_ENTRIES];
-    uint64_t tag = words[0], names = words[1], slots = words[2], reserved = words[3];
+    uint64_t reserved = words[3];
 
-    return (struct disk_place){
-        .tag = tag, .queue = frame, .block = (uint32_t)names, .frame = names >> 32,
-        .count = (uint16_t)slots, .extent = (uint16_t)(slots >> 16), .frames = (uint16_t)(slots >> 32),
-        .operation = slots >> 56 || reserved ? UINT8_MAX : (uint8_t)(slots >> 48), /* none: reserved bits are set */
-    };
+    _Static_assert(__builtin_offsetof(struct disk_place, operation) == __builtin_offsetof(struct exo_submission, operation) &&
+                   __builtin_offsetof(struct disk_place, frames) == __builtin_offsetof(struct exo_submission, frames) &&
+                   __builtin_offsetof(struct disk_place, frame) == __builtin_offsetof(struct exo_submission, frame),
+                   "a place begins as a submission does");
+    uint64_t *place = &ret_request->tag;
+    place[0] = words[0];
+    place[1] = words[1];
+    place[2] = words[2];
+    ret_request->tries = 0;
+    if (reserved)
+        ret_request->operation = UINT8_MAX; /* none */
 }
 
-/* Take up the next submission of a queue. False: the budget does not allow it. */
+/* There is a place: take up the next submission of a queue. False: the budget does not allow it. */
 static bool queue_take_turn(frame_name frame, struct budget *budget)
 {
     struct queue *queue = queue_page(frame);
-    struct disk_place request = submission_read(frame);
+    struct disk_place *request = place_at(queue->disk, kernel.disk[queue->disk].begun);
 
-    if (!budget_spend(budget, request_cost(&request)))
+    submission_read(queue, request);
+    if (!budget_spend(budget, request_cost(request)))
         return false;
     budget->is_used = true;
     __atomic_store_n(&ring_page(queue->ring)->started, ++queue->started, __ATOMIC_RELEASE);
-    exo_result result = request_check(queue->environment, queue->disk, &request);
+    exo_result result = request_check(queue, request);
     if (result == EXO_OK)
-        place_begin(queue->disk, &request);
+        place_begin(queue->disk, frame);
     else
-        queue_complete(frame, request.tag, result);
+        queue_complete(frame, request->tag, result);
     return true;
 }
 
@@ -307,7 +332,7 @@ static bool place_take_turn(uint32_t disk, struct budget *budget)
             return false;
         budget->is_used = true;
         exo_result result = !place->queue || place->tries == TRIES_MAX ? EXO_DEVICE_FAILED :
-                            request_check(queue_page(place->queue)->environment, disk, place);
+                            request_check(queue_page(place->queue), place);
         place->tries++;
         if (result == EXO_OK)
             place_hand_over(disk, self->again);
@@ -316,6 +341,11 @@ static bool place_take_turn(uint32_t disk, struct budget *budget)
     }
     self->again++;
     return true;
+}
+
+static bool disk_has_a_place(const struct disk *self)
+{
+    return self->begun - self->ended < DISK_PLACES;
 }
 
 /* Give turns while there are places. False: the budget is spent, and there is more to do. */
@@ -330,7 +360,7 @@ static bool disk_serve(uint32_t disk, struct budget *budget)
             continue;
         }
         frame_name first = self->first;
-        if (!first || self->begun - self->ended == DISK_PLACES)
+        if (!first || !disk_has_a_place(self))
             return true;
         if (!queue_take_turn(first, budget))
             return false;
@@ -340,14 +370,29 @@ static bool disk_serve(uint32_t disk, struct budget *budget)
     return true;
 }
 
-static void disk_serve_and_tell(uint32_t disk, struct budget *budget)
+/* The same for a queue when nobody else waits: without the list. */
+static void queue_serve(frame_name frame, struct budget *budget)
 {
-    uint32_t begun = kernel.disk[disk].begun;
-    bool is_again = kernel.disk[disk].again != begun;
+    const struct queue *queue = queue_page(frame);
+    const struct disk *self = &kernel.disk[queue->disk];
+    bool is_alone = !self->first && self->state != DISK_RESETTING && self->again == self->begun;
 
-    if (!disk_serve(disk, budget))
+    while (queue_wants_a_turn(queue))
+        if (!is_alone || !disk_has_a_place(self) || !queue_take_turn(frame, budget)) {
+            queue_offer(frame);
+            return;
+        }
+}
+
+/* And tell the device of what was handed over since it had begun so many. */
+static void disk_serve_and_tell(uint32_t disk, uint32_t begun, struct budget *budget)
+{
+    const struct disk *self = &kernel.disk[disk];
+    bool is_again = self->again != self->begun;
+
+    if ((self->first || is_again) && !disk_serve(disk, budget))
         device_disk_again(disk);
-    if (kernel.disk[disk].begun != begun || is_again)
+    if (self->begun != begun || is_again)
         device_disk_kick(disk);
 }
 
@@ -405,21 +450,28 @@ void disk_watch(uint64_t now)
 
 /* ---- interrupts */
 
-/* The time that a request took here is its owner's debt, unless its owner pays for it anyway. */
-static void queue_charge(frame_name frame, uint64_t *since)
-{
-    uint64_t now = arch_time();
+/* Whose work takes the time of an interrupt. */
+struct charge {
+    uint64_t since;
+    frame_name queue; /* 0: nobody's */
+};
 
-    if (frame) {
-        vcpu_name vcpu = queue_vcpu(queue_page(frame));
+/* From now on it is another's. The time so far is the owner's debt, unless the owner pays for it anyway. */
+static void charge_to(struct charge *charge, frame_name queue)
+{
+    if (queue == charge->queue)
+        return;
+    uint64_t now = arch_time();
+    if (charge->queue) {
+        vcpu_name vcpu = queue_vcpu(queue_page(charge->queue));
         if (vcpu != processor_here()->payer && vcpu_at(vcpu)->context)
-            __atomic_fetch_add(&vcpu_at(vcpu)->excess_ns, now - *since, __ATOMIC_SEQ_CST);
+            __atomic_fetch_add(&vcpu_at(vcpu)->excess_ns, now - charge->since, __ATOMIC_SEQ_CST);
     }
-    *since = now;
+    *charge = (struct charge){now, queue};
 }
 
 /* Take the device's answers. False: the budget is spent. */
-static bool answers_take(uint32_t disk, uint64_t *since, struct budget *budget)
+static bool answers_take(uint32_t disk, struct charge *charge, struct budget *budget)
 {
     uint32_t place;
     exo_result status;
@@ -434,9 +486,8 @@ static bool answers_take(uint32_t disk, uint64_t *since, struct budget *budget)
             disk_reset(disk);
             return true;
         }
-        frame_name queue = place_at(disk, place)->queue;
+        charge_to(charge, place_at(disk, place)->queue);
         place_end(disk, place, status);
-        queue_charge(queue, since);
     }
     return false;
 }
@@ -444,13 +495,14 @@ static bool answers_take(uint32_t disk, uint64_t *since, struct budget *budget)
 void disk_interrupted(uint32_t disk)
 {
     struct budget budget = {.left = INTERRUPT_MAX};
-    uint64_t since = arch_time();
+    struct charge charge = {0};
 
-    if (kernel.disk[disk].state == DISK_WORKING && !answers_take(disk, &since, &budget))
+    if (kernel.disk[disk].state == DISK_WORKING && !answers_take(disk, &charge, &budget))
         device_disk_again(disk);
-    frame_name first = kernel.disk[disk].first;
-    disk_serve_and_tell(disk, &budget);
-    queue_charge(first, &since);
+    if (kernel.disk[disk].first)
+        charge_to(&charge, kernel.disk[disk].first);
+    disk_serve_and_tell(disk, kernel.disk[disk].begun, &budget);
+    charge_to(&charge, 0);
 }
 
 /* ---- rings */
@@ -520,9 +572,9 @@ exo_result call_disk_submit(const struct caller *caller, uint8_t disk)
     if (!frame)
         return EXO_BAD_NAME;
     const struct queue *queue = queue_page(frame);
-    uint32_t started = queue->started;
-    queue_offer(frame);
-    disk_serve_and_tell(queue->disk, &budget);
+    uint32_t started = queue->started, begun = kernel.disk[disk].begun;
+    queue_serve(frame, &budget);
+    disk_serve_and_tell(disk, begun, &budget);
     return queue->started - started;
 }
 

@@ -160,6 +160,14 @@ struct processor {
     struct recent_target target[RECENT_MAX]; /* ENVIRONMENT capabilities with RUN, by slot */
 };
 
+/* What a capability was found to allow; good while nothing anywhere ceased to be valid (kernel.generation), and so 0 is never good. */
+struct allowed {
+    uint64_t generation;
+    uint64_t stamp; /* of claims that it reaches; 0: none was asked for */
+    uint32_t first, count;
+    uint16_t slot, rights;
+};
+
 /* The kernel's half of a disk ring, in a donated frame. The other half is its libOS's to write: nothing here depends on it. */
 struct queue {
     frame_name environment, ring;
@@ -168,6 +176,7 @@ struct queue {
     uint32_t in_flight;
     uint32_t is_listed;
     frame_name next, previous; /* queues of the same disk that wait for a turn; 0: none */
+    struct allowed extent, frames; /* what the last request was made under */
 };
 
 enum place_state {
@@ -176,17 +185,18 @@ enum place_state {
     PLACE_AGAIN, /* the device was reset: to be checked and handed over anew */
 };
 
-/* A request that a disk works on. */
+/* A request that a disk works on. It begins as the submission does. */
 struct disk_place {
     uint64_t tag;
-    uint64_t stamp;   /* the flush epoch at which it was handed over, and 1 */
-    uint64_t since;   /* when, ns */
-    frame_name queue; /* whose it is; 0: nobody's any more */
     uint32_t block;   /* its name */
     frame_name frame; /* the first */
     uint16_t count, extent, frames;
-    uint8_t operation, state; /* enum place_state */
-    uint8_t tries;            /* how often it was handed over anew */
+    uint8_t operation, reserved;
+    uint8_t state;    /* enum place_state */
+    uint8_t tries;    /* how often it was handed over anew */
+    frame_name queue; /* whose it is; 0: nobody's any more */
+    uint64_t stamp;   /* the flush epoch at which it was handed over, and 1 */
+    uint64_t since;   /* when, ns */
 };
 
 enum disk_state {

@@ -44,6 +44,11 @@ static struct block {
 } blocks[DISK_LIMIT];
 static uint32_t block_count;
 
+static uint64_t message_physical(const struct block *block, uint32_t place)
+{
+    return block->message_physical + place * sizeof(struct message);
+}
+
 static bool block_begin(struct block *block)
 {
     if (!virtio_begin(&block->virtio, FEATURES, &block->features) ||
@@ -51,6 +56,15 @@ static bool block_begin(struct block *block)
         return false;
     virtio_go(&block->virtio);
     return true;
+}
+
+/* Once: the message of each place, and the descriptors of where its status goes. */
+static void messages_place(struct block *block)
+{
+    block->message = arch_device_frames(1, &block->message_physical);
+    for (uint32_t place = 0; place < DISK_PLACES; place++)
+        virtqueue_describe(&block->queue, place * DESCRIPTORS + 2,
+                           message_physical(block, place) + __builtin_offsetof(struct message, status), 1, DESCRIPTOR_DEVICE_WRITES, 0);
 }
 
 bool block_add(const struct virtio *device)
@@ -63,7 +77,7 @@ bool block_add(const struct virtio *device)
         virtio_reset(&block->virtio, 0);
         return false;
     }
-    block->message = arch_device_frames(1, &block->message_physical);
+    messages_place(block);
     block_count++;
     return true;
 }
@@ -103,42 +117,42 @@ bool device_disk(uint32_t disk, struct exo_disk *ret_info, uint32_t *ret_number)
     return true;
 }
 
-static void message_fill(const struct block *block, struct message *message, const struct disk_place *request)
+static const uint8_t kinds[] = {
+    [EXO_DISK_READ] = REQUEST_IN, [EXO_DISK_WRITE] = REQUEST_OUT, [EXO_DISK_FLUSH] = REQUEST_FLUSH,
+    [EXO_DISK_DISCARD] = REQUEST_DISCARD, [EXO_DISK_ZERO] = REQUEST_ZERO,
+};
+
+/* Header and status alone, or with the range. How many bytes the device reads of it. */
+static uint32_t message_fill(const struct block *block, struct message *message, const struct disk_place *request)
 {
-    static const uint8_t kinds[] = {
-        [EXO_DISK_READ] = REQUEST_IN, [EXO_DISK_WRITE] = REQUEST_OUT, [EXO_DISK_FLUSH] = REQUEST_FLUSH,
-        [EXO_DISK_DISCARD] = REQUEST_DISCARD, [EXO_DISK_ZERO] = REQUEST_ZERO,
-    };
-    bool ranged = request->operation == EXO_DISK_DISCARD || request->operation == EXO_DISK_ZERO;
     uint64_t sector = (request->block & (BIT(EXO_DISK_SHIFT) - 1)) * SECTORS_PER_BLOCK;
 
-    *message = (struct message){.kind = kinds[request->operation], .status = STATUS_NONE};
-    if (ranged) {
-        message->range.sector = sector;
-        message->range.sectors = request->count * SECTORS_PER_BLOCK;
-        message->range.flags = request->operation == EXO_DISK_ZERO && block->unmaps ? RANGE_UNMAP : 0;
-    } else if (request->operation != EXO_DISK_FLUSH) {
+    message->kind = kinds[request->operation];
+    message->sector = 0;
+    message->status = STATUS_NONE;
+    if (request->operation == EXO_DISK_READ || request->operation == EXO_DISK_WRITE)
         message->sector = sector;
-    }
+    if (request->operation != EXO_DISK_DISCARD && request->operation != EXO_DISK_ZERO)
+        return HEADER_SIZE;
+    message->range.sector = sector;
+    message->range.sectors = request->count * SECTORS_PER_BLOCK;
+    message->range.flags = request->operation == EXO_DISK_ZERO && block->unmaps ? RANGE_UNMAP : 0;
+    return RANGED_SIZE;
 }
 
 void device_disk_put(uint32_t disk, uint32_t place, const struct disk_place *request)
 {
     struct block *block = &blocks[disk];
-    uint64_t physical = block->message_physical + place * sizeof(struct message);
     uint16_t head = place * DESCRIPTORS, data = head + 1, status = head + 2;
     bool reads = request->operation == EXO_DISK_READ, moves = reads || request->operation == EXO_DISK_WRITE;
     uint32_t bytes = request->count * EXO_FRAME_SIZE;
 
-    message_fill(block, &block->message[place], request);
+    uint32_t size = message_fill(block, &block->message[place], request);
     block->expected[place] = reads ? bytes + 1 : 0;
-    virtqueue_describe(&block->queue, head, physical, block->message[place].range.sectors ? RANGED_SIZE : HEADER_SIZE,
-                       DESCRIPTOR_NEXT, moves ? data : status);
+    virtqueue_describe(&block->queue, head, message_physical(block, place), size, DESCRIPTOR_NEXT, moves ? data : status);
     if (moves)
         virtqueue_describe(&block->queue, data, (uint64_t)request->frame * EXO_FRAME_SIZE, bytes,
                            DESCRIPTOR_NEXT | (reads ? DESCRIPTOR_DEVICE_WRITES : 0), status);
-    virtqueue_describe(&block->queue, status, physical + __builtin_offsetof(struct message, status), 1,
-                       DESCRIPTOR_DEVICE_WRITES, 0);
     virtqueue_offer(&block->queue, head);
 }
 

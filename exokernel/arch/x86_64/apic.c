@@ -29,6 +29,7 @@ enum {
 enum { MSR_APIC_BASE = 0x1b, BASE_ENABLED = 1 << 11, BASE_X2APIC = 1 << 10, MSR_X2APIC = 0x800 };
 
 static bool apic_is_x2;
+static bool apic_device_runs, apic_must_look; /* processor 0 is in a device's interrupt; and was interrupted by itself there */
 
 static uint32_t apic_read(uint32_t reg)
 {
@@ -94,6 +95,10 @@ void apic_send_startup(uint32_t id, uint64_t address)
 
 void arch_interrupt(uint32_t processor)
 {
+    if (processor == 0 && __atomic_load_n(&apic_device_runs, __ATOMIC_RELAXED) && arch_processor() == 0) {
+        apic_must_look = true;
+        return;
+    }
     apic_command(cpus[processor].apic_id, COMMAND_FIXED | VECTOR_INTERRUPT);
 }
 
@@ -127,12 +132,17 @@ void apic_interrupt(struct exo_registers *registers)
     slice_interrupted(registers);
 }
 
-/* trap.S */
+/* trap.S. Who should run is looked at only if the device's work has a say in it. */
 void apic_device(struct exo_registers *registers, uint32_t number)
 {
+    apic_device_runs = true;
     arch_lock(); /* interrupts come from user mode or the idle loop, so this processor does not hold it */
     device_interrupt(number);
     arch_unlock();
+    apic_device_runs = false;
     apic_write(APIC_EOI, 0);
-    slice_interrupted(registers);
+    if (apic_must_look) {
+        apic_must_look = false;
+        slice_interrupted(registers);
+    }
 }

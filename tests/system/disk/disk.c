@@ -226,6 +226,37 @@ static bool a_ring_is_closed_and_made_anew(void)
     return fine && check_equal("read", run(EXO_DISK_READ, 0, 65, 1), EXO_OK) && buffer_holds(65, 1, 6);
 }
 
+/* errors.conf: block 50 cannot be read, block 60 not written. */
+static bool an_error_reaches_who_asked(void)
+{
+    bool fine = true;
+
+    for (uint32_t round = 0; round < 3; round++) {
+        fine &= check_equal("read", run(EXO_DISK_READ, 50, 0, 1), EXO_DEVICE_FAILED);
+        fine &= check_equal("read across it", run(EXO_DISK_READ, 48, 0, 8), EXO_DEVICE_FAILED);
+        fine &= check_equal("write", run(EXO_DISK_WRITE, 60, 0, 1), EXO_DEVICE_FAILED);
+        fine &= check_equal("read beside it", run(EXO_DISK_READ, 51, 0, 8), EXO_OK);
+        fine &= check_equal("write beside it", run(EXO_DISK_WRITE, 61, 0, 4), EXO_OK);
+    }
+    fine &= check_equal("errors counted", (int64_t)exo_disk_info(0)->errors, 9);
+    return fine & check_equal("resets", exo_disk_info(0)->resets, 0);
+}
+
+static bool errors_come_with_their_tags(void)
+{
+    struct exo_completion completion;
+    bool fine = true;
+
+    for (uint32_t i = 0; i < 32; i++) /* not neighbours: QEMU joins those, and fails them together */
+        exo_disk_put(&ring, EXO_DISK_READ, 1000 + i, extent->first + 2 * i, buffer + i, 1);
+    exo_disk_go(&ring);
+    for (uint32_t i = 0; i < 32; i++) {
+        fine &= check_equal("completed", exo_disk_wait(&ring, NEVER_NS, &completion), true);
+        fine &= check_equal("status", completion.status, completion.tag == 1025 ? EXO_DEVICE_FAILED : EXO_OK);
+    }
+    return fine;
+}
+
 static void disks_open(void)
 {
     extent = exo_disk_extent(0);
@@ -259,9 +290,14 @@ int main(void)
         CASE(a_ring_is_closed_and_made_anew),
     };
 
+    static const struct check_case with_errors[] = {CASE(an_error_reaches_who_asked), CASE(errors_come_with_their_tags)};
+
     memory_open();
     fault_begin();
     disks_open();
-    check_run(CASES(cases));
+    if (exo_argument_is("mode", "errors"))
+        check_run(CASES(with_errors));
+    else
+        check_run(CASES(cases));
     return check_status();
 }
