@@ -41,8 +41,8 @@ def compile_core(root, includes, work, clang="clang-14", suffix="-14"):
     """Compile the core's files under root, the claims and the contracts to one textual module, locals in registers."""
     work.mkdir(parents=True, exist_ok=True)
     here = pathlib.Path(__file__).parent
-    folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", *includes]
-    sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("boot.c", "call.c")]
+    folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", root / "code", *includes]
+    sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("ash.c", "boot.c", "call.c")]
     objects = []
     for source in [*sources, here / "invariant.c", here / "contract.c", here / "time.c"]:
         out = work / (source.stem + ".ll")
