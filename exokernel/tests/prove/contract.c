@@ -161,6 +161,7 @@ bool post_capability_slot_is_free(frame_name environment, uint32_t slot, exo_res
 
 void modifies_flush_is_over(uint64_t epoch)
 {
+    havoc(&system_info()->flush_epoch);
     havoc(&kernel.processor[any_name()].asked);
 }
 
@@ -210,6 +211,7 @@ bool pre_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t righ
 
 void modifies_frame_may_be_taken(frame_name environment, uint32_t slot, uint32_t rights, frame_name frame)
 {
+    havoc(&system_info()->flush_epoch);
     havoc(&kernel.processor[any_name()].asked);
 }
 

@@ -9,7 +9,7 @@ from memory import ANY, Entry, Index, Place, Version
 # Kind of a frame (EXO_FRAME_...): how its page is looked at. Context pages are shared: they hold anything at each look.
 VIEWS = {**dict.fromkeys(range(5, 9), "table_pages"), 9: "shadow_pages", 10: "environment_pages", 11: "capability_pages", 15: "trace_pages"}
 SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_idle", "arch_entries",
-          "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit")
+          "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit", "device_net_again")
 USER_ROOT_ENTRIES = 256
 
 
@@ -35,6 +35,12 @@ def console_read(executor, state, arguments):
     """A byte, or -1."""
     memory = state.memory
     return t.choice(memory.unknown(ir.Int(1), "silence"), t.number(-1, 32), t.extend(memory.unknown(ir.Int(8), "byte"), 32))
+
+
+def predicate_holds(executor, state, arguments):
+    """Of downloaded code: a run changes nothing but its own context, and may say anything."""
+    executor.havoc(state, arguments[2], t.TRUE)
+    return state.memory.unknown(ir.Int(1), "holds")
 
 
 for pure in (time, processor, any_name):
@@ -117,4 +123,5 @@ def table_is_empty(executor, state, arguments):
 MODELS = {name: silent for name in SILENT} | {
     "arch_time": time, "arch_processor": processor, "arch_console_read": console_read, "arch_clear_page": clear_page,
     "arch_fill_root_table": fill_root_table, "arch_table_is_empty": table_is_empty, "any_name": any_name,
+    "predicate_holds": predicate_holds,
 }
