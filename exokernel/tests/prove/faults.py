@@ -23,7 +23,6 @@ BREAKS = {
     "page_not_cleared": "call_table_create",
     "protect_forgets_may": "run_protect",
     "table_freed_while_bound": "call_table_free",
-    "unlink_forgets_next": "space_clear_entry",
     "writable_and_executable": "run_protect",
     "dead_capabilities_live": "environment_kill",
     "free_never_succeeds": "call_table_free",
