@@ -8,8 +8,8 @@ import term as t
 from claims import ASSUMED, CLAIMS, named, names_in
 from memory import BY_NAME, Memory, define
 
-RLIMIT = 200_000_000
-TIMEOUT_MS = 60_000     # only against a stuck machine: rlimit is what counts
+RLIMIT = 400_000_000
+TIMEOUT_MS = 600_000    # only against a stuck machine: rlimit is what counts
 FACTS_AT_ONCE = 20
 # Functions become variables, and these bits, for a SAT solver: steadier by far than z3's own choice for QF_UFBV, whose SAT
 # solver does not always come back from simplifying in between.
@@ -18,7 +18,7 @@ TO_BITS = z3.Then("simplify", "propagate-values", "solve-eqs", "elim-uncnstr", "
                   z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000), "simplify", "propagate-values", "solve-eqs",
                   "max-bv-sharing", "bit-blast", z3.With("sat", **PLAIN))
 ROUNDS_MAX = 60
-ROUNDS_AGAINST = 5       # for a contradiction among what is assumed
+ROUNDS_AGAINST = 10      # for a contradiction among what is assumed
 GENERATIONS = 3
 
 
@@ -81,10 +81,12 @@ class Claims:
 class Attempt:
     """One goal."""
 
+    generations = GENERATIONS
     counted = 0            # what z3 has counted up to now
 
     def __init__(self, claims, goal):
         self.claims, self.goal = claims, goal
+        self.last = None       # answer of z3
         self.share = 0         # of the limit, that the hardest check took
         self.terms, self.added, self.reads = [], set(), set()
         self.names = {}        # sort: {key: (generation, names)}
@@ -95,7 +97,7 @@ class Attempt:
             self.add(term, 0)
         for _ in range(rounds):
             solver = self.fresh_solver()
-            answer = solver.check()
+            answer = self.last = solver.check()
             self.count(solver)
             if answer != z3.sat:
                 return "proved" if answer == z3.unsat else "unknown"
@@ -164,12 +166,11 @@ class Attempt:
         if fact.get_id() not in self.added and z3.is_false(model.eval(fact, model_completion=True)):
             found.append((fact, generation))
 
-    @staticmethod
-    def distinct(model, found):
+    def distinct(self, model, found):
         """One of those names that are the same in the counterexample: the oldest."""
         kept = {}
         for generation, names in sorted(found, key=lambda each: each[0]):
-            if generation <= GENERATIONS:
+            if generation <= self.generations:
                 key = tuple(model.eval(name, model_completion=True).as_long() for name in names)
                 kept.setdefault(key, (generation, names))
         return list(kept.values())
