@@ -4,6 +4,7 @@
  */
 #include <arch.h>
 #include <capability.h>
+#include <flow.h>
 #include <slice.h>
 #include <slot.h>
 #include <vcpu.h>
@@ -453,6 +454,8 @@ void modifies_slice_advance(uint32_t processor)
     havoc(&processor_info(processor)->slot);
     havoc(&processor_info(processor)->slot_end);
     havoc(&environment_page(any_name())->vcpu[any_name()].excess_ns);
+    havoc(&network.is_deaf);
+    vcpus_may_wake();
 }
 
 bool pre_slice_expire(uint32_t processor)
