@@ -541,6 +541,44 @@ START_TEST(code_too_large_for_its_place_is_not_written)
 }
 END_TEST
 
+/* A jump over `distance` slots and one back over as many, whatever the machine's short and long forms reach. */
+static void jumps_agree_over(uint32_t distance)
+{
+    static struct code_instruction list[CODE_INSTRUCTIONS];
+    uint32_t count = 0;
+    list[count++] = COPY(9, 1);
+    list[count++] = LOAD(SIZE_DW, 6, 9, WORD(0));
+    list[count++] = SET(7, 0);
+    list[count++] = SET(8, 3);
+    list[count++] = JUMP_K(JMP_JEQ, 6, 0, (int16_t)distance);
+    for (uint32_t i = 0; i < distance; i++)
+        list[count++] = ALU64_K(i % 2 ? ALU_XOR : ALU_ADD, 7, (int32_t)(i + 1));
+    list[count++] = ALU64_K(ALU_SUB, 8, 1);
+    list[count] = JUMP_K(JMP_JNE, 8, 0, -(int16_t)(distance + 2));
+    count++;
+    list[count++] = STORE(SIZE_DW, 9, WORD(2), 7);
+    list[count++] = SET(0, 5);
+    list[count++] = EXIT;
+    struct code_program program;
+    struct outcome before = {.budget = 100000}, after;
+    accept(&program, list, count);
+    for (before.word[0] = 0; before.word[0] < 2; before.word[0]++) {
+        const char *differs = runner_compare(&program, &before, 64, &after);
+        ck_assert_msg(!differs, "jumps over %u slots: %s", distance, differs);
+        ck_assert(!after.spent);
+    }
+}
+
+START_TEST(escape_branch_displacement)
+{
+    for (uint32_t distance = 0; distance < 80; distance++)
+        jumps_agree_over(distance);
+    for (uint32_t distance = 80; distance <= CODE_INSTRUCTIONS - 10; distance += 401)
+        jumps_agree_over(distance);
+    jumps_agree_over(CODE_INSTRUCTIONS - 10);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -550,7 +588,8 @@ int main(void)
         every_budget_ends_where_the_interpreter_ends, jump_to_itself_ends_by_the_budget,
         successful_exchange_of_32_bits_clears_the_upper_half, fetching_atomics_lose_nothing_between_two_processors, helpers_get_their_arguments_and_keep_what_is_to_be_kept,
         registers_of_the_caller_are_kept, access_outside_of_its_memory_lands_nowhere, nothing_is_left_on_the_stack_and_in_registers, access_outside_of_the_stack_lands_nowhere, fixed_access_beyond_the_region_lands_nowhere,
-        impossible_notes_are_not_compiled, unreached_slots_end_the_run, code_too_large_for_its_place_is_not_written};
+        impossible_notes_are_not_compiled, unreached_slots_end_the_run, code_too_large_for_its_place_is_not_written,
+        escape_branch_displacement};
     Suite *suite = suite_create("compile");
     for (uint32_t i = 0; i < COUNT(tests); i++) {
         TCase *test = tcase_create("compile");
