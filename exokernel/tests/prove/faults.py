@@ -41,7 +41,7 @@ def refute(patch, root, includes):
     """Is something refuted in the faulty core? What is only not answered does not count."""
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder)
-        for part in ("core", "arch"):
+        for part in ("core", "code", "arch"):
             shutil.copytree(root / part, copy / part)
         subprocess.run(["patch", "-s", "-p1", "-d", copy / "core", "-i", patch.resolve()], check=True)
         return prove(copy, copy / "work", [BREAKS[patch.stem]], includes, "--refute", "--jobs=1")
