@@ -90,15 +90,16 @@ static void slot_make_unused(uint32_t index)
     pool.unused[pool.unused_count++] = index;
 }
 
+/* The first frames that come are used first, so that frames in a row take pages in a row. */
 uint32_t pool_grow(void)
 {
-    uint32_t grown = 0, frame;
+    uint32_t first = pool.count, frame;
 
-    while (pool.count < pool.most && (frame = hardware_frame_take())) {
-        pool.slots[pool.count] = (struct slot){ .frame = frame };
-        slot_make_unused(pool.count++);
-        grown++;
-    }
+    while (pool.count < pool.most && (frame = hardware_frame_take()))
+        pool.slots[pool.count++] = (struct slot){ .frame = frame };
+    for (uint32_t slot = pool.count; slot-- > first;)
+        slot_make_unused(slot);
+    uint32_t grown = pool.count - first;
     pool_figures.grown += grown;
     return grown;
 }
@@ -191,7 +192,7 @@ static int64_t slots_free_up(uint32_t wanted)
 
     if (pool.unused_count >= wanted)
         return 0;
-    if (++pool.evictions % GROW_EVERY == 0 && pool_grow() >= wanted)
+    if (++pool.evictions % GROW_EVERY == 0 && pool_grow() && pool.unused_count >= wanted)
         return 0;
     batch = batch < wanted ? wanted : batch;
     pool.replacement->choose(batch - pool.unused_count);
