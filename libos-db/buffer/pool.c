@@ -334,9 +334,10 @@ int64_t pool_fault(uint64_t address)
     if (pool_is_resident((uint32_t)page))
         return 0;
     pool_figures.faults++;
-    if (page >= pool.pages)
-        return page_bind_any((uint32_t)page);
-    int64_t result = pages_load(&(uint32_t){ (uint32_t)page }, 1);
+    uint32_t (*shrink)(uint32_t) = pool_memory_shrink;
+    pool_memory_shrink = 0; /* whoever faults may be in the middle of what that would change */
+    int64_t result = page >= pool.pages ? page_bind_any((uint32_t)page) : pages_load(&(uint32_t){ (uint32_t)page }, 1);
+    pool_memory_shrink = shrink;
     return result < 0 ? result : 0;
 }
 

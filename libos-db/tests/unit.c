@@ -6,6 +6,7 @@ int main(void)
     Suite *suite = suite_create("db");
 
     suite_add_tcase(suite, tests_of_pool());
+    suite_add_tcase(suite, tests_of_sql());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
