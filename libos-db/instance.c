@@ -15,6 +15,15 @@ int stack_switch(int (*run)(void), void *top);
 
 static uint8_t fault_fpu[512] __attribute__((aligned(16)));
 
+static bool is_asked; /* for memory */
+
+static void event_note(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    if (events & (EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE))
+        __atomic_store_n(&is_asked, true, __ATOMIC_SEQ_CST);
+}
+
 static void fault_refuse(const struct exo_upcall_frame *frame, int64_t result)
 {
     exo_print("exception %u at %#lx, address %#lx: %s", frame->vector, frame->rip, frame->address, exo_status_name(result));
@@ -33,12 +42,47 @@ static void fault_handle(struct exo_upcall_frame *frame)
     __asm__ volatile("fxrstor64 %0" : : "m"(fault_fpu));
 }
 
+/* A loan goes back as a whole. */
+static void loan_answer(uint32_t first, uint32_t count)
+{
+    uint64_t before = exo_time();
+    uint32_t had = pool_frames();
+
+    if (!pool_leave(first, count)) {
+        exo_print("the loan of %u frames cannot be given now", count);
+        return;
+    }
+    uint64_t after = exo_time();
+    ground_loan_return();
+    exo_print("gave a loan of %u frames in %lu us, %u are left", had - pool_frames(), (after - before) / 1000, pool_frames());
+}
+
+/* The loan may be the program's again. */
+static void loan_look(void)
+{
+    enum { LOOK_NS = 20000000 };
+    static uint64_t next;
+    uint32_t grown;
+
+    if (!ground_has_loan() || exo_time() < next)
+        return;
+    next = exo_time() + LOOK_NS;
+    if ((grown = pool_grow()))
+        exo_print("%u frames more: %u now", grown, pool_frames());
+}
+
 void instance_answer(void)
 {
-    uint32_t wanted = EXO_CONTEXT->revoke_count;
+    uint32_t wanted = EXO_CONTEXT->revoke_count, first, count;
 
-    if (!wanted)
+    if (!__atomic_exchange_n(&is_asked, false, __ATOMIC_SEQ_CST) || !wanted) {
+        loan_look();
         return;
+    }
+    if (ground_is_loan((uint16_t)EXO_CONTEXT->revoke_capability, &first, &count)) {
+        loan_answer(first, count);
+        return;
+    }
     uint64_t before = exo_time();
     uint32_t given = pool_give((uint16_t)EXO_CONTEXT->revoke_capability, wanted);
     exo_print("asked for %u frames: gave %u in %lu us, %u are left", wanted, given, (exo_time() - before) / 1000, pool_frames());
@@ -76,6 +120,7 @@ void instance_open(void)
     void *fpu = hardware_memory(FPU_PAGES);
     uint32_t most = (uint32_t)exo_argument("frames", UINT32_MAX), free = hardware_frames_free();
     exo_exception_handler = fault_handle;
+    exo_event_handler = event_note;
     if (!fpu || pool_open(blocks, MEMORY_PAGES, most < free ? most : free, &replacement_clock) < 0)
         fail("there is not memory enough");
     exo_threads[0].fpu = (uint64_t)fpu;
@@ -84,6 +129,6 @@ void instance_open(void)
 
 int instance_run(int (*run)(void))
 {
-    uint8_t *stack = pool_memory_reserve(STACK_PAGES);
+    uint8_t *stack = hardware_memory(STACK_PAGES);
     return stack ? stack_switch(run, stack + STACK_PAGES * PAGE_SIZE) : 1;
 }

@@ -6,5 +6,5 @@
 void instance_open(void);
 /* Give what the root asks back; where nobody holds a page's frame by its number. */
 void instance_answer(void);
-/* Run on a stack of its own, in memory of the pool. */
+/* Run on a larger stack. */
 int instance_run(int (*run)(void));

@@ -16,3 +16,8 @@ uint32_t ground_open(uint32_t pages_more);
 uint16_t ground_capability(void);
 /* The archive of the manifest, in whole pages, or 0. */
 const void *ground_archive(uint64_t *ret_size);
+/* Is this the capability to frames that the program has in turn with others (the manifest's [[loan]])? They are in the pool while it is its turn. */
+bool ground_is_loan(uint16_t capability, uint32_t *ret_first, uint32_t *ret_count);
+bool ground_has_loan(void);
+/* All of it is out of the pool: others may have it. */
+void ground_loan_return(void);

@@ -2,6 +2,7 @@
 #include "hardware.h"
 #include "ground.h"
 #include <exo/calls.h>
+#include <exo/child.h>
 #include <exo/disk.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -15,12 +16,12 @@ enum { MAPPINGS_MAX = EXO_MAPPINGS_MAX + 1, TABLE_PAGES = EXO_TABLE_ENTRIES, TAB
 
 typedef int64_t space_call(uint16_t subject, uint64_t address, uint64_t entry, uint64_t way, uint64_t further);
 
-/* Pages in a row of one table: a mapping of the kernel's. */
+/* Pages in a row of one table, whose frames are of one capability: a mapping of the kernel's. */
 struct run {
     uint32_t page, frame, count;
 };
 
-static struct exo_frames frames, own_frames;
+static struct exo_frames frames, own_frames, loan; /* the pool's; what is kept; what is the pool's in turn with others */
 static struct exo_space space;
 static struct exo_disk_ring ring;
 static const struct exo_start_capability *extent;
@@ -79,7 +80,9 @@ uint32_t ground_open(uint32_t pages_more)
     frames_open(2 * count + page_limit / (PAGE_SIZE / 8) + 32);
     exo_space_open(&space, &exo_start, &own_frames);
     must(exo_disk_open(&ring, extent, &space, RING_ADDRESS), "a ring to the disk");
-    ring.frames = frames.capability;
+    const struct exo_start_capability *lent = exo_start_loan(0);
+    if (lent)
+        exo_frames_open(&loan, 0, lent->slot, lent->first, lent->count);
     tables_make(page_limit);
     return extent->count;
 }
@@ -96,7 +99,7 @@ const void *ground_archive(uint64_t *ret_size)
     for (uint32_t n = 0; exo_start_slot(EXO_KIND_FRAMES, n); n++) {
         const struct exo_start_capability *held = exo_start_capability(exo_start_slot(EXO_KIND_FRAMES, n));
         if (held->rights != EXO_RIGHT_READ)
-            continue;
+            continue; /* its own memory, or a loan */
         must(exo_space_map(&space, address, held->first, held->count, held->slot, EXO_MAP_READ), "the archive");
         *ret_size = (uint64_t)held->count * PAGE_SIZE;
         return (const void *)address;
@@ -118,14 +121,36 @@ void *hardware_memory(uint32_t pages)
     return (void *)address;
 }
 
+/* The loan's capability is refused until it is the program's turn. */
 uint32_t hardware_frame_take(void)
 {
-    return exo_frame_alloc(&frames);
+    uint32_t frame = exo_frame_alloc(&frames);
+    return frame || !loan.count ? frame : exo_frame_alloc(&loan);
 }
 
 uint32_t hardware_frames_free(void)
 {
-    return exo_frames_free(&frames) + frames.stocked;
+    return exo_frames_free(&frames) + frames.stocked + loan.count;
+}
+
+bool ground_is_loan(uint16_t capability, uint32_t *ret_first, uint32_t *ret_count)
+{
+    if (!loan.count || capability != loan.capability)
+        return false;
+    *ret_first = loan.first;
+    *ret_count = loan.count;
+    return true;
+}
+
+bool ground_has_loan(void)
+{
+    return loan.count;
+}
+
+void ground_loan_return(void)
+{
+    loan.stocked = 0;
+    must(exo_drop(loan.capability), "the loan");
 }
 
 bool hardware_frame_return(uint16_t capability, uint32_t frame)
@@ -133,8 +158,20 @@ bool hardware_frame_return(uint16_t capability, uint32_t frame)
     return capability == frames.capability && exo_frame_return(0, capability, frame, 1) == 1;
 }
 
-static struct exo_mapping mapping_of(const struct run *run, uint16_t capability, uint32_t flags)
+static bool is_lent(uint32_t frame)
 {
+    return frame - loan.first < loan.count;
+}
+
+static uint16_t capability_of(uint32_t frame)
+{
+    return is_lent(frame) ? loan.capability : frames.capability;
+}
+
+static struct exo_mapping mapping_of(const struct run *run, uint32_t flags)
+{
+    uint16_t capability = run->frame ? capability_of(run->frame) : 0;
+
     return (struct exo_mapping){
         .address = POOL_ADDRESS + (uint64_t)run->page * PAGE_SIZE, .table = tables[run->page / TABLE_PAGES],
         .frame = run->frame, .capability = capability, .flags = (uint16_t)flags, .more = run->count - 1,
@@ -142,14 +179,14 @@ static struct exo_mapping mapping_of(const struct run *run, uint16_t capability,
 }
 
 /* How many pages of the runs the call did. The first run goes in registers. */
-static int64_t runs_call(space_call *call, const struct run *runs, uint32_t count, uint16_t capability, uint32_t flags)
+static int64_t runs_call(space_call *call, const struct run *runs, uint32_t count, uint32_t flags)
 {
-    struct exo_mapping first = mapping_of(&runs[0], capability, flags);
+    struct exo_mapping first = mapping_of(&runs[0], flags);
 
     for (uint32_t i = 1; i < count; i++)
-        EXO_CONTEXT->batch[i - 1] = mapping_of(&runs[i], capability, flags);
+        EXO_CONTEXT->batch[i - 1] = mapping_of(&runs[i], flags);
     return call(0, first.address, exo_mapping_entry(first.table, first.frame),
-                exo_mapping_way(capability, (uint16_t)flags, first.more), count - 1);
+                exo_mapping_way(first.capability, (uint16_t)flags, first.more), count - 1);
 }
 
 static void runs_cut(struct run *runs, uint32_t *count, uint32_t pages)
@@ -168,11 +205,11 @@ static void runs_cut(struct run *runs, uint32_t *count, uint32_t pages)
     }
 }
 
-static void runs_change(space_call *call, struct run *runs, uint32_t count, uint16_t capability, uint32_t flags, const char *what)
+static void runs_change(space_call *call, struct run *runs, uint32_t count, uint32_t flags, const char *what)
 {
     while (count) {
         uint32_t some = count < MAPPINGS_MAX ? count : MAPPINGS_MAX;
-        int64_t done = runs_call(call, runs, some, capability, flags);
+        int64_t done = runs_call(call, runs, some, flags);
         if (done <= 0)
             must(done ? done : EXO_BAD_ARGUMENT, what);
         runs_cut(runs, &count, (uint32_t)done);
@@ -184,7 +221,9 @@ static uint32_t run_add(struct run *runs, uint32_t count, uint32_t page, uint32_
 {
     struct run *last = count ? &runs[count - 1] : 0;
 
-    if (last && page == last->page + last->count && page % TABLE_PAGES && (!frame || frame == last->frame + last->count)) {
+    bool goes_on = last && page == last->page + last->count && page % TABLE_PAGES &&
+                   (!frame || (frame == last->frame + last->count && is_lent(frame) == is_lent(last->frame)));
+    if (goes_on) {
         last->count++;
         return count;
     }
@@ -199,7 +238,7 @@ void hardware_bind(const struct hardware_pair *pairs, uint32_t count)
 
     for (uint32_t i = 0; i < count; i++)
         found = run_add(runs, found, pairs[i].page, pairs[i].frame);
-    runs_change(exo_space_bind, runs, found, frames.capability, MAP_BOTH, "bind pages");
+    runs_change(exo_space_bind, runs, found, MAP_BOTH, "bind pages");
 }
 
 static uint32_t pages_runs(const uint32_t *pages, uint32_t count, struct run *runs)
@@ -214,7 +253,7 @@ static uint32_t pages_runs(const uint32_t *pages, uint32_t count, struct run *ru
 void hardware_unbind(const uint32_t *pages, uint32_t count)
 {
     struct run runs[HARDWARE_BATCH];
-    runs_change(exo_space_unbind, runs, pages_runs(pages, count, runs), 0, 0, "unbind pages");
+    runs_change(exo_space_unbind, runs, pages_runs(pages, count, runs), 0, "unbind pages");
 }
 
 void hardware_clear(enum hardware_bit bit, const uint32_t *pages, uint32_t count)
@@ -222,7 +261,7 @@ void hardware_clear(enum hardware_bit bit, const uint32_t *pages, uint32_t count
     struct run runs[HARDWARE_BATCH];
     uint32_t flags = MAP_BOTH | (bit == BIT_DIRTY ? EXO_MAP_CLEAN : EXO_MAP_AGE);
 
-    runs_change(exo_space_protect, runs, pages_runs(pages, count, runs), 0, flags, "clear bits of pages");
+    runs_change(exo_space_protect, runs, pages_runs(pages, count, runs), flags, "clear bits of pages");
 }
 
 /* Completions that have come; with `wait`, at least one. */
@@ -240,6 +279,7 @@ static void completions_take(bool wait)
 
 static void request_put(enum exo_disk_operation operation, uint32_t page, uint32_t frame, uint16_t count)
 {
+    ring.frames = capability_of(frame);
     while (!exo_disk_put(&ring, operation, 0, extent->first + page, frame, count)) {
         exo_disk_go(&ring);
         completions_take(true);
@@ -247,10 +287,15 @@ static void request_put(enum exo_disk_operation operation, uint32_t page, uint32
     begun++;
 }
 
+/* Frames of two capabilities are two requests. */
 void hardware_move(enum hardware_move move, uint32_t page, uint32_t frame, uint32_t count)
 {
-    request_put(move == MOVE_WRITE ? EXO_DISK_WRITE : EXO_DISK_READ, page, frame, (uint16_t)count);
-    *(move == MOVE_WRITE ? &ground_figures.writes : &ground_figures.reads) += 1;
+    for (uint32_t done = 0, run; done < count; done += run) {
+        for (run = 1; done + run < count && is_lent(frame + done + run) == is_lent(frame + done); run++)
+            ;
+        request_put(move == MOVE_WRITE ? EXO_DISK_WRITE : EXO_DISK_READ, page + done, frame + done, (uint16_t)run);
+        *(move == MOVE_WRITE ? &ground_figures.writes : &ground_figures.reads) += 1;
+    }
 }
 
 int64_t hardware_wait(void)

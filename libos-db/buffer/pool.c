@@ -1,4 +1,5 @@
 #include "pool.h"
+#include <string.h>
 
 enum { NO_PAGE = UINT32_MAX, FRAMES_LEAST = 16, GROW_EVERY = 64 };
 
@@ -463,6 +464,101 @@ uint32_t pool_give(uint16_t capability, uint32_t count)
         }
     pool_figures.given += given;
     return given;
+}
+
+struct range {
+    uint32_t first, count;
+};
+
+static bool slot_is_in(uint32_t slot, struct range range)
+{
+    return pool.slots[slot].frame - range.first < range.count;
+}
+
+/* Pages of the disk leave slots that lie in the range, or that do not, POOL_BATCH at most. */
+static int64_t pages_leave(struct range range, bool inside)
+{
+    for (uint32_t slot = 0; slot < pool.count && pool.leaving_count < POOL_BATCH; slot++)
+        if (slot_may_leave(slot) && slot_is_in(slot, range) == inside)
+            slot_leaves(slot);
+    return leaving_evict();
+}
+
+/* Take an unused slot that does not lie in the range. */
+static bool slot_take_outside(struct range range, uint32_t *ret_slot)
+{
+    for (uint32_t i = pool.unused_count; i-- > 0;) {
+        if (slot_is_in(pool.unused[i], range))
+            continue;
+        *ret_slot = pool.unused[i];
+        pool.unused[i] = pool.unused[--pool.unused_count];
+        return true;
+    }
+    return false;
+}
+
+/* What a memory page holds moves to another frame; a page that nobody has serves as the window to it. */
+static void memory_move(uint32_t from, uint32_t to)
+{
+    uint32_t page = pool.slots[from].page, window = pool.unused_memory[pool.memory_count - 1];
+
+    hardware_bind(&(struct hardware_pair){ window, pool.slots[to].frame }, 1);
+    memcpy(pool_page(window), pool_page(page), PAGE_SIZE);
+    hardware_unbind(&window, 1);
+    hardware_unbind(&page, 1);
+    slot_make_unused(from);
+    slots_fill(&(struct hardware_pair){ page, pool.slots[to].frame }, &to, 1);
+}
+
+static bool memory_leaves(struct range range)
+{
+    uint32_t to;
+
+    for (uint32_t slot = 0; slot < pool.count; slot++) {
+        if (!slot_is_in(slot, range) || !is_memory(pool.slots[slot].page))
+            continue;
+        if (!pool.memory_count)
+            return false;
+        while (!slot_take_outside(range, &to))
+            if (pages_leave(range, false) <= 0)
+                return false;
+        memory_move(slot, to);
+    }
+    return true;
+}
+
+/* The slots of the range, all unused, are no part of the pool any more. */
+static void range_remove(struct range range)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < pool.unused_count; i++)
+        if (!slot_is_in(pool.unused[i], range))
+            pool.unused[kept++] = pool.unused[i];
+    pool.unused_count = kept;
+    for (uint32_t slot = 0; slot < pool.count;)
+        if (slot_is_in(slot, range))
+            slot_remove(slot);
+        else
+            slot++;
+}
+
+bool pool_leave(uint32_t first, uint32_t count)
+{
+    struct range range = { first, count };
+    uint32_t inside = 0;
+    int64_t left;
+
+    for (uint32_t slot = 0; slot < pool.count; slot++)
+        inside += slot_is_in(slot, range);
+    memory_give_way(pool.count - inside);
+    while ((left = pages_leave(range, true)) > 0)
+        ;
+    if (left < 0 || !memory_leaves(range))
+        return false;
+    range_remove(range);
+    pool_figures.given += inside;
+    return true;
 }
 
 static bool slot_is_sound(uint32_t index)

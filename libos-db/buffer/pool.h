@@ -67,6 +67,9 @@ void pool_memory_free(void *memory);
 
 /* Give frames up to who asks for them under the capability: unused ones, clean ones, then dirty ones. How many were given. */
 uint32_t pool_give(uint16_t capability, uint32_t count);
+/* The frames of a range leave the pool; what they hold goes to the disk or to other frames. False: it could not all, and nothing may be
+ * taken away. */
+bool pool_leave(uint32_t first, uint32_t count);
 /* Take free frames up to what pool_open allowed. How many came. */
 uint32_t pool_grow(void);
 /* Every slot, entry and list agrees with the others; for tests. */

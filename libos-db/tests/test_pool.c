@@ -222,6 +222,29 @@ TEST(memory_pages_take_frames_of_the_pool)
 }
 END_TEST
 
+TEST(frames_of_a_range_leave_with_what_is_in_them)
+{
+    uint64_t *kept = pool_memory_reserve(8), *memory[8];
+
+    for (uint32_t i = 0; i < 8; i++) {
+        kept[i * 512] = 100 + i;
+        memory[i] = pool_memory_alloc();
+        memory[i][0] = 200 + i;
+    }
+    for (uint32_t page = 0; page < FRAMES; page++)
+        words(page)[0] = page;
+    ck_assert(pool_leave(1, 30));
+    ck_assert_uint_eq(pool_frames(), FRAMES - 30);
+    ck_assert(pool_is_sound());
+    for (uint32_t page = 0; page < PAGES; page++)
+        ck_assert(!pool_is_resident(page) || POOL_ENTRIES[page] >> 12 > 30);
+    for (uint32_t i = 0; i < 8; i++)
+        ck_assert(kept[i * 512] == 100 + i && memory[i][0] == 200 + i);
+    for (uint32_t page = 0; page < FRAMES; page++)
+        ck_assert_uint_eq(words(page)[0], page);
+}
+END_TEST
+
 /* Random work against a model, with a policy that is nobody's friend. */
 static uint32_t seed = 1;
 
@@ -311,6 +334,7 @@ TCase *tests_of_pool(void)
     tcase_add_test(tests, pool_shrinks_and_grows);
     tcase_add_test(tests, some_frames_are_never_given);
     tcase_add_test(tests, memory_pages_take_frames_of_the_pool);
+    tcase_add_test(tests, frames_of_a_range_leave_with_what_is_in_them);
     tcase_add_test(tests, random_work_agrees_with_a_model);
     return tests;
 }
