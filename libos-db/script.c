@@ -1,4 +1,5 @@
 #include "script.h"
+#include "instance.h"
 #include <exo/machine.h>
 #include <exo/text.h>
 
@@ -37,6 +38,7 @@ static uint32_t statement_run(sqlite3 *db, sqlite3_stmt *statement)
 {
     int result;
 
+    instance_answer();
     while ((result = sqlite3_step(statement)) == SQLITE_ROW)
         row_print(statement);
     return result == SQLITE_DONE ? 0 : failure_print(db, sqlite3_sql(statement));

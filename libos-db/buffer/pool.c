@@ -19,6 +19,7 @@ static struct {
     uint32_t *unused_memory, memory_count;  /* memory pages that nobody has */
     uint32_t leaving[POOL_BATCH], leaving_count;
     uint32_t reserved;            /* memory pages that come when they are touched */
+    uint32_t memory_bound;        /* memory pages with a frame */
     uint32_t evictions;           /* since pool_grow was tried */
     const struct replacement *replacement;
 } pool;
@@ -82,8 +83,14 @@ uint32_t pool_frames_unused(void)
     return pool.unused_count;
 }
 
+static bool is_memory(uint32_t page)
+{
+    return page >= pool.pages && page != NO_PAGE;
+}
+
 static void slot_make_unused(uint32_t index)
 {
+    pool.memory_bound -= is_memory(pool.slots[index].page);
     pool.slots[index].page = NO_PAGE;
     pool.slots[index].leaves = false;
     pool.slots[index].held = false;
@@ -96,7 +103,7 @@ uint32_t pool_grow(void)
     uint32_t first = pool.count, frame;
 
     while (pool.count < pool.most && (frame = hardware_frame_take()))
-        pool.slots[pool.count++] = (struct slot){ .frame = frame };
+        pool.slots[pool.count++] = (struct slot){ .frame = frame, .page = NO_PAGE };
     for (uint32_t slot = pool.count; slot-- > first;)
         slot_make_unused(slot);
     uint32_t grown = pool.count - first;
@@ -115,7 +122,7 @@ int64_t pool_open(uint32_t pages, uint32_t memory, uint32_t frames, const struct
     pool.memory = memory;
     pool.most = frames;
     pool.replacement = replacement;
-    pool.count = pool.unused_count = pool.leaving_count = pool.evictions = pool.reserved = 0;
+    pool.count = pool.unused_count = pool.leaving_count = pool.evictions = pool.reserved = pool.memory_bound = 0;
     pool.slots = hardware_memory(pages_rounded((uint64_t)frames * sizeof *pool.slots));
     pool.unused = hardware_memory(pages_rounded((uint64_t)frames * sizeof *pool.unused));
     pool.slot_of = hardware_memory(pages_rounded((uint64_t)(pages + memory) * sizeof *pool.slot_of));
@@ -209,6 +216,7 @@ static void slots_fill(const struct hardware_pair *pairs, const uint32_t *slots,
 {
     for (uint32_t i = 0; i < count; i++) {
         pool.slots[slots[i]].page = pairs[i].page;
+        pool.memory_bound += is_memory(pairs[i].page);
         pool.slot_of[pairs[i].page] = slots[i];
     }
     hardware_bind(pairs, count);
@@ -341,9 +349,15 @@ int64_t pool_fault(uint64_t address)
     return result < 0 ? result : 0;
 }
 
+/* Of so many frames; the rest is for pages of the disk. */
+static uint32_t memory_most(uint32_t frames)
+{
+    return frames - frames / 4;
+}
+
 void *pool_memory_alloc(void)
 {
-    if (!pool.memory_count)
+    if (!pool.memory_count || pool.memory_bound >= memory_most(pool.count))
         return 0;
     uint32_t page = pool.unused_memory[--pool.memory_count];
     if (page_bind_any(page) == 0)
@@ -423,8 +437,16 @@ static void clean_choose(uint32_t wanted)
         }
 }
 
+/* Memory must not have all frames that will be left. */
+static void memory_give_way(uint32_t frames_left)
+{
+    if (pool.memory_bound > memory_most(frames_left) && pool_memory_shrink)
+        pool_memory_shrink(pool.memory_bound - memory_most(frames_left));
+}
+
 uint32_t pool_give(uint16_t capability, uint32_t count)
 {
+    memory_give_way(pool.count > count ? pool.count - count : 0);
     uint32_t given = unused_give(capability, count);
 
     for (uint32_t round = 0; round < 3; round++)

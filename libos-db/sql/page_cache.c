@@ -129,7 +129,7 @@ static struct cached *page_new(struct cache *cache, int create)
     }
     if (!page)
         page = page_make(cache);
-    return page || create == 1 ? page : page_recycle(cache);
+    return page ? page : page_recycle(cache);
 }
 
 static int cache_init(void *argument)

@@ -1,7 +1,8 @@
 #include "sql.h"
 #include "pool.h"
+#include "store.h"
 
-enum { HEAP_ATOM = 64 };
+enum { HEAP_ATOM = 64, CHECKPOINT_MOST = 1000 };
 
 static const struct sql_world *world;
 
@@ -28,13 +29,20 @@ int sql_open(const struct sql_world *given, uint32_t heap_pages)
     return result == SQLITE_OK ? sqlite3_initialize() : result;
 }
 
+/* The log is moved into the database when it has come to a third of its place, so that a transaction finds room. */
+static int checkpoint_set(sqlite3 *db)
+{
+    uint32_t pages = store_find("database-wal")->blocks / 3;
+    return sqlite3_wal_autocheckpoint(db, pages < CHECKPOINT_MOST ? (int)pages : CHECKPOINT_MOST);
+}
+
 int sql_connect(sqlite3 **ret_db)
 {
     int result = sqlite3_open_v2("database", ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0);
 
     if (result == SQLITE_OK)
         result = sqlite3_exec(*ret_db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", 0, 0, 0);
-    return result;
+    return result == SQLITE_OK ? checkpoint_set(*ret_db) : result;
 }
 
 void sql_close(void)

@@ -6,7 +6,7 @@
 #include "machine.h"
 
 /* How the writes after the last flush have fared. */
-enum cut_fate { FATE_ALL, FATE_NONE, FATE_SOME, FATES = FATE_SOME + 3 };
+enum cut_fate { FATE_ALL, FATE_NONE, FATE_SOME, FATES = FATE_SOME + 1 };
 
 /* `look` is called with the disk in machine.disk and the last note that the trace had come to. How many disks were looked at. */
 uint32_t cut_everywhere(uint32_t blocks, uint32_t first_note, void (*look)(uint32_t noted));

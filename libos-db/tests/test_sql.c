@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKS = 1024, MEMORY = 1024, HEAP = 512, FRAMES = 700, COMMITS = 120, ROWS = 60 };
+enum { BLOCKS = 1024, MEMORY = 1024, HEAP = 512, FRAMES = 700, COMMITS = 80, ROWS = 60 };
 
 static sqlite3 *db;
 
@@ -84,7 +84,7 @@ TEST(database_larger_than_the_pool)
             "INSERT INTO t(text) SELECT hex(zeroblob(150)) || (i + (SELECT count(*) FROM t)) FROM n");
     pool_give(1, FRAMES - 250);
     ck_assert_uint_le(pool_frames(), 250);
-    ck_assert_str_eq(answer("SELECT sum(substr(text, 301)) FROM t"), "8002000.0");
+    ck_assert_str_eq(answer("SELECT sum(substr(text, 301)) FROM t"), "8002000");
     run("UPDATE t SET text = text || 'x' WHERE id % 3 = 0");
     ck_assert_str_eq(answer("SELECT count(*) FROM t WHERE text LIKE '%x'"), "1333");
     ck_assert_str_eq(answer("PRAGMA integrity_check"), "ok");
@@ -194,7 +194,7 @@ TEST(acknowledged_commits_survive_every_cut)
     transactions_run();
     switch_off();
     uint32_t looked = cut_everywhere(BLOCKS, 1, cut_look);
-    ck_assert_uint_ge(looked, 1000);
+    ck_assert_uint_ge(looked, 500);
     machine_trace();
     switch_on();
 }

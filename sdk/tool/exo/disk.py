@@ -41,12 +41,24 @@ def attached(build, system, name):
             for index, text in enumerate(system.machine["disks"])]
 
 
+def image_of(build, system, name, index, text):
+    """The file that holds the disk."""
+    what = text.split(" ")[0]
+    if manifest.size_of(what):
+        return build / "systems" / f"{name}-disk{index}.img"
+    if "disks" in system.given:
+        return Path(what)
+    return build / what if (build / what).is_file() else system.path.parent / what
+
+
+def images(build, system, name):
+    return [image_of(build, system, name, index, text) for index, text in enumerate(system.machine["disks"])]
+
+
 def drive(build, system, name, index, text):
     what, *words = text.split(" ")
     size, given = manifest.size_of(what), "disks" in system.given
-    file = build / "systems" / f"{name}-disk{index}.img" if size else Path(what) if given else build / what
-    if not size and not given and not file.is_file():
-        file = system.path.parent / what
+    file = image_of(build, system, name, index, text)
     if size:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "wb") as image:

@@ -79,6 +79,7 @@ TEST_KEYS = {
     "processors": ("list of whole numbers", [1], "numbers of processors to run with"),
     "memory": ("list of texts", [], "sizes of RAM to run with; else the machine's"),
     "client": ("text", "", "a Python program beside the manifest that runs beside the machine, given the ports"),
+    "check": ("text", "", "a Python program beside the manifest that looks at the disks' images afterwards"),
     "counted": ("true or false", False, "virtual time counts instructions: runs are repeatable, on one processor"),
 }
 

@@ -1,6 +1,9 @@
 """The suite `system`: manifests with a [test] table, each combination of machine, processors and memory one case."""
 import itertools
+import os
 import re
+import subprocess
+import sys
 import time
 
 from . import disk, image, machine, manifest, network, place, tap
@@ -63,10 +66,21 @@ def run_case(build, path, kind, processors, memory, verbose):
     outcome.output += "\n" + said
     outcome.reason = outcome.reason or trouble or ""
     title = f"{name} on {kind}, {processors} processor{'s' * (processors != 1)}" + (f", {memory}" if memory else "")
-    problems = complaints(system.test, outcome)
+    problems = complaints(system.test, outcome) + looked_at(build, system, name)
     notes = problems and problems + ["the end of its output:", *outcome.output.splitlines()[-40:],
                                      f"again: {' '.join(line)}"]
     return tap.Case(title, not problems, notes=notes)
+
+
+def looked_at(build, system, name):
+    """What the test's own program finds wrong with the disks' images."""
+    if not system.test["check"]:
+        return []
+    images = [str(file) for file in disk.images(build, system, f"test-{name}")]
+    environment = os.environ | {"PYTHONPATH": str(place.SOURCE / "sdk/tool")}
+    done = subprocess.run([sys.executable, str(system.path.parent / system.test["check"]), *images], capture_output=True, text=True,
+                          timeout=system.machine["timeout"], env=environment)
+    return done.stdout.splitlines() + done.stderr.splitlines() + [f"{system.test['check']} ended with {done.returncode}"] if done.returncode else []
 
 
 def command(build, system, name, kind):
