@@ -52,14 +52,16 @@ struct changed {
     void *before; /* 0: nobody needs it */
 };
 
-/* By page: when it was last logged as a whole, and its place in `changed`, counted from 1. */
+/* By page: the epoch in which it was last logged as a whole, its place in `changed`, counted from 1, and the transaction that freed it. */
 struct page_state {
     uint32_t imaged, changed;
+    uint64_t freed;
 };
 
 static struct {
     uint32_t first, count, log_pages;
     uint64_t epoch, number;     /* of the next record */
+    uint64_t transactions;      /* that have begun */
     uint32_t used;              /* pages of the log */
     bool is_open, in_transaction;
     struct page_state *state;
@@ -114,7 +116,9 @@ void *page_change(uint32_t page)
 
 void *page_begin(uint32_t page)
 {
-    if (!store.state[page].changed && (pool_fresh(store.first + page) < 0 || !page_join(page, false)))
+    bool was_freed = store.state[page].freed == store.transactions; /* then db_abort brings back what it held */
+
+    if (!store.state[page].changed && ((!was_freed && pool_fresh(store.first + page) < 0) || !page_join(page, was_freed)))
         return 0;
     memset(page_at(page), 0, PAGE_SIZE);
     return page_at(page);
@@ -320,6 +324,7 @@ int64_t db_begin(void)
             return result;
     }
     store.in_transaction = true;
+    store.transactions++;
     return DB_OK;
 }
 
@@ -359,6 +364,8 @@ bool pages_free(uint32_t first, uint32_t count)
 
     if (!root || !run)
         return false;
+    for (uint32_t i = 0; i < count; i++)
+        store.state[first + i].freed = store.transactions;
     memset(run, 0, PAGE_SIZE);
     *run = (struct free_run){ .next = root->free, .count = count };
     root->free = first;

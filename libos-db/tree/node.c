@@ -205,7 +205,7 @@ uint32_t node_split(struct node *node, struct node *right, uint32_t index, const
 
 bool nodes_fit(const struct node *left, const struct node *right)
 {
-    return (left->count + right->count) * sizeof(struct node_slot) + left->used + right->used <= NODE_ROOM;
+    return (left->count + right->count) * sizeof(struct node_slot) + left->used + right->used <= NODE_ROOM / 4 * 3;
 }
 
 void node_append(struct node *left, const struct node *right)

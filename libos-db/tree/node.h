@@ -24,8 +24,8 @@ struct node {
     struct node_slot slot[];
 };
 
-/* In front of the key in a cell. A leaf: the value's size; its bytes follow the key, or `page` is where they stand. */
-struct cell {
+/* In front of the key in a cell, at any address. A leaf: the value's size; its bytes follow the key, or `page` is where they stand. */
+struct __attribute__((packed, aligned(1))) cell {
     uint32_t size, page;
 };
 
@@ -52,7 +52,7 @@ void node_remove(struct node *node, uint32_t index);
 /* Its cells with the new one at index are dealt out to node and right (an empty one). An inner page's middle key goes to neither, but to
  * ret_middle (of DB_KEY_MAX bytes); of a leaf it is a copy of the right one's first. Returns the middle key's size. */
 uint32_t node_split(struct node *node, struct node *right, uint32_t index, const struct cell_new *cell, uint8_t *ret_middle);
-/* Would the cells of both fit into one? Then right's are appended to a leaf. */
+/* Would the cells of both fit into one, with room to grow? Then right's are appended to a leaf. */
 bool nodes_fit(const struct node *left, const struct node *right);
 void node_append(struct node *left, const struct node *right);
 bool node_is_sound(const struct node *node);

@@ -159,9 +159,18 @@ static int64_t insert_at(uint32_t tree, const struct path *path, uint32_t depth,
     return insert_at(tree, path, depth - 1, path->way[depth - 1], &above);
 }
 
+/* Bytes that stand in the store may move when it changes. */
+static struct db_bytes bytes_keep(struct db_bytes bytes, uint8_t *room)
+{
+    if (bytes.size)
+        memcpy(room, bytes.data, bytes.size);
+    return (struct db_bytes){ room, bytes.size };
+}
+
 int64_t db_put(uint32_t tree, struct db_bytes key, struct db_bytes value)
 {
-    struct cell_new cell = { .key = key };
+    static uint8_t key_room[DB_KEY_MAX], value_room[VALUE_INLINE_MAX];
+    struct cell_new cell = { 0 };
     struct path path;
     bool is_it = false;
 
@@ -169,6 +178,9 @@ int64_t db_put(uint32_t tree, struct db_bytes key, struct db_bytes value)
         return DB_BAD_SIZE;
     if (!log_is_in_transaction())
         return DB_BAD_STATE;
+    cell.key = key = bytes_keep(key, key_room);
+    if (value.size <= VALUE_INLINE_MAX)
+        value = bytes_keep(value, value_room);
     int64_t result = value_store(&cell, value);
     if (result != DB_OK)
         return result;
