@@ -7,6 +7,7 @@ int main(void)
 
     suite_add_tcase(suite, tests_of_pool());
     suite_add_tcase(suite, tests_of_sql());
+    suite_add_tcase(suite, tests_of_tree());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
