@@ -82,6 +82,8 @@ static int64_t child_build(const struct unix_range *chunk, uint32_t window, uint
 
     if (result == EXO_OK)
         result = pages_share((uint64_t)exo_image_start, (uint64_t)exo_data_start);
+    if (result == EXO_OK)
+        result = pages_share(UNIX_SITES_ADDRESS, UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE);
     for (uint32_t i = 0; i < regions.count && result == EXO_OK; i++)
         result = pages_share(regions.region[i].start, regions.region[i].end);
     if (result == EXO_OK)

@@ -67,6 +67,9 @@ static void event_handle(uint32_t events, struct exo_upcall_frame *frame)
     if (!is_ours(frame->rip)) {
         system_frame = *frame;
         signals.is_restart = false;
+    } else if (frame->rip >= (uint64_t)site_leave && frame->rip < (uint64_t)site_left) {
+        frame->rip = (uint64_t)site_leave;
+        return;
     } else if (frame->rip < (uint64_t)system_leave || frame->rip >= (uint64_t)system_left) {
         return;
     }

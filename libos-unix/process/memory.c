@@ -1,6 +1,7 @@
 #include "memory.h"
 #include "region.h"
 #include "runtime.h"
+#include "site.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -66,8 +67,42 @@ static uint32_t frame_copy(const void *source, uint64_t size)
     if (!frame || !page_bind(UNIX_COPY_ADDRESS, frame, 1, pool_slot(frame), EXO_MAP_READ | EXO_MAP_WRITE))
         return 0;
     memcpy((void *)UNIX_COPY_ADDRESS, source, size);
-    exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
+    page_copy_end();
     return frame;
+}
+
+uint32_t page_copy_begin(uint64_t page, uint8_t **ret_copy)
+{
+    uint32_t frame = pool_frame();
+
+    if (!frame || !page_bind(UNIX_COPY_ADDRESS, frame, 1, pool_slot(frame), EXO_MAP_READ | EXO_MAP_WRITE))
+        return 0;
+    *ret_copy = (uint8_t *)UNIX_COPY_ADDRESS;
+    if (page)
+        memcpy(*ret_copy, (const void *)page, EXO_FRAME_SIZE);
+    return frame;
+}
+
+void page_copy_end(void)
+{
+    exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
+}
+
+/* A frame that this process no longer binds: others may. */
+static void frame_leave(uint32_t frame)
+{
+    if (pool_free(frame, 1) == 0 && memory_state.left_count < LEFT_MOST)
+        memory_state.left[memory_state.left_count++] = frame;
+}
+
+bool page_exchange(uint64_t page, uint32_t old, uint32_t frame, uint32_t flags)
+{
+    if (old) {
+        exo_space_unmap(&kin.space, page, 1);
+        if (pool_slot(old))
+            frame_leave(old);
+    }
+    return frame_bind(page, frame, flags);
 }
 
 /* A page that nobody else may have seen changed: at its first write after it was shared. */
@@ -273,6 +308,7 @@ bool memory_collect(void)
 
 void memory_clear(void)
 {
+    sites_reset();
     for (uint32_t i = 0; i < regions.count; i++)
         pages_drop(regions.region[i].start, regions.region[i].end);
     regions.count = 0;

@@ -36,6 +36,11 @@ void pages_protect(uint64_t start, uint64_t end, uint32_t protection);
 bool memory_collect(void);
 /* All of the program's memory, and what it has mapped of files. */
 void memory_clear(void);
+/* A frame of our own, to be filled at *ret_copy until page_copy_end: a copy of the page, or cleared for page 0. 0: there is none. */
+uint32_t page_copy_begin(uint64_t page, uint8_t **ret_copy);
+void page_copy_end(void);
+/* Our frame in the place of `old`, or of nothing if that is 0. */
+bool page_exchange(uint64_t page, uint32_t old, uint32_t frame, uint32_t flags);
 /* Runs of present pages in [start, end) with consecutive frames of one range and like access. */
 struct page_run {
     uint64_t address;

@@ -26,7 +26,6 @@ extern struct exo_upcall_frame system_frame;
 
 struct runtime {
     char executable[EXECUTABLE_SIZE]; /* absolute path */
-    uint64_t calls;                   /* made by trapping */
 };
 extern struct runtime runtime;
 
@@ -50,11 +49,16 @@ enum { FPU_SIZE = 2048 };
 
 /* entry.S */
 void foreign_entry(void);
+void site_entry(void);
+void site_count(void);
+void site_leave(void);
+void site_left(void);
 void system_leave(void);
 void system_left(void);
 void system_start(void) __attribute__((noreturn));
-/* To or from the program's memory: how many bytes could not be moved. */
+/* To or from the program's memory; not 0: not all could be moved. */
 uint64_t user_copy(void *target, const void *source, uint64_t size);
+uint64_t user_clear(void *target, uint64_t size);
 void user_copy_move(void);
 void user_copy_end(void);
 /* A text of the program: 0, -EFAULT or -ENAMETOOLONG. */

@@ -136,6 +136,7 @@ static int64_t process_grant(struct process *process)
 static void descriptors_copy(struct process *process, const struct process *parent)
 {
     memcpy(process->descriptor, parent->descriptor, sizeof process->descriptor);
+    memcpy(process->shared->quick, parent->shared->quick, sizeof process->shared->quick);
     for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
         if (process->descriptor[i].file)
             process->descriptor[i].file->users++;
@@ -397,6 +398,8 @@ void process_end(struct process *process, int status)
 
     process_stop(process);
     instance.requests += process->requests;
+    instance.counts.trapped += process->window->counts.trapped;
+    instance.counts.direct += process->window->counts.direct;
     missing_report(process);
     belongings_drop(process);
     children_pass_on(process);

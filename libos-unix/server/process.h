@@ -50,6 +50,7 @@ struct instance {
     int status;
     uint32_t created, peak;
     uint64_t requests;
+    struct unix_counts counts; /* of those that have ended */
     uint32_t event_child; /* a process may have stopped for a fault */
 };
 extern struct instance instance;

@@ -10,14 +10,17 @@
 #define UNIX_WINDOW_ADDRESS  0x3c100000ull /* in the same 2 MiB: one page table */
 #define UNIX_STATE_ADDRESS   0x3c110000ull /* struct unix_state, read-only */
 #define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
+#define UNIX_SITES_ADDRESS   0x3c130000ull /* SITE_PAGES: code that rewritten call sites jump to */
 #define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
 #define UNIX_RUNTIME_END     0x40000000ull
 
 enum {
     MASK_WORD = 7, /* of every request: the signals that are blocked, so that nobody waits who has one to take */
     WINDOW_PAGES = 9,
+    SITE_PAGES = 4,
     PATH_SIZE = 4096,
-    WINDOW_DATA_SIZE = 6 * 4096,
+    WINDOW_DATA_SIZE = 6 * 4096 - 64,
+    DESCRIPTORS_MAX = 256,
     PAGE_BYTES = 4096,
     CHUNK_FRAMES = 128, /* of the first chunk of a process; every fourth is twice as large */
     CHUNKS_MAX = 24,
@@ -37,9 +40,16 @@ enum {
     SLOT_VIEWS = 48,    /* chunks of the processes whose memory it was forked with, VIEWS_MAX: read and execute */
 };
 
+/* The program's calls since its process began: that trapped into the kernel, and that did not. */
+struct unix_counts {
+    uint64_t trapped, direct;
+    uint64_t reserved[6];
+};
+
 struct unix_window {
     char path[2][PATH_SIZE];
     uint8_t data[WINDOW_DATA_SIZE];
+    struct unix_counts counts;
     uint8_t page[PAGE_BYTES]; /* apart, since a page fault may come while other things are copied */
 };
 
@@ -50,12 +60,16 @@ struct unix_range {
     uint32_t of; /* a view: the environment that owns them; a file: its node */
 };
 
+/* What a process may do with a descriptor without asking: reading gives zeros, or the end; what is written is gone. */
+enum unix_quick { QUICK_READ_ZERO = 1, QUICK_READ_END = 2, QUICK_WRITE_AWAY = 4 };
+
 /* What the server tells a process without being asked. */
 struct unix_state {
     uint32_t pid, parent, group, session;
     uint64_t pending; /* signals: bit n - 1 */
     uint32_t viewers; /* processes that see some of this one's memory */
     uint32_t reserved;
+    uint8_t quick[DESCRIPTORS_MAX];
 };
 
 /* The result of a call that has to wait: yield, and call again once run. */
