@@ -14,18 +14,24 @@
 #define PROGRAM_TOP 0x7fffffffe000ull
 #define MAP_TOP     PROGRAM_TOP
 
+enum { LEFT_MAX = 512, INHERITED_MAX = 256 };
+
 struct memory_state {
     uint64_t break_start, break_end;
     uint32_t copied, regained, filled;
-    uint32_t file_count, left_count;
+    uint32_t file_count, left_count, inherited_count;
     struct unix_range file[FILES_MAX]; /* files that are mapped */
-    uint32_t left[1024]; /* frames of ours that only children may still see */
+    struct {
+        uint32_t frame, count;
+    } left[LEFT_MAX]; /* frames of ours that only children may still see */
+    struct unix_run inherited[INHERITED_MAX]; /* pages of before the fork that nobody touched since: others' frames */
 };
 extern struct memory_state memory_state;
 
 int64_t memory_open(void);
-/* After a fork, in the child. */
-void memory_adopt(void);
+bool page_is_present(uint64_t page);
+/* Frames in a row; a missing page table is made, from another chunk if need be. */
+bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uint32_t flags);
 /* True if the access is possible now; error as the hardware tells it. */
 bool memory_fault(uint64_t address, uint32_t error);
 /* Unbind what is in [start, end), and give our frames back. */

@@ -17,6 +17,7 @@
 #include "memory.h"
 #include "pool.h"
 #include "region.h"
+#include <exo/program.h>
 #include <exo/text.h>
 
 enum { STUB_SIZE = 64, SITES = SITE_PAGES * EXO_FRAME_SIZE / STUB_SIZE, WARM = 4, SYSCALL_SIZE = 2, MOVE_SIZE = 5, HOP_MOST = 127,
@@ -32,8 +33,8 @@ struct site {
 };
 _Static_assert(sizeof(struct site) == 8, "struct site");
 
-static struct site sites[SITES];
-static uint64_t rewritten_low, rewritten_high; /* no rewritten site is outside */
+static struct site sites[SITES] EXO_EAGER;
+static uint64_t rewritten_low EXO_EAGER, rewritten_high EXO_EAGER; /* no rewritten site is outside */
 
 static const uint8_t syscall_bytes[SYSCALL_SIZE] = { 0x0f, 0x05 };
 static const uint8_t pad_bytes[PAD_SIZE] = { 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 }; /* nopl 0(%rax, %rax, 1): Intel SDM 2B, NOP */

@@ -4,6 +4,7 @@
  * lies in the window: memory that both see. The server trusts nothing in it and reads each thing once.
  */
 #pragma once
+#include <exo/abi.h>
 #include <stdint.h>
 
 #define UNIX_RUNTIME_ADDRESS 0x3c000000ull /* the process's own part of libos-unix, up to UNIX_RUNTIME_END */
@@ -27,13 +28,11 @@ enum {
     FILES_MAX = 8,
     OWNERS_MAX = 8,
     VIEWS_MAX = 64,
+    RUNS_MAX = 1024,
     SLOT_SERVER = 1,    /* in a process's tables: the gate to the server */
-    SLOT_SELF = 2,      /* its own environment */
-    SLOT_WINDOW = 3,    /* the window */
+    SLOT_WINDOW = 3,    /* the window, and behind it the runtime's data */
     SLOT_STATE = 4,     /* struct unix_state */
     SLOT_RUNTIME = 5,   /* the runtime's text and constants: read and execute */
-    SLOT_CHILD = 6,     /* while it builds one */
-    SLOT_CHILD_WINDOW = 7,
     SLOT_TEMPORARY = 8, /* the server's, while a child's views are made */
     SLOT_FILES = 9,     /* files that it has mapped, FILES_MAX: read and execute */
     SLOT_POOL = 20,     /* its chunks, CHUNKS_MAX: the frames that it may take */
@@ -82,8 +81,7 @@ enum unix_request {
     UNIX_MAP,              /* node: 0 and, as words 1 to 3, slot, first frame and count of its frames, if they lie in a row; else -ENODEV */
     UNIX_MORE,             /* one chunk more: words 1 to 3 as above */
     UNIX_EXEC_DONE,        /* the old memory is gone: views end, descriptors close */
-    UNIX_FORK,             /* a new process: its pid, word 1 its environment; SLOT_CHILD controls it; data: struct unix_fork */
-    UNIX_FORK_DONE,        /* pid, 1 if it is built and started: else it is undone */
+    UNIX_FORK,             /* a copy of this process, data: struct unix_fork: its pid */
     UNIX_SIGNAL_TAKE,      /* mask of those that are blocked: the next signal, or 0 */
     UNIX_MISSING,          /* call number, its address: a call that is not there was made */
     UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size */
@@ -95,11 +93,24 @@ enum unix_request {
     UNIX_REQUESTS,
 };
 
-/* Whose memory the child is to see, and the answer: its views of it, and its first chunk. */
+/* Pages of the program in a row, on frames in a row. */
+struct unix_run {
+    uint64_t page;
+    uint32_t frame, count;
+};
+
+/*
+ * A parent tells whose memory its child is to see, and which pages it has; the child finds the rest filled in: its views of it, its first
+ * chunk, and what else a new environment must know.
+ */
 struct unix_fork {
     uint32_t owner_count;
     uint32_t owner[OWNERS_MAX];
     uint32_t view_count;
     struct unix_range view[VIEWS_MAX];
     struct unix_range chunk;
+    struct exo_start start;
+    uint32_t run_count;
+    struct unix_run run[RUNS_MAX];
 };
+_Static_assert(sizeof(struct unix_fork) <= WINDOW_DATA_SIZE, "it goes through the window");
