@@ -6,16 +6,17 @@
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { KEYS = 1000000, BATCH = 1000, GETS = 2000, PUT_BATCHES = 5, LOG_SHARE = 4 };
+enum { KEYS = 1000000, BATCH = 1000, GETS = 2000, PUT_BATCHES = 5, LOG_SHARE = 8 };
 
 struct key {
     uint64_t high, low;
 };
 
-/* Spread over all keys, by a bijection of 32 bits (Knuth's multiplicative hashing); big-endian, so that order is order. */
-static struct key key_of(uint32_t number)
+/* Keys in order of their numbers, spread over all that 16 bytes can be, as random ones would be; each number is of two keys. */
+static struct key key_of(uint32_t number, uint32_t count, uint32_t which)
 {
-    return (struct key){ 0, __builtin_bswap64((uint64_t)(number * 2654435769u) << 16) };
+    uint64_t at = number * (UINT64_MAX / count);
+    return (struct key){ __builtin_bswap64(at), at * 0x9e3779b97f4a7c15ull + which };
 }
 
 static void key_put(struct key key, uint64_t value)
@@ -31,8 +32,7 @@ static void keys_fill(uint32_t count)
     for (uint32_t done = 0; done < count;) {
         bench_must(db_begin(), "db_begin");
         for (uint32_t i = 0; i < BATCH; i++, done++, number++) {
-            struct key key = { 0, __builtin_bswap64((uint64_t)number << 16) };
-            key_put(key, number);
+            key_put(key_of(number, count, 0), number);
         }
         bench_must(db_commit(), "db_commit");
     }
@@ -42,7 +42,7 @@ static void get_measure(uint32_t count)
 {
     for (uint32_t i = 0; i < GETS; i++) {
         uint32_t number = bench_random(count);
-        struct key key = { 0, __builtin_bswap64((uint64_t)number << 16) };
+        struct key key = key_of(number, count, 0);
         struct db_bytes value;
         measure_begin();
         int64_t result = db_get(0, (struct db_bytes){ &key, sizeof key }, &value);
@@ -55,13 +55,13 @@ static void get_measure(uint32_t count)
 }
 
 /* A durable batch of keys that are anywhere, a key. */
-static void put_measure(void)
+static void put_measure(uint32_t count)
 {
     for (uint32_t batch = 0; batch < PUT_BATCHES; batch++) {
         measure_begin();
         bench_must(db_begin(), "db_begin");
         for (uint32_t i = 0; i < BATCH; i++)
-            key_put(key_of(batch * BATCH + i), i);
+            key_put(key_of(bench_random(count), count, 1), i);
         bench_must(db_commit(), "db_commit");
         sample_add(measure_end() / BATCH);
     }
@@ -76,6 +76,6 @@ void bench_tree(void)
     bench_must(db_open(place->first, place->blocks, place->blocks / LOG_SHARE, true), "db_open");
     keys_fill(count);
     get_measure(count);
-    put_measure();
+    put_measure(count);
     exo_print("the key-value rows: %u keys of 16 bytes", count);
 }
