@@ -58,29 +58,42 @@ bool flow_may_send(const struct exo_flow *flow, const struct header *header)
     return pattern_matches(source_of(flow), header);
 }
 
-/* ---- the hash table. All words are looked at, in a row: that is faster than to ask which ones matter. */
+/* ---- the hash table. All words of a header are looked at, in a row: that is faster than to ask which ones matter. But most shapes
+ * look at nothing behind the ports of IPv4. */
 
-/* Sums of products with secret odd numbers: two patterns of a shape share a bucket by chance only, whoever chose them. */
-static inline uint16_t *bucket_of(uint32_t shape, const uint64_t *header)
+enum { SHORT_WORDS = 5 };
+
+static bool shape_is_short(uint32_t shape)
+{
+    uint64_t behind = 0;
+
+    for (uint32_t i = SHORT_WORDS; i < HEADER_WORDS; i++)
+        behind |= mask_of(shape)[i];
+    return !behind;
+}
+
+/* Sums of products with secret numbers, exact to 128 bits: two patterns share a bucket by chance only, wherever in them whoever chose
+ * them let them differ. */
+static inline __attribute__((always_inline)) uint16_t *bucket_among(uint32_t shape, const uint64_t *header, uint32_t words)
 {
     const uint64_t *mask = mask_of(shape);
-    uint64_t sum = shape * network.key[0];
+    unsigned __int128 sum = (unsigned __int128)shape * network.key[KEY_SHAPE];
 
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < HEADER_WORDS; i++)
-        sum += (header[i] & mask[i]) * network.key[i];
-    return &network.bucket[sum >> (64 - FLOW_BUCKETS_BITS)];
+    for (uint32_t i = 0; i < words; i++)
+        sum += (unsigned __int128)(header[i] & mask[i]) * network.key[i];
+    return &network.bucket[((uint64_t)(sum >> 64) + (uint64_t)sum * network.key[KEY_LOW]) >> (64 - FLOW_BUCKETS_BITS)];
 }
 
 static uint16_t *bucket_of_flow(const struct exo_flow *flow)
 {
-    return bucket_of(flow->shape, (const uint64_t *)flow->value);
+    return bucket_among(flow->shape, (const uint64_t *)flow->value, HEADER_WORDS);
 }
 
-static inline struct exo_flow *flow_probe(uint32_t shape, const struct header *header)
+static inline __attribute__((always_inline)) struct exo_flow *flow_among(uint32_t shape, const struct header *header, uint32_t words)
 {
     const uint64_t *mask = mask_of(shape);
-    uint32_t next = *bucket_of(shape, header->word);
+    uint32_t next = *bucket_among(shape, header->word, words);
 
     for (uint32_t i = 0; next && i < EXO_FLOW_CHAIN_MAX; i++) {
         struct exo_flow *flow = flow_at(next - 1);
@@ -88,13 +101,18 @@ static inline struct exo_flow *flow_probe(uint32_t shape, const struct header *h
         uint64_t differs = flow->shape ^ shape;
 
 #pragma GCC unroll 8
-        for (uint32_t w = 0; w < HEADER_WORDS; w++)
+        for (uint32_t w = 0; w < words; w++)
             differs |= (header->word[w] & mask[w]) ^ value[w];
         if (!differs)
             return flow;
         next = flow->next;
     }
     return NULL;
+}
+
+static struct exo_flow *flow_probe(uint32_t shape, const struct header *header)
+{
+    return network.is_short >> shape & 1 ? flow_among(shape, header, SHORT_WORDS) : flow_among(shape, header, HEADER_WORDS);
 }
 
 struct exo_flow *flow_find(const struct header *header)
@@ -151,6 +169,8 @@ static void shape_opened(uint32_t shape)
     for (uint32_t i = network.order_count++; i > place; i--)
         network.order[i] = network.order[i - 1];
     network.order[place] = shape;
+    network.is_short &= ~(1u << shape);
+    network.is_short |= (uint32_t)shape_is_short(shape) << shape;
 }
 
 static void shape_closed(uint32_t shape)
@@ -168,7 +188,7 @@ static void shape_closed(uint32_t shape)
 
 void flow_begin(uint64_t secret)
 {
-    for (uint32_t i = 0; i < HEADER_WORDS; i++) { /* SplitMix64 (Steele, Lea, Flood 2014) */
+    for (uint32_t i = 0; i < KEYS; i++) { /* SplitMix64 (Steele, Lea, Flood 2014) */
         secret += 0x9e3779b97f4a7c15;
         uint64_t mixed = (secret ^ secret >> 30) * 0xbf58476d1ce4e5b9;
         mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;

@@ -348,6 +348,27 @@ START_TEST(bucket_takes_so_many_patterns)
 }
 END_TEST
 
+/* Words that differ in their last bytes only: the bits that a product of 64 bits loses. */
+START_TEST(bytes_at_the_ends_of_words_spread_over_the_buckets)
+{
+    enum { SHAPE = SHAPE_COUNT, FIRST_AT = 31, SECOND_AT = 39, SIDE = 32, FLOWS = SIDE * SIDE };
+    uint32_t used = 0;
+    memset(value, 0, sizeof value);
+    value[FIRST_AT] = value[SECOND_AT] = 0xff;
+    memcpy(context_page(vcpu_at(ROOT * VCPUS_PER_ENVIRONMENT)->context)->batch, value, sizeof value);
+    MUST(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE));
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        value[FIRST_AT] = i / SIDE * 8;
+        value[SECOND_AT] = i % SIDE * 8;
+        MUST(packet_claim(0, FLOWS_SLOT, i, SHAPE, value, 0, 0));
+        IS(packet_open_claimed(0, FLOWS_SLOT, i), OK);
+    }
+    for (uint32_t i = 0; i < FLOW_BUCKETS; i++)
+        used += network.bucket[i] != 0;
+    ck_assert_uint_gt(used, FLOWS * 3 / 4); /* of so many by chance: 906 */
+}
+END_TEST
+
 START_TEST(many_flows_are_compared_in_steps)
 {
     many_open(200);
@@ -444,5 +465,6 @@ UNIT_SUITE(flow, packet_setup, packet_goes_to_the_flow_that_it_matches, overlapp
            flows_are_nested_four_deep_at_most, claim_needs_a_capability_to_the_position, pattern_fits_its_shape,
            narrower_flow_sends_no_more_than_the_wider, shapes_are_set_by_who_has_the_whole_network,
            withdrawn_capability_ends_its_flows, freed_flow_answers_the_revocation, dying_environment_loses_its_flows,
-           bucket_takes_so_many_patterns, many_flows_are_compared_in_steps,
+           bucket_takes_so_many_patterns, bytes_at_the_ends_of_words_spread_over_the_buckets,
+           many_flows_are_compared_in_steps,
            random_packets_and_claims_are_answered_as_a_linear_search_does)
