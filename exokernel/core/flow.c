@@ -53,6 +53,15 @@ static bool pattern_matches(struct pattern pattern, const struct header *header)
     return true;
 }
 
+/* Does the pattern say that a packet is from this machine's station (IEEE 802.3 3.2.4)? */
+static bool pattern_names_station(struct pattern source)
+{
+    const uint64_t first = 0xffffull << 48, rest = UINT32_MAX, station = system_info()->station;
+
+    return !(first & ~source.mask[0]) && !(rest & ~source.mask[1]) && (source.value[0] & first) == station << 48 &&
+           (source.value[1] & rest) == station >> 16;
+}
+
 bool flow_may_send(const struct exo_flow *flow, const struct header *header)
 {
     return pattern_matches(source_of(flow), header);
@@ -257,6 +266,14 @@ static bool bits_are_within(const uint64_t *value, const uint64_t *mask)
     return !outside;
 }
 
+/* Does the capability, which was checked, cover all flows? */
+static bool network_is_whole(frame_name environment, uint32_t slot)
+{
+    const struct capability *held = capability_at(capability_lookup(environment, slot));
+
+    return held->first == 0 && held->count == FLOW_LIMIT;
+}
+
 exo_result call_net_shape(const struct caller *caller, uint16_t capability, uint8_t index)
 {
     struct capability held;
@@ -267,7 +284,7 @@ exo_result call_net_shape(const struct caller *caller, uint16_t capability, uint
     exo_result result = capability_use(caller->environment, capability, EXO_KIND_FLOWS, EXO_RIGHT_TAKE, &held);
     if (result < 0)
         return result;
-    if (held.first != 0 || held.count != FLOW_LIMIT)
+    if (!network_is_whole(caller->environment, capability))
         return EXO_BAD_CAPABILITY;
     struct exo_shape *shape = shape_at((uint32_t)arch_clamp(index, SHAPE_LIMIT));
     if (shape->flows)
@@ -333,6 +350,8 @@ exo_result call_flow_claim(const struct caller *caller, uint16_t capability, uin
         result = wider_find(caller, allowed, wider, &claim);
     else if (result == EXO_OK && wider)
         result = EXO_BAD_ARGUMENT;
+    else if (result == EXO_OK && !pattern_names_station(source_of(&claim)) && !network_is_whole(caller->environment, capability))
+        result = EXO_WRONG_KIND;
     if (result < 0)
         return result;
 
@@ -370,12 +389,14 @@ static bool flow_is_within(const struct exo_flow *flow, uint32_t other)
     return false;
 }
 
-/* Is this one older, so that its pattern must not overlap? */
+/* Is this one older, so that its pattern must not overlap, nor what may be sent under it, if it is another's? */
 static bool flow_overlaps(const struct exo_flow *flow, uint32_t name)
 {
     const struct exo_flow *other = flow_at(name);
 
-    return other->born && other->born < flow->born && pattern_overlaps(pattern_of(other), pattern_of(flow));
+    return other->born && other->born < flow->born &&
+           (pattern_overlaps(pattern_of(other), pattern_of(flow)) ||
+            (other->owner != flow->owner && pattern_overlaps(source_of(other), source_of(flow))));
 }
 
 /* It overlaps. One that began to be opened and was left so is in nobody's way for long. */

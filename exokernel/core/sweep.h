@@ -10,7 +10,7 @@
 enum {
     COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table, an empty entry of a page table */
     COST_SLOT = 90,     /* any other slot, also a time slot */
-    COST_COMPARE = 60,  /* a pattern with another one */
+    COST_COMPARE = 100, /* a flow's patterns with another one's */
     COST_FLOW = 500,    /* a flow that goes */
     COST_FRAME = 120,   /* any other frame */
     COST_CLAIM = 260,   /* a claim unlike the last one */
