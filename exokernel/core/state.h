@@ -195,6 +195,7 @@ struct disk_place {
     uint8_t state;    /* enum place_state */
     uint8_t tries;    /* how often it was handed over anew */
     frame_name queue; /* whose it is; 0: nobody's any more */
+    frame_name environment; /* whose it was; it may be gone */
     uint64_t stamp;   /* the flush epoch at which it was handed over, and 1 */
     uint64_t since;   /* when, ns */
 };
