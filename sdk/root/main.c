@@ -49,6 +49,7 @@ static bool members_start(void)
         return false;
     }
     flows_make();
+    loans_place();
     for (uint32_t i = 0; i < root.member_count; i++)
         member_build(&root.member[i]);
     for (uint32_t i = 0; i < root.member_count; i++)
