@@ -39,6 +39,8 @@ int64_t server_ask(uint64_t request, uint64_t a0, uint64_t a1, uint64_t a2);
 /* The same until it need not wait, or a signal comes: then RESTART. */
 enum { RESTART = -513 };
 int64_t server_wait(uint64_t words[7]);
+/* Let others run. */
+void processor_give_up(void);
 /* Not to return. */
 void process_die(uint32_t signal) __attribute__((noreturn));
 

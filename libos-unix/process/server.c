@@ -47,7 +47,7 @@ int64_t server_ask(uint64_t request, uint64_t a0, uint64_t a1, uint64_t a2)
     return server_call(words);
 }
 
-static void processor_give_up(void)
+void processor_give_up(void)
 {
     fpu_save(saved_fpu);
     exo_yield();
@@ -63,10 +63,10 @@ int64_t server_wait(uint64_t words[7])
         int64_t result = server_call(words);
         if (result != UNIX_WAIT)
             return result;
-        if (signal_is_ready())
+        if (signal_interrupts())
             return RESTART;
         processor_give_up();
-        if (signal_is_ready())
+        if (signal_interrupts())
             return RESTART;
         memcpy(words, sent, sizeof sent);
     }

@@ -1,7 +1,9 @@
 #include "process.h"
 #include "heap.h"
+#include "job.h"
 #include "memory.h"
 #include "schedule.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -156,6 +158,8 @@ static void family_enter(struct process *process, struct process *parent)
     state->parent = parent->pid;
     state->group = parent->shared->group;
     state->session = parent->shared->session;
+    process->ignored = parent->ignored;
+    process->child_flags = parent->child_flags;
     exo_text_copy(process->name, parent->name, sizeof process->name);
     descriptors_copy(process, parent);
 }
@@ -391,11 +395,19 @@ static void instance_end(int status)
             process_end(&processes[i], SIGKILL);
 }
 
+/* It wants to know nothing of children that have ended. */
+static bool is_forgotten_by(const struct process *parent)
+{
+    return parent->child_flags & SA_NOCLDWAIT || parent->ignored & 1ull << (SIGCHLD - 1);
+}
+
 void process_end(struct process *process, int status)
 {
     struct process *parent = process->parent;
 
     process_stop(process);
+    terminal_leave(process);
+    job_children_leave(process);
     instance.requests += process->requests;
     missing_report(process);
     belongings_drop(process);
@@ -407,12 +419,9 @@ void process_end(struct process *process, int status)
         process_dispose(process);
     if (process == &processes[0])
         instance_end(status);
-    if (parent && parent->state == PROCESS_ALIVE) {
-        process_signal(parent, SIGCHLD);
-        process_wake(parent);
-    } else {
+    parent_tell(process);
+    if (!parent || parent->state != PROCESS_ALIVE || is_forgotten_by(parent))
         process_forget(process);
-    }
 }
 
 void process_forget(struct process *process)
@@ -423,6 +432,8 @@ void process_forget(struct process *process)
 
 static void process_run(struct process *process)
 {
+    if (process->stopped)
+        return;
     process->waiting_on = 0;
     __atomic_store_n(&process->runnable, 1, __ATOMIC_SEQ_CST);
     schedule_kick();
@@ -443,6 +454,7 @@ void process_signal(struct process *process, uint32_t signal)
         process_end(process, SIGKILL);
         return;
     }
+    job_signal(process, signal);
     __atomic_fetch_or(&process->shared->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
     process_run(process);
 }

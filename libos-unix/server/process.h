@@ -42,6 +42,13 @@ struct process {
     struct missing missing[MISSING_MAX];
     uint64_t requests;
     uint64_t mask;           /* signals that it blocked at its last request */
+    uint64_t ignored;        /* those that it ignores */
+    uint32_t child_flags;    /* SA_NOCLDSTOP and SA_NOCLDWAIT of its SIGCHLD */
+    uint32_t stopped;        /* the signal that stopped it, or 0 */
+    bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
+    bool tells_stop, tells_continue; /* what its parent has not waited for yet */
+    bool executed;           /* it has called exec since it was forked */
+    uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
 };
 
