@@ -8,7 +8,7 @@ static const uint64_t stopping = BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BI
 
 static bool is_member(const struct process *process, uint32_t group)
 {
-    return process->state == PROCESS_ALIVE && process->shared->group == group;
+    return process->state == PROCESS_ALIVE && process->group == group;
 }
 
 void group_signal(uint32_t group, uint32_t signal)
@@ -18,10 +18,16 @@ void group_signal(uint32_t group, uint32_t signal)
             process_signal(&processes[i], signal);
 }
 
+/* Until it was waited for. */
+static bool is_present(const struct process *process)
+{
+    return process->state == PROCESS_ALIVE || process->state == PROCESS_ZOMBIE;
+}
+
 bool group_is_in(int64_t group, uint32_t session)
 {
     for (uint32_t i = 0; i < PROCESSES_MAX; i++)
-        if (is_member(&processes[i], (uint32_t)group) && (!session || processes[i].shared->session == session))
+        if (is_present(&processes[i]) && processes[i].group == group && (!session || processes[i].session == session))
             return true;
     return false;
 }
@@ -31,8 +37,8 @@ static bool is_looked_after(const struct process *process)
 {
     const struct process *parent = process->parent;
 
-    return parent && parent->state == PROCESS_ALIVE && parent->shared->session == process->shared->session &&
-           parent->shared->group != process->shared->group;
+    return parent && parent->state == PROCESS_ALIVE && parent->session == process->session &&
+           parent->group != process->group;
 }
 
 bool group_is_orphaned(uint32_t group)
@@ -79,7 +85,7 @@ void job_children_leave(struct process *process)
         if (child->state != PROCESS_ALIVE || child->parent != process || !child->stopped || !is_looked_after(child))
             continue;
         child->parent = 0;
-        if (group_is_orphaned(child->shared->group)) {
+        if (group_is_orphaned(child->group)) {
             process_signal(child, SIGHUP);
             process_signal(child, SIGCONT);
         }
@@ -94,7 +100,7 @@ int64_t request_stop(struct request *request)
     uint32_t signal = (uint32_t)request->a[0];
 
     if (signal && process->may_stop && signal <= SIGNALS && BIT(signal) & stopping &&
-        (signal == SIGSTOP || !group_is_orphaned(process->shared->group))) {
+        (signal == SIGSTOP || !group_is_orphaned(process->group))) {
         process->stopped = signal;
         process->tells_stop = true;
         process->tells_continue = false;

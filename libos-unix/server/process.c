@@ -143,11 +143,18 @@ static void descriptors_copy(struct process *process, const struct process *pare
             process->descriptor[i].file->users++;
 }
 
+void process_belongs(struct process *process, uint32_t group, uint32_t session)
+{
+    process->group = process->shared->group = group;
+    process->session = process->shared->session = session;
+}
+
 static void family_enter(struct process *process, struct process *parent)
 {
     struct unix_state *state = process->shared;
 
-    *state = (struct unix_state){ .pid = process->pid, .group = process->pid, .session = process->pid };
+    *state = (struct unix_state){ .pid = process->pid };
+    process_belongs(process, process->pid, process->pid);
     process->parent = parent;
     process->umask = 022;
     process->directory = parent ? parent->directory : node_root;
@@ -156,8 +163,7 @@ static void family_enter(struct process *process, struct process *parent)
         return;
     process->umask = parent->umask;
     state->parent = parent->pid;
-    state->group = parent->shared->group;
-    state->session = parent->shared->session;
+    process_belongs(process, parent->group, parent->session);
     process->ignored = parent->ignored;
     process->child_flags = parent->child_flags;
     exo_text_copy(process->name, parent->name, sizeof process->name);

@@ -23,7 +23,7 @@ struct process {
     uint32_t runnable;       /* read by the schedulers */
     uint64_t deadline;       /* when it is runnable again (ns) */
     const void *waiting_on;
-    uint32_t pid;
+    uint32_t pid, group, session; /* unix_state tells it the same */
     struct process *parent;
     uint32_t umask;
     int status;              /* as wait4 tells it */
@@ -78,6 +78,8 @@ void process_end(struct process *process, int status);
 void process_forget(struct process *process);
 /* What a child that is being forked sees: the files of its parent, and the chunks of the owners that the parent names. */
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork);
+/* Its group and session, where it sees them too. */
+void process_belongs(struct process *process, uint32_t group, uint32_t session);
 /* The program is gone, and with it what it mapped. */
 void process_views_drop(struct process *process);
 /* One chunk more, or a file whose frames lie in a row; 0 or a status. */

@@ -31,7 +31,7 @@ static bool is_waited_for(const struct process *child, const struct process *par
         return false;
     if (pid > 0)
         return child->pid == pid;
-    return pid == -1 || child->shared->group == (pid ? (uint32_t)-pid : parent->shared->group);
+    return pid == -1 || child->group == (pid ? (uint32_t)-pid : parent->group);
 }
 
 /* One that was stopped, or goes on, and has not been waited for since; 0: none. */
@@ -83,7 +83,7 @@ static bool is_addressed(const struct process *process, const struct process *se
         return process != sender && process->pid != 1;
     if (process->state == PROCESS_ZOMBIE)
         return false;
-    return process->shared->group == (pid ? (uint32_t)-pid : sender->shared->group);
+    return process->group == (pid ? (uint32_t)-pid : sender->group);
 }
 
 int64_t request_kill(struct request *request)
@@ -127,33 +127,33 @@ int64_t request_setpgid(struct request *request)
         return -ESRCH;
     if (process != request->process && process->executed)
         return -EACCES;
-    if (process->shared->session == process->pid || process->shared->session != request->process->shared->session ||
-        (group != process->pid && !group_is_in(group, process->shared->session)))
+    if (process->session == process->pid || process->session != request->process->session ||
+        (group != process->pid && !group_is_in(group, process->session)))
         return -EPERM;
-    process->shared->group = group;
+    process_belongs(process, group, process->session);
     return 0;
 }
 
 int64_t request_getpgid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
-    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->group : -ESRCH;
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->group : -ESRCH;
 }
 
 int64_t request_getsid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
-    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->session : -ESRCH;
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->session : -ESRCH;
 }
 
 int64_t request_setsid(struct request *request)
 {
-    struct unix_state *state = request->process->shared;
+    struct process *process = request->process;
 
-    if (group_is_in(state->pid, 0))
+    if (group_is_in(process->pid, 0))
         return -EPERM;
-    state->group = state->session = state->pid;
-    return state->pid;
+    process_belongs(process, process->pid, process->pid);
+    return process->pid;
 }
 
 /* more: the environment, its window's and its state's frames. */

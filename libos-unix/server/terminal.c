@@ -112,7 +112,7 @@ bool terminal_may_read(void)
 
 static bool is_in_background(const struct process *process)
 {
-    return process->shared->session == terminal.session && process->shared->group != terminal.foreground;
+    return process->session == terminal.session && process->group != terminal.foreground;
 }
 
 /* One in the background is stopped, unless it has seen to it: 0, -EIO, or UNIX_WAIT with the signal on its way. */
@@ -124,9 +124,9 @@ static int64_t background_check(struct request *request, uint32_t signal)
 
     if (!is_in_background(process) || (is_proof && signal == SIGTTOU))
         return 0;
-    if (is_proof || group_is_orphaned(process->shared->group))
+    if (is_proof || group_is_orphaned(process->group))
         return -EIO;
-    group_signal(process->shared->group, signal);
+    group_signal(process->group, signal);
     return request_wait_on(request, terminal_channel);
 }
 
@@ -210,7 +210,7 @@ static int64_t foreground_set(struct request *request)
     int32_t group;
 
     memcpy(&group, request->window->data, sizeof group);
-    if (process->shared->session != terminal.session)
+    if (process->session != terminal.session)
         return -ENOTTY;
     int64_t result = background_check(request, SIGTTOU);
     if (result != 0)
@@ -225,32 +225,32 @@ static int64_t foreground_set(struct request *request)
 
 static int64_t session_take(struct request *request)
 {
-    const struct unix_state *state = request->process->shared;
+    const struct process *process = request->process;
 
-    if (state->session == terminal.session)
+    if (process->session == terminal.session)
         return 0;
-    if (state->session != state->pid || terminal.session)
+    if (process->session != process->pid || terminal.session)
         return -EPERM;
-    terminal.session = state->pid;
-    terminal.foreground = state->group;
+    terminal.session = process->pid;
+    terminal.foreground = process->group;
     return 0;
 }
 
 static int64_t session_drop(struct request *request)
 {
-    const struct unix_state *state = request->process->shared;
+    const struct process *process = request->process;
 
-    if (state->session != terminal.session)
+    if (process->session != terminal.session)
         return -ENOTTY;
-    if (state->session == state->pid)
-        terminal_leave(request->process);
+    if (process->session == process->pid)
+        terminal_leave(process);
     return 0;
 }
 
 /* a: -, what, a number; the window has what goes in, and what comes out: more[0] bytes. */
 int64_t terminal_ioctl(struct request *request)
 {
-    bool is_ours = request->process->shared->session == terminal.session;
+    bool is_ours = request->process->session == terminal.session;
     uint32_t waiting = (uint32_t)line_waiting(&terminal.line);
 
     switch (request->a[1]) {
@@ -293,14 +293,13 @@ int64_t terminal_ioctl(struct request *request)
 
 int64_t terminal_enter(struct process *process, const struct node *node, uint32_t flags)
 {
-    const struct unix_state *state = process->shared;
-    uint32_t device = node_is(node, S_IFCHR) ? node->device : 0;
+        uint32_t device = node_is(node, S_IFCHR) ? node->device : 0;
 
-    if (device == DEVICE_TTY && (!terminal.slot || state->session != terminal.session))
+    if (device == DEVICE_TTY && (!terminal.slot || process->session != terminal.session))
         return -ENXIO;
-    if (device == DEVICE_CONSOLE && terminal.slot && !terminal.session && state->session == state->pid && !(flags & O_NOCTTY)) {
-        terminal.session = state->pid;
-        terminal.foreground = state->group;
+    if (device == DEVICE_CONSOLE && terminal.slot && !terminal.session && process->session == process->pid && !(flags & O_NOCTTY)) {
+        terminal.session = process->pid;
+        terminal.foreground = process->group;
     }
     return 0;
 }
@@ -309,7 +308,7 @@ void terminal_leave(const struct process *process)
 {
     uint32_t group = terminal.foreground;
 
-    if (!terminal.session || process->shared->session != terminal.session || process->pid != terminal.session)
+    if (!terminal.session || process->session != terminal.session || process->pid != terminal.session)
         return;
     terminal.session = terminal.foreground = 0;
     if (group) {
