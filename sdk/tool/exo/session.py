@@ -9,13 +9,14 @@ import select
 import subprocess
 import time
 
-from . import linux, machine, screen
+from . import screen
 
 PROMPT = "READY> "
-START = [("<", "# "), (">", f"PS1='{PROMPT}'; cd /tmp; TERM=vt100; export TERM; umask 022\r"), ("<", f"\n{PROMPT}")]
+FIRST = "/ # "
+START = [(">", f"PS1='{PROMPT}'; cd /tmp; TERM=vt100; export TERM; umask 022\r"), ("<", f"\n{PROMPT}")]
 END = [(">", "exit\r")]
 STEP_SECONDS, PAUSE_SECONDS = 20, 0.3
-LINUX = "setsid -c sh < /dev/ttyS0 > /dev/ttyS0 2>&1"
+FIRST_SECONDS = 240
 STOOD_STILL = "stood still at:\n"
 ASKS_CURSOR = "\x1b[6n"  # the shell does when nobody is typing ahead: a matter of time
 
@@ -33,7 +34,7 @@ class Line:
     """The serial line of a machine that runs."""
 
     def __init__(self, process):
-        self.process, self.screen, self.unread = process, screen.Screen(), ""
+        self.process, self.screen, self.unread, self.all = process, screen.Screen(), "", ""
 
     def receive(self, seconds):
         """False: nothing came, or the machine has ended."""
@@ -41,11 +42,12 @@ class Line:
             return False
         data = os.read(self.process.stdout.fileno(), 65536).decode(errors="replace")
         self.screen.feed(data)
+        self.all += data.replace("\r", "")
         self.unread = (self.unread + data.replace("\r", "")).replace(ASKS_CURSOR, "")
         return bool(data)
 
-    def wait(self, text):
-        until = time.monotonic() + STEP_SECONDS
+    def wait(self, text, seconds=STEP_SECONDS):
+        until = time.monotonic() + seconds
         while text not in self.unread:
             left = until - time.monotonic()
             if left <= 0 or not self.receive(left):
@@ -77,19 +79,21 @@ def steps_play(line, steps):
 
 
 def play(command, sessions):
-    """{name: screens}, or what was on the screen when it stood still; without those that were not reached."""
-    found = {}
+    """(what the machine printed before its first prompt, {name: screens}), without sessions that were not reached."""
+    found, before = {}, ""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         line = Line(process)
         try:
+            line.wait(FIRST, FIRST_SECONDS)
+            before, line.unread = line.all, ""
             if steps_play(line, START) is None:
-                return found
+                return before, found
             for name, steps in sessions.items():
                 line.screen.clear()
                 kept = steps_play(line, [*steps, ("?", "")])
                 found[name] = kept if kept is not None else [STOOD_STILL + line.screen.shown()]
                 if kept is None:
-                    return found
+                    return before, found
             steps_play(line, END)
             while line.receive(STEP_SECONDS):
                 pass
@@ -97,11 +101,7 @@ def play(command, sessions):
             pass
         finally:
             process.kill()
-    return found
-
-
-def linux_screens(build, sessions):
-    return play(linux.command(build, LINUX), sessions)
+    return before, found
 
 
 def differences(wanted, found):
