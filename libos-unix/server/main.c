@@ -84,9 +84,11 @@ static const char *first_start(void)
     return 0;
 }
 
-static void child_event(uint32_t events, struct exo_upcall_frame *frame)
+static void event_note(uint32_t events, struct exo_upcall_frame *frame)
 {
     (void)frame;
+    if (events & (EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE))
+        loan_ask((uint16_t)EXO_CONTEXT->revoke_capability);
     if (events & EXO_EVENT_CHILD)
         __atomic_store_n(&instance.event_child, 1, __ATOMIC_SEQ_CST);
 }
@@ -133,8 +135,9 @@ static void serve(void)
         terminal_keys_take();
         if (instance.event_child)
             faulted_end();
-        else
-            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD | EXO_EVENT_MESSAGE, true);
+        loan_look();
+        if (!instance.event_child)
+            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE, true);
         exo_events_restore(false);
     }
 }
@@ -145,6 +148,7 @@ static int report(void)
 
     exo_print("%u processes made %lu requests, the first ended with %d; %s", instance.created, instance.requests,
               instance.status, lost ? "FRAMES ARE MISSING" : "every frame that they had is back");
+    exo_print("system calls: %lu through the kernel, %lu from rewritten sites", instance.counts.trapped, instance.counts.direct);
     if (lost)
         exo_print("%u frames belong to environments that are gone", lost);
     return lost ? STATUS_LOST : instance.status;
@@ -161,7 +165,7 @@ int main(void)
         request_command = exo_start.arguments;
     }
     if (!error) {
-        exo_event_handler = child_event;
+        exo_event_handler = event_note;
         error = first_start();
     }
     if (error) {

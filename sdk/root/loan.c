@@ -190,6 +190,16 @@ static void loan_look(struct loan *loan)
     }
 }
 
+uint32_t loans_owned(const struct member *member)
+{
+    uint32_t owned = 0;
+
+    for (uint32_t i = 0; i < loan_count; i++)
+        if (loans[i].first && loans[i].order[loans[i].turn].member == member && holder_runs(&loans[i]))
+            owned += frames_owned(&loans[i]);
+    return owned;
+}
+
 uint64_t loans_look(void)
 {
     uint64_t deadline = EXO_NEVER;

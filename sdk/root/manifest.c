@@ -178,6 +178,8 @@ const char *manifest_read(const char *text, size_t size)
             error = flow_read(at);
         else if (exo_text_equals(thing, "loan"))
             error = loan_read(at);
+        else if (exo_text_equals(thing, "report"))
+            root.report = true;
         else if (!exo_text_equals(thing, "machine"))
             error = PROBLEM("unknown thing %s", thing);
         if (error)
