@@ -38,12 +38,13 @@ struct process {
     struct unix_range file[FILES_MAX];   /* files that it may map */
     struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
     struct node *directory;
-    struct descriptor descriptor[DESCRIPTORS_MAX];
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];
     uint64_t requests;
     uint64_t mask;           /* signals that it blocked at its last request */
     char name[16];
+    uint32_t descriptor_end; /* from here on none is open */
+    struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
 
 struct instance {
