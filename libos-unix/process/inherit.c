@@ -117,6 +117,16 @@ bool inherit_bind(uint64_t page)
     return false;
 }
 
+uint64_t inherit_next(uint64_t page, uint64_t end)
+{
+    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+        const struct unix_run *run = &memory_state.inherited[i];
+        if (run_end(run) > page && run->page < end)
+            end = run->page > page ? run->page : page;
+    }
+    return end;
+}
+
 /* The list is full: what is behind the gap comes now. */
 static void rest_keep(const struct unix_run *rest)
 {

@@ -193,7 +193,7 @@ static bool page_load(const struct region *region, uint64_t page, bool write)
     uint64_t last = page_of(region->file_end - 1), index = (region->offset + page - region->start) / EXO_FRAME_SIZE;
     bool whole = page != last || region->file_end % EXO_FRAME_SIZE == 0 || !(region->protection & PROT_WRITE);
     const struct unix_range *range = file_range(region->node);
-    uint64_t count = (last - page) / EXO_FRAME_SIZE + 1;
+    uint64_t count = (inherit_next(page, last + EXO_FRAME_SIZE) - page) / EXO_FRAME_SIZE;
 
     if (write || !whole || !range || index >= range->count)
         return page_read(region, page, index, write);
