@@ -259,6 +259,7 @@ struct network {
     uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */
     uint16_t bucket[FLOW_BUCKETS];
     uint8_t packet[(EXO_PACKET_MOST + 7) / 8 * 8] __attribute__((aligned(8))); /* that a handler looks at */
+    uint32_t packet_end;        /* zeros from here on */
 };
 extern struct network network;
 
