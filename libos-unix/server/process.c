@@ -47,8 +47,10 @@ static struct process *process_find(void)
     return 0;
 }
 
-/* Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, but nothing of what
- * stands in them does. */
+/*
+ * Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, which could find
+ * there what the last one had in its window: all processes of an instance are root, and may read each other's files, too.
+ */
 static int64_t window_make(struct process *process)
 {
     static uint32_t frames[PROCESSES_MAX];
@@ -68,7 +70,7 @@ static int64_t window_make(struct process *process)
     process->shared = (struct unix_state *)address;
     process->window = (struct unix_window *)(address + EXO_FRAME_SIZE);
     process->data = (uint8_t *)(address + (1 + WINDOW_PAGES) * EXO_FRAME_SIZE);
-    memset(process->window, 0, sizeof *process->window);
+    process->window->counts = (struct unix_counts){ 0 };
     return EXO_OK;
 }
 
@@ -136,9 +138,10 @@ static int64_t process_grant(struct process *process)
 
 static void descriptors_copy(struct process *process, const struct process *parent)
 {
-    memcpy(process->descriptor, parent->descriptor, sizeof process->descriptor);
-    memcpy(process->shared->quick, parent->shared->quick, sizeof process->shared->quick);
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    process->descriptor_end = parent->descriptor_end;
+    memcpy(process->descriptor, parent->descriptor, parent->descriptor_end * sizeof *process->descriptor);
+    memcpy(process->shared->quick, parent->shared->quick, parent->descriptor_end);
+    for (uint32_t i = 0; i < parent->descriptor_end; i++)
         if (process->descriptor[i].file)
             process->descriptor[i].file->users++;
 }
@@ -189,7 +192,7 @@ struct process *process_create(struct process *parent)
 
     if (!process)
         return 0;
-    memset(process, 0, sizeof *process);
+    memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
     if (window_make(process) == EXO_OK &&
@@ -337,7 +340,7 @@ int64_t process_views_grant(struct process *child, struct process *parent, const
 
 static void belongings_drop(struct process *process)
 {
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    for (uint32_t i = 0; i < process->descriptor_end; i++)
         descriptor_close(process, i);
     if (process->directory) {
         process->directory->users--;

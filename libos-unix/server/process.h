@@ -38,7 +38,6 @@ struct process {
     struct unix_range file[FILES_MAX];   /* files that it may map */
     struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
     struct node *directory;
-    struct descriptor descriptor[DESCRIPTORS_MAX];
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];
     uint64_t requests;
@@ -51,6 +50,8 @@ struct process {
     bool executed;           /* it has called exec since it was forked */
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t descriptor_end; /* from here on none is open */
+    struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
 
 struct instance {

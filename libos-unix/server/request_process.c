@@ -194,7 +194,7 @@ int64_t request_exec_done(struct request *request)
 
     process_views_drop(process);
     process->executed = true;
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    for (uint32_t i = 0; i < process->descriptor_end; i++)
         if (process->descriptor[i].file && process->descriptor[i].close_on_exec)
             descriptor_close(process, i);
     memcpy(process->name, request->window->path[1], sizeof process->name);
