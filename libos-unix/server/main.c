@@ -80,9 +80,11 @@ static const char *first_start(void)
     return 0;
 }
 
-static void child_event(uint32_t events, struct exo_upcall_frame *frame)
+static void event_note(uint32_t events, struct exo_upcall_frame *frame)
 {
     (void)frame;
+    if (events & (EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE))
+        loan_ask((uint16_t)EXO_CONTEXT->revoke_capability);
     if (events & EXO_EVENT_CHILD)
         __atomic_store_n(&instance.event_child, 1, __ATOMIC_SEQ_CST);
 }
@@ -127,8 +129,9 @@ static void serve(void)
         exo_events_block();
         if (instance.event_child)
             faulted_end();
-        else
-            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD, true);
+        loan_look();
+        if (!instance.event_child)
+            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE, true);
         exo_events_restore(false);
     }
 }
@@ -155,7 +158,7 @@ int main(void)
         request_command = exo_start.arguments;
     }
     if (!error) {
-        exo_event_handler = child_event;
+        exo_event_handler = event_note;
         error = first_start();
     }
     if (error) {

@@ -18,8 +18,7 @@ enum {
 
 struct memory {
     struct exo_frames own, store;
-    uint32_t first, count;             /* the whole range */
-    uint32_t chunks_first, chunks_count; /* frames of the half for processes */
+    uint32_t first, count; /* the whole range */
     struct exo_space space;
 };
 extern struct memory memory;
@@ -30,9 +29,13 @@ uint32_t store_alloc(void);
 void store_free(uint32_t frame);
 /* The first of `count` frames in a row; 0: there are none. */
 uint32_t store_alloc_run(uint32_t count);
-/* Frames for a process; count is a multiple of CHUNK_FRAMES. 0: there are none. */
-uint32_t chunk_alloc(uint32_t count);
+/* Frames for a process, under which capability; count is a multiple of CHUNK_FRAMES. 0: there are none. When the own ones are used up they
+ * come from the loan, if there is one: then granting them fails while it is another's turn. */
+uint32_t chunk_alloc(uint32_t count, uint16_t *ret_capability);
 void chunk_free(uint32_t first, uint32_t count);
+/* The loan is asked back: it is given as soon as no process has frames of it (loan_look, after each end of a process). */
+void loan_ask(uint16_t capability);
+void loan_look(void);
 uint8_t *store_page(uint32_t frame);
 /* Frames of the whole range that are neither free nor ours: those of processes. */
 uint32_t memory_lost(void);

@@ -82,10 +82,11 @@ int64_t process_chunk_grant(struct process *process)
 
     if (n == CHUNKS_MAX)
         return EXO_BAD_NAME;
-    uint32_t first = chunk_alloc(count);
+    uint16_t capability;
+    uint32_t first = chunk_alloc(count, &capability);
     if (!first)
         return EXO_BAD_NAME;
-    int64_t result = grant(process, memory.own.capability, (uint16_t)(SLOT_POOL + n), RIGHTS_POOL, first, count);
+    int64_t result = grant(process, capability, (uint16_t)(SLOT_POOL + n), RIGHTS_POOL, first, count);
     if (result != EXO_OK) {
         chunk_free(first, count);
         return result;
@@ -169,6 +170,7 @@ static void process_dispose(struct process *process)
         const struct unix_range *chunk = &process->chunk[--process->chunk_count];
         chunk_free(chunk->first, chunk->count);
     }
+    loan_look();
     window_free(process);
 }
 

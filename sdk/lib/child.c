@@ -54,20 +54,26 @@ void exo_child_adopt(struct exo_child *child, struct exo_space *own, uint16_t sl
 int64_t exo_child_grant(struct exo_child *child, uint16_t own_slot, enum exo_kind kind, uint32_t rights,
                         uint32_t first, uint32_t count, uint16_t *ret_slot)
 {
-    struct exo_start *start = &child->start;
-    uint16_t slot = child->next_slot;
-    int64_t result = exo_capability_derive(0, own_slot, child->slot, slot, (uint8_t)rights, first, count);
+    int64_t result = exo_capability_derive(0, own_slot, child->slot, child->next_slot, (uint8_t)rights, first, count);
 
     if (result != EXO_OK)
         return result;
-    child->next_slot++;
+    uint16_t slot = exo_child_promise(child, kind, rights, first, count);
+    if (ret_slot)
+        *ret_slot = slot;
+    return EXO_OK;
+}
+
+uint16_t exo_child_promise(struct exo_child *child, enum exo_kind kind, uint32_t rights, uint32_t first, uint32_t count)
+{
+    struct exo_start *start = &child->start;
+    uint16_t slot = child->next_slot++;
+
     if (start->capability_count < EXO_START_CAPABILITIES)
         start->capability[start->capability_count++] = (struct exo_start_capability){
             .slot = slot, .kind = (uint8_t)kind, .rights = (uint8_t)rights, .first = first, .count = count,
         };
-    if (ret_slot)
-        *ret_slot = slot;
-    return EXO_OK;
+    return slot;
 }
 
 /* The child derives a capability to its memory for its builder. */
@@ -103,16 +109,26 @@ static int64_t environment_reap(uint32_t frame)
 }
 
 /* What is swept may meet an environment that somebody else is taking apart: that has to go on first. */
-int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot)
+static int64_t withdraw(uint16_t subject, uint16_t slot, uint32_t victim, uint16_t victim_slot)
 {
     int64_t result;
 
     do {
-        result = exo_capability_withdraw(subject, 0, environment, slot);
+        result = exo_capability_withdraw(subject, slot, victim, victim_slot);
         if (result > 0)
             environment_reap((uint32_t)result);
     } while (result > 0 || exo_again(result));
     return result;
+}
+
+int64_t exo_withdraw(uint16_t slot, uint32_t victim, uint16_t victim_slot)
+{
+    return withdraw(0, slot, victim, victim_slot);
+}
+
+int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot)
+{
+    return withdraw(subject, 0, environment, slot);
 }
 
 int64_t exo_drop(uint16_t slot)

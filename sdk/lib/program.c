@@ -49,6 +49,23 @@ uint16_t exo_start_slot(enum exo_kind kind, uint32_t n)
     return 0;
 }
 
+const struct exo_start_capability *exo_start_loan(uint32_t n)
+{
+    bool is_memory = true; /* the first is what it lives in */
+
+    for (uint32_t i = 0; i < exo_start.capability_count && i < EXO_START_CAPABILITIES; i++) {
+        const struct exo_start_capability *held = &exo_start.capability[i];
+        bool is_loan = !held->rights || (held->rights & EXO_RIGHT_TAKE && !(held->rights & EXO_RIGHT_KEPT));
+
+        if (held->kind != EXO_KIND_FRAMES)
+            continue;
+        if (!is_memory && is_loan && n-- == 0)
+            return held;
+        is_memory = false;
+    }
+    return 0;
+}
+
 const struct exo_start_capability *exo_start_capability(uint16_t slot)
 {
     for (uint32_t i = 0; i < exo_start.capability_count && i < EXO_START_CAPABILITIES; i++)

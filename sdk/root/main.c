@@ -49,6 +49,7 @@ static bool members_start(void)
         return false;
     }
     flows_make();
+    loans_place();
     for (uint32_t i = 0; i < root.member_count; i++)
         member_build(&root.member[i]);
     for (uint32_t i = 0; i < root.member_count; i++)
@@ -93,6 +94,7 @@ int main(void)
               exo_system_info()->frame_count, exo_system_info()->kernel_frames);
     if (members_start())
         status = watch();
+    report_print();
     longest_path_print();
     verdict_print(status);
     exo_machine_exit(exo_start_slot(EXO_KIND_MACHINE, 0), (uint8_t)(status < STATUS_MOST ? status : STATUS_MOST));

@@ -5,6 +5,8 @@
 #include "root.h"
 #include <exo/text.h>
 
+enum { MS = 1000000 }; /* ns */
+
 static char problem[120];
 
 #define PROBLEM(...) (exo_format(problem, sizeof problem, __VA_ARGS__), problem)
@@ -125,6 +127,41 @@ static const char *flow_read(char *words)
     return 0;
 }
 
+/* A word NAME:MS of a loan's turns, comma after comma. */
+static const char *turns_read(char *value)
+{
+    while (*value) {
+        char *name = value;
+        while (*value && *value != ':')
+            value++;
+        if (!*value)
+            return "a loan's turns are not NAME:MILLISECONDS,...";
+        *value++ = 0;
+        const char *digits = value;
+        uint64_t at = exo_text_number(&digits);
+        value = (char *)digits + (*digits == ',');
+        if (!loan_turn(name, at * MS))
+            return PROBLEM("a loan goes to %s, which is none of the environments above, or has too many turns", name);
+    }
+    return 0;
+}
+
+static const char *loan_read(char *words)
+{
+    const char *value[3] = { 0, 0, 0 }, *const keys[3] = { "memory=", "within=", "turns=" };
+
+    for (uint32_t i = 0; i < 3; i++) {
+        char *word = word_take(&words, false);
+        size_t length = exo_text_length(keys[i]);
+        if (memcmp(word, keys[i], length))
+            return PROBLEM("a loan lacks %s", keys[i]);
+        value[i] = word + length;
+    }
+    if (!loan_add((uint32_t)exo_text_number(&value[0]), exo_text_number(&value[1]) * MS))
+        return "too many loans";
+    return turns_read((char *)value[2]);
+}
+
 const char *manifest_read(const char *text, size_t size)
 {
     const char *end = text + size;
@@ -139,6 +176,10 @@ const char *manifest_read(const char *text, size_t size)
             error = environment_read(at);
         else if (exo_text_equals(thing, "flow"))
             error = flow_read(at);
+        else if (exo_text_equals(thing, "loan"))
+            error = loan_read(at);
+        else if (exo_text_equals(thing, "report"))
+            root.report = true;
         else if (!exo_text_equals(thing, "machine"))
             error = PROBLEM("unknown thing %s", thing);
         if (error)

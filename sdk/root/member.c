@@ -32,7 +32,7 @@ static bool member_refuse(struct member *member, const char *what, int64_t statu
 
 static bool frame_is_kept_back(uint32_t frame)
 {
-    if (frame - root.frames.first < root.frames.count)
+    if (frame - root.frames.first < root.frames.count || loan_covers(frame))
         return true;
     for (uint32_t i = 0; i < root.member_count; i++)
         if (root.member[i].first && frame - root.member[i].first < root.member[i].plan.memory)
@@ -40,8 +40,7 @@ static bool frame_is_kept_back(uint32_t frame)
     return false;
 }
 
-/* The first run of free frames that is nobody's yet. */
-static uint32_t memory_find(uint32_t count)
+uint32_t memory_find(uint32_t count)
 {
     uint32_t run = 0;
 
@@ -192,6 +191,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
         return member_refuse(member, "the capability to itself", result);
     if ((result = memory_grant(member, image, size)) != EXO_OK)
         return member_refuse(member, "its memory", result);
+    if ((result = loans_grant(member)) != EXO_OK)
+        return member_refuse(member, "its loans", result);
     if (*plan->archive && (result = archive_grant(member)) != EXO_OK)
         return member_refuse(member, "its archive", result);
     if (plan->trace && (result = trace_grant(member)) != EXO_OK)
@@ -255,7 +256,7 @@ bool member_build(struct member *member)
     return true;
 }
 
-static struct member *member_named(const char *name)
+struct member *member_named(const char *name)
 {
     for (uint32_t i = 0; i < root.member_count; i++)
         if (exo_text_equals(root.member[i].plan.name, name))

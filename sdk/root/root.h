@@ -51,6 +51,7 @@ struct member {
 struct root {
     struct exo_frames frames; /* its own memory */
     struct exo_space space;
+    bool report; /* who has how much memory when */
     uint32_t member_count;
     struct member member[MEMBERS_MAX];
 };
@@ -67,6 +68,25 @@ bool member_build(struct member *member);
 void member_lend(struct member *member);
 bool member_start(struct member *member);
 void member_end(struct member *member);
+
+/* The first of a run of free frames that is nobody's yet; 0: there is none. */
+uint32_t memory_find(uint32_t count);
+struct member *member_named(const char *name);
+
+/* loan.c: a loan of the manifest, and its turns; false: too many. Then all are given their frames, and granted. */
+bool loan_add(uint32_t frames, uint64_t within);
+bool loan_turn(const char *name, uint64_t at);
+void loans_place(void);
+int64_t loans_grant(struct member *member);
+bool loan_covers(uint32_t frame);
+/* Frames of loans that are its own now. */
+uint32_t loans_owned(const struct member *member);
+/* Does what is due; until when nothing is. */
+uint64_t loans_look(void);
+
+/* report.c: likewise; and what was seen. */
+uint64_t report_look(void);
+void report_print(void);
 
 /* network.c: a flow of the manifest, and its words; false: too many, or wrong. Then all are claimed, and granted. */
 bool flow_add(void);

@@ -221,10 +221,8 @@ static void revocation_begin(void)
 }
 
 /* When to look again without being told. */
-static uint64_t watch_deadline(void)
+static uint64_t watch_deadline(uint64_t deadline)
 {
-    uint64_t deadline = EXO_NEVER;
-
     if (revocation.member)
         return exo_time() + GIVE_LOOK_NS;
     for (uint32_t i = 0; i < root.member_count; i++) {
@@ -262,8 +260,9 @@ int watch(void)
         revocation_begin();
         if (revocation.member)
             revocation_go_on();
+        uint64_t loans_due = loans_look(), report_due = report_look();
         if (!EXO_CONTEXT->inbox_full && !system_is_over())
-            exo_sleep(watch_deadline(), EXO_EVENT_MESSAGE | EXO_EVENT_CHILD | EXO_EVENT_TIMER, false);
+            exo_sleep(watch_deadline(loans_due < report_due ? loans_due : report_due), EXO_EVENT_MESSAGE | EXO_EVENT_CHILD | EXO_EVENT_TIMER, false);
         exo_events_restore(false);
     }
     for (uint32_t i = 0; i < root.member_count; i++)

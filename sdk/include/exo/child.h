@@ -36,6 +36,8 @@ void exo_child_adopt(struct exo_child *child, struct exo_space *own, uint16_t sl
 /* Derive for the child from an own capability of this kind; noted in its exo_start. ret_slot may be 0. */
 int64_t exo_child_grant(struct exo_child *child, uint16_t own_slot, enum exo_kind kind, uint32_t rights,
                         uint32_t first, uint32_t count, uint16_t *ret_slot);
+/* Leave a slot of the child empty and note it in its exo_start: one that its builder fills later. With rights 0 if it is to begin empty. */
+uint16_t exo_child_promise(struct exo_child *child, enum exo_kind kind, uint32_t rights, uint32_t first, uint32_t count);
 /* Use this FRAMES capability of the child for its address space and its pages. */
 int64_t exo_child_memory(struct exo_child *child, uint16_t child_slot);
 /* count pages of its own at address, with the size bytes of source at their beginning. */
@@ -56,6 +58,8 @@ int64_t exo_child_start(struct exo_child *child, uint64_t entry);
 int64_t exo_child_fork(struct exo_child *child);
 /* Destroy and reap an environment and those it created. */
 int64_t exo_child_end(uint16_t slot, uint32_t frame);
+/* End a capability that derives from that in the own slot, by calls until it is done; environments owned under it are reaped. */
+int64_t exo_withdraw(uint16_t slot, uint32_t victim, uint16_t victim_slot);
 /* Drop an own capability; or, as a subject, that of its environment. */
 int64_t exo_drop(uint16_t slot);
 int64_t exo_drop_of(uint16_t subject, uint32_t environment, uint16_t slot);

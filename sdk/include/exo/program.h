@@ -32,6 +32,10 @@ void exo_exit(int status) __attribute__((noreturn));
 /* The slot of the n-th capability of a kind that the program was started with, or 0. */
 uint16_t exo_start_slot(enum exo_kind kind, uint32_t n);
 const struct exo_start_capability *exo_start_capability(uint16_t slot);
+/* The n-th range of frames that it has in turn with others (the manifest's [[loan]]), or 0. The slot holds the capability while it is its turn;
+ * before, taking under it is refused with BAD_CAPABILITY. It is asked back by the event REVOKE, then IMPERATIVE:
+ * the answer is exo_drop, which gives the frames back as well. */
+const struct exo_start_capability *exo_start_loan(uint32_t n);
 /* The number behind `name=` in the arguments, or otherwise. */
 uint64_t exo_argument(const char *name, uint64_t otherwise);
 bool exo_argument_is(const char *name, const char *value);

@@ -9,11 +9,11 @@ import statistics
 import sys
 import tomllib
 
-from . import build as builder
-from . import disk, elf, image, machine, manifest, network, package, place, system, tap
+from . import beside, build as builder
+from . import disk, elf, image, machine, manifest, network, oracle, package, place, system, tap
 from .trouble import Trouble
 
-SUITES = {"kernel": "bench/kernel/system.toml", "io": "bench/io/system.toml"}
+SUITES = {"kernel": "bench/kernel/system.toml", "io": "bench/io/system.toml", "unix": "bench/unix/system.toml"}
 LINE = re.compile(r"\bbench (\w+) (\d+) (\S.*)")
 KERNEL_FOLDERS = ("core", "code", "arch/x86_64", "device")
 PATH = re.compile(r"longest path (\d+)")
@@ -51,7 +51,7 @@ def longest_path(build):
     instructions.
     """
     longest = []
-    for path in [place.SOURCE / SUITES["kernel"], *system.manifests()]:
+    for path in [place.SOURCE / SUITES["kernel"], place.SOURCE / oracle.SYSTEMS[0], *system.manifests()]:
         tried = manifest.read(path, machine="q35")
         if tried.machine["processors"] > 1 or tried.test["client"]:
             continue  # processors take turns under counted instructions, and time jumps ahead of a client on this computer
@@ -104,9 +104,11 @@ def command_bench(args):
     package.require(package.RUN)
     build = builder.build_all(args)
     values = measured(build, args.suite, args.verbose)
-    results = rows(values, args.suite)
+    results, peer = beside.rows(build, values, args.verbose) if args.suite == "unix" else (rows(values, args.suite), None)
     if args.json:
         print(json.dumps(results, indent=1))
+    elif peer:
+        beside.print_table(results, peer)
     else:
         print_table(results, args.suite)
         known = table_of("peers.toml")[args.suite]

@@ -44,6 +44,11 @@ def command(machine, kernel, module, counted=False, disc=None, extra=(), devices
             *device.arguments(machine["machine"], devices), *extra]
 
 
+def version():
+    """QEMU's own name and version."""
+    return subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+
+
 def described(machine):
     count = machine["processors"]
     return (f"{machine['machine']}, {count} processor{'s' * (count != 1)}, {machine['memory'] >> 20} MiB, "

@@ -27,6 +27,7 @@ UNIT = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 ARGUMENTS_MOST = 231  # bytes, by struct exo_start
 PROGRAMS_MOST = 511  # pages of the kernel's window but the first
 ENVIRONMENTS_MOST, RANGES_MOST, IMAGE_NAME_MOST = 24, 8, 63  # by sdk/root/root.h
+LOANS_MOST, TURNS_MOST = 4, 8  # by sdk/root/loan.c
 NAME = re.compile(r"[a-z0-9_-]{1,8}")
 ROOT_NAME = "root"  # stands before the root's own lines
 IMAGE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
@@ -41,6 +42,8 @@ TOP_KEYS = {
     "spec": ("whole number", REQUIRED, "version of this format: 1"),
     "machine": ("table", {}, "the machine that `exo run` makes"),
     "environment": ("list of tables", REQUIRED, "[[environment]], once for each"),
+    "loan": ("list of tables", [], "[[loan]], once for each: memory that environments have in turn"),
+    "report": ("true or false", False, "at the end the root says who had how much memory when"),
     "test": ("table", {}, "what `exo test` runs and expects"),
 }
 MACHINE_KEYS = {
@@ -70,6 +73,12 @@ ENVIRONMENT_KEYS = {
     "trace": ("true or false", False, "may it read the kernel's trace rings"),
     "programs": ("whole number", 0, "pages of machine code that it may have of downloaded programs, 511 for all together"),
     "give": ("size", 0, "what the root asks back of it after a while, as memory pressure would"),
+}
+LOAN_KEYS = {
+    "memory": ("size", REQUIRED, "frames in a row"),
+    "holders": ("list of texts", REQUIRED, "the environments that have it in turn, the first from the start"),
+    "at": ("list of whole numbers", [], "milliseconds after the start at which it is asked back and goes on: one less than holders"),
+    "within": ("whole number", 1000, "milliseconds that a holder has to give it back, and as long again before it is taken by force"),
 }
 TEST_KEYS = {
     "expect": ("list of texts", [], "regular expressions, each to be found in the output"),
@@ -181,6 +190,8 @@ class Manifest:
     machine: dict
     environments: list
     test: dict
+    loans: list = field(default_factory=list)
+    report: bool = False
     test_given: bool = False
     given: dict = field(default_factory=dict)  # keys of [machine] that the command line set: the option
     problems: list = field(default_factory=list)
@@ -215,9 +226,11 @@ def read(path, processors=None, memory=None, machine=None, timeout=None, disks=N
     top = checked(manifest, "", 0, document, TOP_KEYS)
     manifest.machine = checked(manifest, "machine", 0, top["machine"], MACHINE_KEYS)
     manifest.test = checked(manifest, "test", 0, top["test"], TEST_KEYS)
+    manifest.report = top["report"]
     manifest.test_given = "test" in document
     manifest.environments = [Environment(index, checked(manifest, "environment", index, values, ENVIRONMENT_KEYS))
                              for index, values in enumerate(top["environment"] or [])]
+    manifest.loans = [checked(manifest, "loan", index, values, LOAN_KEYS) for index, values in enumerate(top["loan"] or [])]
     manifest.refuse_problems()
     given = {"processors": processors, "memory": memory, "machine": machine, "timeout": timeout, "disks": disks, "forward": forward}
     manifest.machine |= {key: value for key, value in given.items() if value is not None}
@@ -236,7 +249,7 @@ def syntax_problem(path, text, message):
 
 def checked(manifest, table, index, values, keys):
     """The values with defaults and sizes in bytes; unknown keys, wrong types and missing keys become problems."""
-    title = {"": "the manifest", "environment": "[[environment]]"}.get(table, f"[{table}]")
+    title = {"": "the manifest", "environment": "[[environment]]", "loan": "[[loan]]"}.get(table, f"[{table}]")
     for key in values:
         if key not in keys:
             near = difflib.get_close_matches(key, keys, 1)
@@ -274,6 +287,7 @@ def check_whole(manifest, spec):
     check_extents(manifest)
     network.check(manifest)
     network.check_machine(manifest)
+    check_loans(manifest)
     check_memory(manifest)
     check_test(manifest)
 
@@ -409,7 +423,7 @@ def available(memory):
 
 
 def check_memory(manifest):
-    total, most = 0, available(manifest.machine["memory"])
+    total, most = sum(loan["memory"] for loan in manifest.loans), available(manifest.machine["memory"])
     if manifest.machine["memory"] < MEMORY_LEAST:
         return
     for environment in manifest.environments:
@@ -420,6 +434,25 @@ def check_memory(manifest):
                              f"{size_shown(total)}, the machine has {most // UNIT['M']}M to give",
                              "take less, or give the machine more memory")
             return
+
+
+def check_loans(manifest):
+    names = [environment.name for environment in manifest.environments]
+    if len(manifest.loans) > LOANS_MOST:
+        manifest.problem(("loan", LOANS_MOST, None), f"{len(manifest.loans)} loans", f"have at most {LOANS_MOST}")
+    for index, loan in enumerate(manifest.loans):
+        for name in loan["holders"]:
+            if name not in names:
+                manifest.problem(("loan", index, "holders"), f'goes to "{name}"', "name environments of this manifest")
+        if not 1 <= len(loan["holders"]) <= TURNS_MOST:
+            manifest.problem(("loan", index, "holders"), f"{len(loan['holders'])} holders", f"name 1 to {TURNS_MOST}")
+        if any(a == b for a, b in zip(loan["holders"], loan["holders"][1:])):
+            manifest.problem(("loan", index, "holders"), "goes from one environment to itself", "name another")
+        if len(loan["at"]) != max(len(loan["holders"]) - 1, 0) or sorted(loan["at"]) != loan["at"]:
+            manifest.problem(("loan", index, "at"), f"{len(loan['at'])} times for {len(loan['holders'])} holders",
+                             "give a time for each but the first, in order")
+        if not loan["within"]:
+            manifest.problem(("loan", index, "within"), "no time to give it back", "give at least 1")
 
 
 def check_programs(manifest):
@@ -482,5 +515,10 @@ def compiled(manifest, image_names, archive_names=None):
         if environment.lend is not None:
             words.append(f"lend={environment.lend}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))
+    for loan in manifest.loans:
+        turns = ",".join(f"{name}:{at}" for name, at in zip(loan["holders"], [0, *loan["at"]]))
+        out.append(f"loan memory={loan['memory'] // FRAME} within={loan['within']} turns={turns}")
+    if manifest.report:
+        out.append("report")
     out += network.lines(manifest)
     return "\n".join(out) + "\n"

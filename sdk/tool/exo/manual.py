@@ -2,7 +2,7 @@
 from . import manifest
 
 TABLES = (("The manifest itself", manifest.TOP_KEYS), ("`[machine]`", manifest.MACHINE_KEYS),
-          ("`[[environment]]`", manifest.ENVIRONMENT_KEYS), ("`[test]`", manifest.TEST_KEYS))
+          ("`[[environment]]`", manifest.ENVIRONMENT_KEYS), ("`[[loan]]`", manifest.LOAN_KEYS), ("`[test]`", manifest.TEST_KEYS))
 
 
 def default_shown(kind, default):

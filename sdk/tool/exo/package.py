@@ -67,6 +67,13 @@ def may_install():
     return bool(shutil.which("sudo")) and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
 
 
+def lists_update():
+    """Read Debian's lists of packages anew; false where that is not to be done, or fails."""
+    command = install_command([])
+    return may_install() and not subprocess.run(command[:command.index("apt-get") + 1] + ["update", "-qq"],
+                                                stdout=subprocess.DEVNULL).returncode
+
+
 def require(packages):
     """Install what is missing where that needs no password; else name the line that does."""
     absent = missing(packages)
@@ -76,11 +83,10 @@ def require(packages):
     if not may_install():
         raise Trouble(f"missing: {' '.join(absent)}", f"mend: {' '.join(command)}")
     print(f"exo: installing {' '.join(absent)}", flush=True)
-    update = command[:command.index("apt-get") + 1] + ["update", "-qq"]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for step in (update, command[:-len(absent)] + ["-qq"] + absent):
-        if subprocess.run(step, env=environment, stdout=subprocess.DEVNULL).returncode:
-            raise Trouble(f"apt could not install them; try: {' '.join(command)}")
+    step = command[:-len(absent)] + ["-qq"] + absent
+    if not lists_update() or subprocess.run(step, env=environment, stdout=subprocess.DEVNULL).returncode:
+        raise Trouble(f"apt could not install them; try: {' '.join(command)}")
     still = missing(absent)
     if still:
         raise Trouble(f"installed, yet not found: {' '.join(still)}", "mend: exo doctor")

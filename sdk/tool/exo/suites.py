@@ -17,6 +17,7 @@ SUITES = {
     "prove": "the call handlers as compiled, by an SMT solver; what is not proved yet is skipped with its reason",
     "fuzz": "random and mutated sequences of calls",
     "system": "whole systems in QEMU",
+    "linux": "cases of the shell on Linux 6.1 and on libos-unix in the same QEMU, outputs compared",
     "bench": "the limits in bench/limits.toml",
 }
 

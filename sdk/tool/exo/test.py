@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from . import bench, build as builder, package, system, tap
+from . import bench, build as builder, oracle, package, system, tap
 from .suites import SUITES
 from .trouble import Trouble
 
@@ -54,11 +54,13 @@ def run_suites(report, args, chosen):
     build = builder.build_all(args, tests=True)
     known = programs(build, chosen)
     for suite in chosen:
-        if suite not in ("system", "bench") and not any(test["suite"] == suite for test in known):
+        if suite not in ("system", "linux", "bench") and not any(test["suite"] == suite for test in known):
             report.add(suite, "nothing", [tap.Case("the build registers no test in this suite", False)], 0)
     run_programs(report, known, args.long)
     if "system" in chosen:
         system.run_all(report, build, args.verbose)
+    if "linux" in chosen:
+        oracle.run_all(report, build, args.verbose)
     if "bench" in chosen:
         started = time.monotonic()
         report.add("bench", "kernel", bench.cases(build), time.monotonic() - started)

@@ -106,6 +106,24 @@ class Manifests(unittest.TestCase):
         self.disk_refused(one, "extents = [[0, 0, 8], [0, 7, 1]]", 16, "has blocks that unix has on line 16", "to one environment")
         self.disk_refused(one, f"extents = {[[0, n, 1] for n in range(9)]}", 16, "9 extents", "at most 8")
 
+    def loan_refused(self, keys, line, *words):
+        self.refused("[[environment]]", f"[[loan]]\n{keys}\n\n[[environment]]", line, *words)
+
+    def test_loan_is_compiled(self):
+        system = self.read(GOOD + '[[loan]]\nmemory = "1M"\nholders = ["db", "unix", "db"]\nat = [20, 400]\n')
+        self.assertTrue(manifest.compiled(system, ["a", "b", "c"]).endswith(
+            "\nloan memory=256 within=1000 turns=db:0,unix:20,db:400\n"))
+
+    def test_wrong_loans(self):
+        self.loan_refused('memory = "1M"', 7, '[[loan]] lacks "holders"')
+        self.loan_refused('memory = "1M"\nholders = ["x"]', 9, 'goes to "x"', "name environments of this manifest")
+        self.loan_refused('memory = "1M"\nholders = []', 9, "0 holders", "name 1 to 8")
+        self.loan_refused('memory = "1M"\nholders = ["db", "db"]\nat = [5]', 9, "goes from one environment to itself")
+        self.loan_refused('memory = "1M"\nholders = ["db", "rt"]', 7, "0 times for 2 holders", "in order")
+        self.loan_refused('memory = "1M"\nholders = ["db", "rt", "db"]\nat = [9, 5]', 10, "in order")
+        self.loan_refused('memory = "1M"\nwithin = 0\nholders = ["db"]', 9, "no time to give it back", "give at least 1")
+        self.loan_refused('memory = "200M"\nholders = ["db"]', 15, "bring the sum to")
+
     def test_unknown_key_names_the_near_one(self):
         self.refused("kept =", "kepd =", 12, 'unknown key "kepd" in [[environment]]', 'write "kept"')
 

@@ -19,8 +19,14 @@ struct check_case {
 void check_run(const struct check_case *cases, size_t count);
 /* One result that is no case of a list. */
 bool check_print(bool holds, const char *sentence);
-/* 0 if all that was printed so far held. */
+/* 0 if all that was printed so far held; prints how many did. */
 int check_status(void);
+/* The same without printing: has one failed, or was there none? And how many there were. */
+bool check_failed(void);
+uint32_t check_count(void);
+/* From now on only what fails is printed. */
+void check_be_quiet(void);
+bool check_is_quiet(void);
 
 /* Notes of what is wrong, with the two values; true if they agree. At most a few a case are printed. */
 bool check_equal(const char *what, int64_t value, int64_t expected);

@@ -124,15 +124,36 @@ static int mode_edge(void)
     return 0;
 }
 
-static int mode_attack(void)
+static void attack_all(void)
 {
-    fault_begin();
     attack_memory();
     attack_names();
     attack_instructions();
     attack_tables();
     attack_resources();
+}
+
+static int mode_attack(void)
+{
+    fault_begin();
+    attack_all();
     return check_status();
+}
+
+/* All of it again and again, for so long; only what succeeds is printed. */
+static int mode_siege(void)
+{
+    uint64_t end = exo_time() + exo_argument("milliseconds", 1000) * 1000000;
+    uint32_t rounds = 0;
+
+    fault_begin();
+    check_be_quiet();
+    do {
+        attack_all();
+        rounds++;
+    } while (exo_time() < end && !check_failed());
+    exo_print("attacked %u times in %u rounds, %s", check_count(), rounds, check_failed() ? "NOT ALL IN VAIN" : "all in vain");
+    return check_failed();
 }
 
 int main(void)
@@ -141,7 +162,7 @@ int main(void)
     } modes[] = {
         { "hog", mode_hog },   { "loop", mode_loop },   { "stuck", mode_stuck }, { "fault", mode_fault },
         { "bare", mode_bare }, { "crash", mode_crash }, { "keep", mode_keep },   { "unmap", mode_unmap },
-        { "edge", mode_edge },
+        { "edge", mode_edge },  { "siege", mode_siege },
     };
 
     memory_open();

@@ -19,7 +19,8 @@ static bool frames_end_at_the_own_share(void)
         fine &= check_equal("a frame of the own share", frame_is_mine(frame), true);
         taken[count++] = frame;
     }
-    exo_print("  %u frames taken", count);
+    if (!check_is_quiet())
+        exo_print("  %u frames taken", count);
     fine &= check_equal("all that were free", count >= free, true);
     fine &= check_refused("one more", exo_frame_take(0, memory_frames.capability, memory_frames.first, 1));
     while (count--)
