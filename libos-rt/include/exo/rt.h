@@ -146,8 +146,9 @@ struct rt_task {
     struct rt_histogram response; /* release to end */
 
     /* the machine's */
-    uint64_t resume;            /* where its state lies while it does not run */
-    bool preempted;             /* all of it, not only what calls keep */
+    uint64_t resume;            /* where its state lies while it does not run, if it left by itself */
+    bool preempted;             /* it did not: its state is in frame */
+    uint64_t frame[18];         /* struct exo_registers; but see machine/state.h for the last word */
 };
 
 /* 0 or -RT_EINVAL, -RT_E2BIG: what sched_setattr would say to the attribute alone; a period of 0 is filled in. */
