@@ -13,9 +13,9 @@ enum {
     OTHER_EVENTS = SLEEP_EVENTS & ~EXO_EVENT_TIMER,
 };
 
-uint32_t rt_active;
-uint64_t rt_held;
-struct exo_registers rt_forced;
+CALLED_FROM_ASSEMBLER uint32_t rt_active;
+CALLED_FROM_ASSEMBLER uint64_t rt_held;
+CALLED_FROM_ASSEMBLER struct exo_registers rt_forced;
 void (*rt_event_handler)(uint32_t events);
 
 static struct schedule schedule;
@@ -145,7 +145,7 @@ static _Noreturn void task_go(struct rt_task *task)
     rt_resume_frame(task->frame);
 }
 
-_Noreturn void rt_schedule(uint32_t events)
+CALLED_FROM_ASSEMBLER _Noreturn void rt_schedule(uint32_t events)
 {
     for (;; events = events_take()) {
         uint64_t now = exo_time();
@@ -166,25 +166,25 @@ _Noreturn void rt_schedule(uint32_t events)
     }
 }
 
-_Noreturn void rt_woken(struct exo_context *context)
+CALLED_FROM_ASSEMBLER _Noreturn void rt_woken(struct exo_context *context)
 {
     (void)context;
     rt_schedule(events_take());
 }
 
-_Noreturn void rt_pending(void)
+CALLED_FROM_ASSEMBLER _Noreturn void rt_pending(void)
 {
     rt_schedule(events_take());
 }
 
-_Noreturn void rt_interrupted(struct exo_context *context)
+CALLED_FROM_ASSEMBLER _Noreturn void rt_interrupted(struct exo_context *context)
 {
     task_keep(schedule.running, &context->event);
     rt_schedule(events_take());
 }
 
 /* While FORCED or FRESH is pending the kernel saves nothing, and this begins anew. */
-_Noreturn void rt_after_force(struct exo_context *context)
+CALLED_FROM_ASSEMBLER _Noreturn void rt_after_force(struct exo_context *context)
 {
     uint64_t rip = context->forced.rip;
 
@@ -262,7 +262,7 @@ static void job_leave(void)
     task_leave(task, now, 0);
 }
 
-_Noreturn void rt_task_loop(void)
+CALLED_FROM_ASSEMBLER _Noreturn void rt_task_loop(void)
 {
     for (;;) {
         job_enter();

@@ -42,6 +42,7 @@ _Noreturn void rt_enter_schedule(uint32_t events);
 void rt_task_entry(void);
 
 /* run.c, called by switch.S on the scheduler's stack or, after force, on the other one. */
+#define CALLED_FROM_ASSEMBLER __attribute__((used))
 _Noreturn void rt_schedule(uint32_t events);
 _Noreturn void rt_interrupted(struct exo_context *context);
 _Noreturn void rt_woken(struct exo_context *context);
