@@ -25,6 +25,12 @@ def exchange(connection, data):
             return (time.monotonic() - started) * 1e6
 
 
+def exchange_all(connection, count):
+    """Datagrams of all sizes."""
+    for n in range(count):
+        exchange(connection, bytes((n + i) & 0xff for i in range(1 + n * 7919 % MOST)))
+
+
 def measure(connection, who, count):
     """Datagrams that make packets of 60 bytes."""
     taken = [exchange(connection, bytes((n + i) & 0xff for i in range(SMALL))) for n in range(count)]
@@ -37,10 +43,10 @@ def main(port, count=200):
         connection.connect(("127.0.0.1", int(port)))
         connection.settimeout(0.5)
         exchange(connection, b"first")  # the machine may still be booting
-        for n in range(int(count)):
-            exchange(connection, bytes((n + i) & 0xff for i in range(1 + n * 7919 % MOST)))
+        exchange_all(connection, int(count))
         measure(connection, "the libOS", int(count))
         exchange(connection, b"ash")
+        exchange_all(connection, int(count))
         measure(connection, "its handler", int(count))
         connection.send(b"end")
 

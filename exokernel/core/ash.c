@@ -95,7 +95,7 @@ static const struct code_field fields[] = {
 };
 
 static const struct code_region regions[] = {
-    [REGION_PACKET] = {.size_min = ASH_PACKET_LEAST, .size_max = ASH_PACKET_MOST},
+    [REGION_PACKET] = {.size_min = EXO_PACKET_MOST, .size_max = EXO_PACKET_MOST},
     [REGION_WINDOW] = {.size_max = ASH_WINDOW_MAX * EXO_FRAME_SIZE, .flags = CODE_REGION_WRITE | CODE_REGION_ATOMIC},
 };
 
@@ -107,7 +107,7 @@ static const struct code_helper helpers[] = {
     },
     [EXO_MESSAGE_REPLY] = {
         .name = "reply", .call = helper_reply, .cost = COST_REPLY,
-        .argument = {{CODE_ARGUMENT_READ, 0}, {CODE_ARGUMENT_SIZE, ASH_PACKET_MOST}},
+        .argument = {{CODE_ARGUMENT_READ, 0}, {CODE_ARGUMENT_SIZE, EXO_PACKET_MOST}},
     },
     [EXO_MESSAGE_WAKE] = {.name = "wake", .call = helper_wake, .cost = COST_TELL},
     [EXO_MESSAGE_SEND] = {
@@ -124,7 +124,6 @@ const struct code_kind message_kind = {
 
 uint32_t ash_run(uint32_t page, uint64_t id, struct ash_message *message)
 {
-    uint32_t size = message->size < ASH_PACKET_LEAST ? ASH_PACKET_LEAST : message->size;
     uint64_t packet = (uint64_t)message->packet, window = (uint64_t)message->window;
 
     if (!program_is_ready(page, id))
@@ -132,11 +131,11 @@ uint32_t ash_run(uint32_t page, uint64_t id, struct ash_message *message)
     if (!message->window_size)
         window = packet; /* somewhere, and nothing of it */
     struct exo_arrival context = {
-        .packet = packet, .packet_end = packet + size, .window = window, .window_end = window + message->window_size,
+        .packet = packet, .packet_end = packet + EXO_PACKET_MOST, .window = window, .window_end = window + message->window_size,
         .time = arch_time(), .size = message->size, .flow = message->flow,
     };
     struct code_run run = {
-        .memory = {[REGION_PACKET] = {packet, size}, [REGION_WINDOW] = {window, message->window_size}},
+        .memory = {[REGION_PACKET] = {packet, EXO_PACKET_MOST}, [REGION_WINDOW] = {window, message->window_size}},
         .context = &context, .owner = message,
     };
     return program_run(page, &run) == EXO_ASH_DONE ? EXO_ASH_DONE : EXO_ASH_DELIVER;

@@ -5,11 +5,11 @@
 #pragma once
 #include <state.h>
 
-enum { ASH_WINDOW_MAX = 4 /* frames */, ASH_PACKET_LEAST = 64, ASH_PACKET_MOST = 1514 };
+enum { ASH_WINDOW_MAX = 4 /* frames */ };
 
 struct ash_message {
-    const uint8_t *packet; /* the kernel's copy, constant meanwhile; at least ASH_PACKET_LEAST bytes, filled up with zeros */
-    uint32_t size;         /* as it came, at most ASH_PACKET_MOST */
+    const uint8_t *packet; /* the kernel's copy, constant meanwhile: EXO_PACKET_MOST bytes, zeros behind its end */
+    uint32_t size;         /* as it came */
     uint8_t *window;       /* the owner's memory, which it may change meanwhile */
     uint32_t window_size;  /* 0: none */
     uint32_t flow;

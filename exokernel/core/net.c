@@ -256,9 +256,12 @@ static uint32_t window_size(const struct net_queue *queue)
 /* Is the packet done with? It is copied for the handler, and whoever gave it cannot change it any more. */
 static bool flow_handle(const struct exo_flow *flow, struct net_queue *queue, const struct packet *packet)
 {
+    static const uint8_t zeros[EXO_PACKET_MOST];
+
     packet_copy(network.packet, packet);
-    for (uint32_t at = packet->length; at < EXO_HEADER_SIZE; at++)
-        network.packet[at] = 0;
+    if (network.packet_end > packet->length) /* what an earlier one left */
+        arch_copy(network.packet + packet->length, zeros, network.packet_end - packet->length);
+    network.packet_end = packet->length;
     struct ash_message message = {
         .packet = network.packet, .size = packet->length, .window_size = queue_is_live(queue) ? window_size(queue) : 0,
         .flow = (uint32_t)(flow - flow_at(0)), .owner = queue->vcpu, .event = EXO_EVENT_IO,

@@ -1,11 +1,12 @@
 /* Handlers of packets: what they see, what their helpers do, and that it stays within the owner's capabilities. */
 #include "programs.h"
 #include <ash.h>
+#include <pthread.h>
 #include <string.h>
 
 enum { PACKET = 0, WINDOW = 16, SIZE_FIELD = 40, FLOW = 77, GATE_SLOT = 12 };
 
-static uint8_t packet[ASH_PACKET_MOST], window[ASH_WINDOW_MAX * EXO_FRAME_SIZE], replied[ASH_PACKET_MOST];
+static uint8_t packet[EXO_PACKET_MOST], window[ASH_WINDOW_MAX * EXO_FRAME_SIZE], replied[EXO_PACKET_MOST];
 static uint32_t replied_size, replied_flow;
 
 static exo_result reply_keep(uint32_t flow, const uint8_t *bytes, uint32_t size)
@@ -71,6 +72,68 @@ START_TEST(handler_copies_into_the_window_and_sums)
     ck_assert_uint_eq(run(&message), EXO_ASH_DONE);
     ck_assert(!memcmp(window + 1000, packet, 60) && window[999] == 0xee && window[1060] == 0xee);
     ck_assert_uint_eq(*(uint64_t *)window, (sum & 0xffff) + (sum >> 16));
+}
+END_TEST
+
+static uint64_t sum_of(const uint8_t *bytes, uint32_t size)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t at = 0; at < size; at++)
+        sum += (uint64_t)bytes[at] << at % 2 * 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
+/* One of a length that only the packet knows: copied, summed and sent, all of it and no more. */
+START_TEST(handler_takes_whole_packets_of_any_length)
+{
+    WRITE_HANDLER(BOTH(4096), LOAD(SIZE_W, 8, 9, SIZE_FIELD), JUMP_K(JMP_JLE, 8, EXO_PACKET_MOST, 2), SET(0, 0), EXIT, COPY(1, 7), COPY(2, 8),
+                  COPY(3, 6), COPY(4, 8), INVOKE(EXO_MESSAGE_COPY), STORE(SIZE_DW, 7, 2000, 0), COPY(1, 7), COPY(2, 8),
+                  INVOKE(EXO_MESSAGE_REPLY), SET(0, 1), EXIT);
+    IS(program_loaded(), OK);
+    static const uint32_t sizes[] = {EXO_PACKET_LEAST, 60, 64, 65, 777, EXO_PACKET_MOST};
+    for (uint32_t i = 0; i < EXO_PACKET_MOST; i++)
+        packet[i] = (uint8_t)(i * 37 + 11);
+    for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct ash_message message = message_make();
+        message.size = sizes[i];
+        memset(window, 0xee, sizeof window);
+        ck_assert_uint_eq(run(&message), EXO_ASH_DONE);
+        ck_assert(!memcmp(window, packet, sizes[i]) && window[sizes[i]] == 0xee);
+        ck_assert_uint_eq(*(uint64_t *)(window + 2000), sum_of(packet, sizes[i]));
+        ck_assert(replied_size == sizes[i] && !memcmp(replied, packet, sizes[i]));
+    }
+}
+END_TEST
+
+static volatile bool is_over;
+
+static void *words_flip(void *context)
+{
+    for (uint64_t n = 0; !is_over; n++)
+        for (uint32_t at = 0; at < 1024; at += 8)
+            __atomic_store_n((uint64_t *)(window + at), n * 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);
+    return context;
+}
+
+/* The window is its owner's, who may write it on another processor meanwhile: what was summed is what was copied. */
+START_TEST(escape_helper_argument_race)
+{
+    WRITE_HANDLER(BOTH(4096), COPY(1, 7), ALU64_K(ALU_ADD, 1, 2048), SET(2, 1021), COPY(3, 7), SET(4, 1021), INVOKE(EXO_MESSAGE_COPY),
+                  STORE(SIZE_DW, 7, 1032, 0), SET(0, 1), EXIT);
+    IS(program_loaded(), OK);
+    struct ash_message message = message_make();
+    pthread_t thread;
+    is_over = false;
+    ck_assert_int_eq(pthread_create(&thread, NULL, words_flip, NULL), 0);
+    for (uint32_t i = 0; i < 3000; i++) {
+        ck_assert_uint_eq(run(&message), EXO_ASH_DONE);
+        ck_assert_uint_eq(*(uint64_t *)(window + 1032), sum_of(window + 2048, 1021));
+    }
+    is_over = true;
+    pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -153,7 +216,7 @@ static void is_refused(uint32_t reason)
 
 START_TEST(handler_stays_within_packet_and_window)
 {
-    WRITE_HANDLER(LOAD(SIZE_DW, 2, 1, PACKET), LOAD(SIZE_B, 0, 2, 64), EXIT);
+    WRITE_HANDLER(LOAD(SIZE_DW, 2, 1, PACKET), LOAD(SIZE_B, 0, 2, EXO_PACKET_MOST), EXIT);
     is_refused(EXO_REFUSED_OUT_OF_BOUNDS);
     WRITE_HANDLER(LOAD(SIZE_DW, 2, 1, PACKET), STORE_K(SIZE_B, 2, 0, 1), SET(0, 0), EXIT);
     is_refused(EXO_REFUSED_NOT_WRITABLE);
@@ -163,8 +226,10 @@ START_TEST(handler_stays_within_packet_and_window)
     is_refused(EXO_REFUSED_OUT_OF_BOUNDS);
     WRITE_HANDLER(BOTH(64), COPY(1, 6), SET(2, 64), COPY(3, 7), SET(4, 64), INVOKE(EXO_MESSAGE_COPY), EXIT);
     is_refused(EXO_REFUSED_NOT_WRITABLE);
-    WRITE_HANDLER(LOAD(SIZE_DW, 1, 1, PACKET), SET(2, 65), INVOKE(EXO_MESSAGE_REPLY), EXIT);
+    WRITE_HANDLER(BOTH(64), COPY(1, 7), SET(2, 65), INVOKE(EXO_MESSAGE_REPLY), EXIT);
     is_refused(EXO_REFUSED_OUT_OF_BOUNDS);
+    WRITE_HANDLER(LOAD(SIZE_W, 2, 1, SIZE_FIELD), LOAD(SIZE_DW, 1, 1, PACKET), INVOKE(EXO_MESSAGE_REPLY), EXIT);
+    is_refused(EXO_REFUSED_BAD_ARGUMENT);
     WRITE_HANDLER(SET(1, 1 << 16), SET(2, 0), INVOKE(EXO_MESSAGE_SEND), EXIT);
     is_refused(EXO_REFUSED_BAD_ARGUMENT);
     WRITE_HANDLER(INVOKE(5), EXIT);
@@ -186,6 +251,7 @@ START_TEST(odd_bytes_are_summed_as_the_rfc_says)
 END_TEST
 
 UNIT_SUITE(ash, programs_setup, handler_sees_the_packet_and_says_what_becomes_of_it, handler_copies_into_the_window_and_sums,
-           handler_does_without_a_window, handler_replies_under_its_flow_if_it_may, handler_wakes_its_owner,
+           handler_takes_whole_packets_of_any_length, escape_helper_argument_race, handler_does_without_a_window,
+           handler_replies_under_its_flow_if_it_may, handler_wakes_its_owner,
            handler_sends_by_its_owners_capabilities_only, handler_that_is_gone_or_spends_its_budget_delivers,
            handler_stays_within_packet_and_window, odd_bytes_are_summed_as_the_rfc_says)

@@ -58,13 +58,18 @@ static void handler_setup(void)
     packet()[PORT_AT] = 7;
 }
 
-static void packet_comes(void)
+static void packet_of_length_comes(uint32_t length)
 {
     machine_log.coming = 1;
-    machine_log.coming_length = PACKET;
+    machine_log.coming_length = length;
     machine_log.coming_bytes = packet();
     net_interrupted();
     ck_assert_uint_eq(machine_log.coming, 0);
+}
+
+static void packet_comes(void)
+{
+    packet_of_length_comes(PACKET);
 }
 
 static uint32_t delivered(void)
@@ -104,6 +109,26 @@ START_TEST(handler_answers_at_once)
     ck_assert_uint_eq(delivered(), 0);
     ck_assert_uint_eq(flow_at(FLOW)->received, 1);
     ck_assert_uint_eq(flow_at(FLOW)->sent, 1);
+}
+END_TEST
+
+/* A handler may look at all bytes that a packet can have. What it looks at: the first byte and the last one that are not the packet's. */
+START_TEST(handler_sees_nothing_of_earlier_packets)
+{
+    LOAD_HANDLER(LOAD(SIZE_DW, 2, 1, 0), LOAD(SIZE_DW, 3, 1, 16), LOAD(SIZE_DW, 4, 1, 24), COPY(5, 3), ALU64_K(ALU_ADD, 5, 3), SET(0, 0),
+                 JUMP_X(JMP_JLE, 5, 4, 1), EXIT, LOAD(SIZE_B, 5, 2, PACKET), STORE(SIZE_B, 3, 0, 5), LOAD(SIZE_B, 5, 2, EXO_PACKET_MOST - 1),
+                 STORE(SIZE_B, 3, 1, 5), LOAD(SIZE_B, 5, 2, PACKET - 1), STORE(SIZE_B, 3, 2, 5), SET(0, 1), EXIT);
+    MUST(handle(ANN_FLOW, ANN_PAGE, WINDOW_FRAME, 1));
+    const uint8_t *seen = data_page(WINDOW_FRAME);
+    memset(packet() + PACKET, 0xaa, EXO_PACKET_MOST - PACKET);
+    packet_of_length_comes(EXO_PACKET_MOST);
+    ck_assert(seen[0] == 0xaa && seen[1] == 0xaa && seen[2] == PACKET - 1);
+    packet_comes();
+    ck_assert(seen[0] == 0 && seen[1] == 0 && seen[2] == PACKET - 1);
+    packet_of_length_comes(PACKET - 1);
+    ck_assert(seen[0] == 0 && seen[1] == 0 && seen[2] == 0);
+    packet_of_length_comes(PACKET + 1);
+    ck_assert(seen[0] == 0xaa && seen[1] == 0 && seen[2] == PACKET - 1);
 }
 END_TEST
 
@@ -217,7 +242,7 @@ START_TEST(handler_ends_the_work_of_an_interrupt)
 }
 END_TEST
 
-UNIT_SUITE(handler, handler_setup, handler_answers_at_once, handler_leaves_a_packet_to_the_ring,
+UNIT_SUITE(handler, handler_setup, handler_answers_at_once, handler_sees_nothing_of_earlier_packets, handler_leaves_a_packet_to_the_ring,
            handler_without_the_right_to_send_does_not, reply_of_another_source_is_refused, reply_is_handled_by_no_other,
            window_that_was_given_back_is_empty, handler_ends_with_its_attachment, program_that_went_handles_nothing,
            handler_is_checked, handler_ends_the_work_of_an_interrupt)

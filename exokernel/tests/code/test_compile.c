@@ -91,7 +91,7 @@ START_TEST(arithmetic_agrees_on_all_registers_and_edges)
 }
 END_TEST
 
-START_TEST(division_agrees_by_zero_and_minus_one_too)
+START_TEST(escape_division_by_zero_and_minus_one)
 {
     for (int16_t has_sign = 0; has_sign < 2; has_sign++)
         for (uint8_t operation = ALU_DIV; operation; operation = operation == ALU_DIV ? ALU_MOD : 0) {
@@ -582,7 +582,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        arithmetic_agrees_on_all_registers_and_edges, division_agrees_by_zero_and_minus_one_too, shifts_agree_beyond_the_width_too,
+        arithmetic_agrees_on_all_registers_and_edges, escape_division_by_zero_and_minus_one, shifts_agree_beyond_the_width_too,
         sign_extension_and_byte_order_agree, branches_agree_on_all_registers_and_edges, constants_of_64_bits_agree,
         loads_agree_in_all_memory, stores_agree_in_all_memory, atomic_instructions_agree_in_all_memory,
         every_budget_ends_where_the_interpreter_ends, jump_to_itself_ends_by_the_budget,
