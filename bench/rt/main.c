@@ -12,7 +12,7 @@ enum { STACK = 8192, ROUNDS = 200, PERIOD = 25000 };
 #define DEADLINE(runtime, deadline, period) {sizeof(struct rt_attribute), RT_SCHED_DEADLINE, 0, 0, 0, runtime, deadline, period}
 
 static uint8_t stack[2][STACK] __attribute__((aligned(16)));
-static uint64_t empty = UINT64_MAX, left_at, least[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+static uint64_t empty = UINT64_MAX, left_at, least[] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
 static struct rt_mutex mutex;
 
 static void least_note(uint64_t *sample, uint64_t ticks)
@@ -86,6 +86,32 @@ static void second_run(void *argument)
     least_note(&least[0], exo_ticks() - left_at - empty);
 }
 
+/* Each of two equals lets the other run in turn. */
+static void turn_run(void *argument)
+{
+    (void)argument;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        left_at = exo_ticks();
+        rt_yield();
+        least_note(&least[2], exo_ticks() - left_at - empty);
+    }
+}
+
+static int turn_measure(void)
+{
+    static struct rt_task first = {.name = "first", .job = turn_run, .stack = stack[0], .stack_size = STACK,
+                                   .attribute = DEADLINE(200000, 500000, 1000000)};
+    static struct rt_task second = {.name = "second", .job = turn_run, .stack = stack[1], .stack_size = STACK,
+                                    .attribute = DEADLINE(200000, 500000, 1000000)};
+    struct rt_task *const task[] = {&first, &second};
+
+    if (!started(task, 2, &rt_edf))
+        return 1;
+    rt_run(soon(), 1000000);
+    print("task_switch", least[2]);
+    return first.jobs != 1 || second.jobs != 1;
+}
+
 static int switch_measure(void)
 {
     static struct rt_task first = {.name = "first", .job = first_run, .stack = stack[0], .stack_size = STACK, .section_count = 1,
@@ -102,9 +128,9 @@ static int switch_measure(void)
         return 1;
     rt_mutex_open(&mutex, 0);
     rt_run(soon(), ROUNDS * 100000);
-    print("task_switch", least[0]);
+    print("job_switch", least[0]);
     print("mutex_free", least[1]);
-    return 0;
+    return turn_measure();
 }
 
 int main(void)

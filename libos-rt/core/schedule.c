@@ -138,6 +138,24 @@ struct rt_task *schedule_pick(struct schedule *schedule, uint64_t now)
     return first;
 }
 
+struct rt_task *schedule_yield(struct schedule *schedule, uint64_t now)
+{
+    struct queue *ready = &schedule->ready;
+    struct rt_task *task = schedule->running;
+    uint32_t place = ready->count > 2 && ready->entry[2].number == task->key ? 2 : 1;
+
+    if (task->place || schedule->held || ready->count < 2 || ready->entry[place].number != task->key)
+        return 0;
+    charge(schedule, now);
+    struct rt_task *other = ready->entry[place].task;
+    ready->entry[place].task = task;
+    task->place = place;
+    ready->entry[0].task = other;
+    other->place = 0;
+    schedule->running = other;
+    return other;
+}
+
 void schedule_end(struct schedule *schedule, uint64_t now)
 {
     struct rt_task *task = schedule->running;

@@ -30,6 +30,8 @@ void schedule_open(struct schedule *schedule, const struct rt_policy *policy, st
                    uint64_t start);
 void schedule_advance(struct schedule *schedule, uint64_t now);
 struct rt_task *schedule_pick(struct schedule *schedule, uint64_t now);
+/* Another released task that is as urgent runs instead of the running one; 0: there is none, or a mutex is held. */
+struct rt_task *schedule_yield(struct schedule *schedule, uint64_t now);
 void schedule_end(struct schedule *schedule, uint64_t now);
 uint64_t schedule_alarm(const struct schedule *schedule);
 /* A sporadic task is wanted: now, or a period after its last release. */

@@ -204,7 +204,19 @@ CALLED_FROM_ASSEMBLER _Noreturn void rt_after_force(struct exo_context *context)
 
 /* ---- in a task */
 
-/* Events are held; the running task goes on when its turn comes. */
+/* From a task that goes on when its turn comes. */
+static void task_switch(struct rt_task *task, struct rt_task *next)
+{
+    if (!task_prepare(next)) {
+        rt_switch(&task->resume, next->resume);
+        return;
+    }
+    if (next->fpu)
+        fpu_load(next->fpu);
+    rt_switch_frame(&task->resume, next->frame);
+}
+
+/* Events are held. */
 static void task_leave(struct rt_task *task, uint64_t now, uint32_t events)
 {
     struct rt_task *next = 0;
@@ -217,15 +229,8 @@ static void task_leave(struct rt_task *task, uint64_t now, uint32_t events)
         return;
     }
     alarm_set(now);
-    if (next == task)
-        return;
-    if (!task_prepare(next)) {
-        rt_switch(&task->resume, next->resume);
-        return;
-    }
-    if (next->fpu)
-        fpu_load(next->fpu);
-    rt_switch_frame(&task->resume, next->frame);
+    if (next != task)
+        task_switch(task, next);
 }
 
 static void events_release(void)
@@ -275,6 +280,19 @@ void rt_wait(void)
 {
     job_leave();
     job_enter();
+}
+
+void rt_yield(void)
+{
+    rt_hold();
+    uint64_t now = exo_time();
+    struct rt_task *task = schedule.running, *next = schedule_yield(&schedule, now);
+    if (next) {
+        task->preempted = false;
+        alarm_set(now);
+        task_switch(task, next);
+    }
+    events_release();
 }
 
 struct rt_task *rt_self(void)

@@ -368,6 +368,26 @@ START_TEST(others_time_is_not_charged)
 }
 END_TEST
 
+START_TEST(only_equals_are_yielded_to)
+{
+    add(5000, 10000, 50000);
+    add(5000, 10000, 50000);
+    add(5000, 20000, 50000);
+    locks(0, 0, 0, 1000);
+    begin(&rt_edf);
+    schedule_advance(&schedule, 0);
+    struct rt_task *first = schedule_pick(&schedule, 0), *second = schedule_yield(&schedule, 1000);
+    ck_assert_ptr_eq(second, first == &task[0] ? &task[1] : &task[0]);
+    ck_assert_uint_eq(first->used, 1000);
+    ck_assert_ptr_eq(schedule_yield(&schedule, 3000), first);
+    ck_assert_uint_eq(second->used, 2000);
+    schedule_end(&schedule, 3500);
+    schedule_pick(&schedule, 3500);
+    ck_assert_ptr_null(schedule_yield(&schedule, 3600));
+    ck_assert_ptr_eq(schedule.running, second);
+}
+END_TEST
+
 START_TEST(clock_may_be_large)
 {
     uint64_t start = (1ull << 53) + 12345;
@@ -412,7 +432,7 @@ int main(void)
         job_that_uses_no_mutex_preempts_a_low_ceiling, mutex_is_only_for_those_who_said_so, overrun_is_counted,
         overrun_that_skips_takes_the_time_of_later_jobs, overrun_that_aborts_ends_the_job, handler_of_the_application_decides,
         miss_is_told_when_the_deadline_passes, overrun_waits_for_the_unlock, sporadic_jobs_keep_their_distance,
-        others_time_is_not_charged, clock_may_be_large, queue_keeps_its_order,
+        others_time_is_not_charged, only_equals_are_yielded_to, clock_may_be_large, queue_keeps_its_order,
     };
     Suite *suite = suite_create("real time");
     TCase *cases = tcase_create("schedule");

@@ -23,6 +23,8 @@ void rt_run(uint64_t start, uint64_t duration);
 struct rt_task *rt_self(void);
 /* The job is over; returns with the next one. */
 void rt_wait(void);
+/* Let another task run that is released and as urgent: of the same priority, or due at the same time. */
+void rt_yield(void);
 /* 0, -RT_EPERM, -RT_EDEADLK. Never waits: a job that might have to wait for the mutex does not begin. */
 int rt_lock(struct rt_mutex *mutex);
 int rt_unlock(struct rt_mutex *mutex);

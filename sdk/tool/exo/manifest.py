@@ -36,6 +36,7 @@ MANIFEST_NAME = "system"  # what the manifest is called in the boot module
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RESTARTS = ("never", "always")
 MACHINES = ("q35", "microvm")
+CLOCKS = ("wall", "counted")
 REQUIRED = object()
 
 # key: (type, default, what it means)
@@ -53,6 +54,7 @@ MACHINE_KEYS = {
     "processors": ("whole number", 1, "1 to 8"),
     "timeout": ("whole number", 60, "seconds after which the run is ended by force"),
     "machine": ("text", "q35", "q35 or microvm"),
+    "clock": ("text", "wall", "wall; counted: its time is what it executes, 8 ns an instruction, so that it stands still when the emulator does"),
     "network": ("text", "none", "none; user: a device on QEMU's user network; wire: one whose packets are datagrams of this computer"),
     "forward": ("list of texts", [], "ports of this computer that lead into it: \"udp HERE:THERE\""),
     "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE, iops=N, null=US"),
@@ -303,6 +305,8 @@ def check_machine(manifest):
         manifest.problem(("machine", 0, "memory"), f"{size_shown(machine['memory'])} of memory", "give 64M to 16G")
     if machine["machine"] not in MACHINES:
         manifest.problem(("machine", 0, "machine"), f'no machine "{machine["machine"]}"', "write q35 or microvm")
+    if machine["clock"] not in CLOCKS:
+        manifest.problem(("machine", 0, "clock"), f'no clock "{machine["clock"]}"', "write wall or counted")
     if not 1 <= machine["timeout"] <= TIMEOUT_MOST:
         manifest.problem(("machine", 0, "timeout"), f"{machine['timeout']} seconds to run", f"give 1 to {TIMEOUT_MOST}")
     if len(machine["disks"]) > DISK_LIMIT:

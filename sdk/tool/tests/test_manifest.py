@@ -223,6 +223,11 @@ class Manifests(unittest.TestCase):
         self.assertRegex(header, rf"#define RANGES_MAX +{manifest.RANGES_MOST}\b")
         self.assertIn(f"image[{manifest.IMAGE_NAME_MOST + 1}]", header)
 
+    def test_clocks(self):
+        self.assertEqual(self.read(GOOD).machine["clock"], "wall")
+        self.assertEqual(self.read(GOOD.replace("[machine]", '[machine]\nclock = "counted"')).machine["clock"], "counted")
+        self.refused("[machine]", '[machine]\nclock = "sand"', 4, 'no clock "sand"', "wall or counted")
+
     def test_lending_by_position(self):
         system = self.read(GOOD.replace('lend = "rt"', 'lend = "rt, root 5 2"'))
         self.assertEqual(manifest.lent(system.environments[0]), [("rt", 0, 64), ("root", 5, 2)])
