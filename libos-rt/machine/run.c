@@ -21,6 +21,7 @@ void (*rt_event_handler)(uint32_t events);
 static struct schedule schedule;
 static struct rt_task *tasks[RT_TASKS_MAX];
 static uint32_t task_count;
+static struct rt_task *given; /* whose job another environment runs now */
 static uint64_t main_resume, run_end, armed;
 
 _Static_assert(sizeof(struct exo_registers) == sizeof ((struct rt_task *)0)->frame, "frame");
@@ -136,6 +137,14 @@ static _Noreturn void slice_give(uint32_t events, uint64_t now)
     __builtin_unreachable();
 }
 
+/* A job that runs elsewhere: this comes back only if it cannot. */
+static void task_give(struct rt_task *task, uint64_t now)
+{
+    rt_histogram_note(&task->latency, now - task->release);
+    given = task;
+    exo_slice_yield_to(task->give_to, 0);
+}
+
 static _Noreturn void task_go(struct rt_task *task)
 {
     if (!task_prepare(task))
@@ -149,6 +158,10 @@ CALLED_FROM_ASSEMBLER _Noreturn void rt_schedule(uint32_t events)
 {
     for (;; events = events_take()) {
         uint64_t now = exo_time();
+        if (given) {
+            given = 0;
+            schedule_end(&schedule, now);
+        }
         if (events & EXO_EVENT_END)
             slice_give(events, now);
         events_apply(events, now);
@@ -159,7 +172,10 @@ CALLED_FROM_ASSEMBLER _Noreturn void rt_schedule(uint32_t events)
         struct rt_task *task = schedule_pick(&schedule, now);
         if (task) {
             alarm_set(now);
-            task_go(task);
+            if (!task->give_to)
+                task_go(task);
+            task_give(task, now);
+            continue;
         }
         armed = alarm_next();
         exo_slice_sleep(armed, SLEEP_EVENTS, 0);
@@ -224,7 +240,7 @@ static void task_leave(struct rt_task *task, uint64_t now, uint32_t events)
     task->preempted = false;
     if (!(events & EXO_EVENT_END) && now < run_end)
         next = schedule_pick(&schedule, now);
-    if (!next) {
+    if (!next || next->give_to) {
         rt_switch_schedule(&task->resume, events);
         return;
     }
@@ -290,7 +306,10 @@ void rt_yield(void)
     if (next) {
         task->preempted = false;
         alarm_set(now);
-        task_switch(task, next);
+        if (next->give_to)
+            rt_switch_schedule(&task->resume, 0);
+        else
+            task_switch(task, next);
     }
     events_release();
 }
@@ -386,7 +405,8 @@ void rt_run(uint64_t start, uint64_t duration)
 {
     schedule_open(&schedule, schedule.policy, tasks, task_count, start);
     for (uint32_t i = 0; i < task_count; i++)
-        task_reset(tasks[i]);
+        if (!tasks[i]->give_to)
+            task_reset(tasks[i]);
     run_end = start + duration;
     armed = 0;
     exception_before = exo_exception_handler;

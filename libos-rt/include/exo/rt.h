@@ -127,6 +127,8 @@ struct rt_task {
     struct rt_section section[RT_SECTIONS_MAX]; /* what it locks: mutexes by number */
     void *stack;
     uint64_t stack_size;
+    uint16_t give_to;           /* not 0: its jobs run in another environment, by directed yield to its virtual processor 0: this is
+                                 * the slot of the ENVIRONMENT capability, with RUN. That one ends the job by slice_yield, and is trusted to */
     void *fpu;                  /* an XSAVE area, 64-byte aligned, if its code uses floating point; else 0 */
 
     /* the schedule's */
