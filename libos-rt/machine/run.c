@@ -251,6 +251,8 @@ static void task_leave(struct rt_task *task, uint64_t now, uint32_t events)
 
 static void events_release(void)
 {
+    struct rt_task *task = schedule.running; /* which may be told to stop */
+
     for (;;) {
         __atomic_store_n(&rt_held, 0, __ATOMIC_RELAXED);
         __atomic_exchange_n(&EXO_CONTEXT->event_busy, 0, __ATOMIC_SEQ_CST);
@@ -261,7 +263,7 @@ static void events_release(void)
         uint64_t now = exo_time();
         if (!(events & EXO_EVENT_END))
             events_apply(events, now);
-        task_leave(schedule.running, now, events);
+        task_leave(task, now, events);
     }
 }
 
@@ -351,8 +353,9 @@ void rt_release(struct rt_task *task)
     schedule_release(&schedule, task, now);
     if (held)
         return;
+    struct rt_task *self = schedule.running;
     schedule_advance(&schedule, now);
-    task_leave(schedule.running, now, 0);
+    task_leave(self, now, 0);
     events_release();
 }
 
