@@ -22,8 +22,8 @@ struct actuator {
 /* float.c: in the plant, move it on to `now`, and write what the encoders say. */
 void plant_begin(uint64_t now);
 void plant_move(uint64_t now);
-/* In the controller: read the encoders, set the force. False: they say nothing new. */
-int regulator_run(void);
+/* In the controller: read the encoders and, if it acts, set the force. False: they say nothing new. */
+int regulator_run(int acts);
 void push(void);
 
 /* Of the controller, for its report: millionths of a radian, of a metre and of a newton. */

@@ -95,7 +95,7 @@ static void plant_make(void)
 static void control_run(void *argument)
 {
     (void)argument;
-    if (regulates && !regulator_run())
+    if (!regulator_run(regulates))
         stale++;
 }
 
@@ -123,7 +123,7 @@ static struct rt_task control = {
 };
 static struct rt_task record = {
     .name = "record", .job = record_run, .stack = stack[1], .stack_size = STACK, .fpu = fpu[1],
-    .attribute = DEADLINE(50000, MOMENT_MS * MILLISECOND, MOMENT_MS * MILLISECOND), .phase = 500000,
+    .attribute = DEADLINE(50000, MOMENT_MS * MILLISECOND, MOMENT_MS * MILLISECOND), .phase = 600000,
 };
 static struct rt_task *const tasks[] = {&moving, &control, &record};
 
