@@ -301,10 +301,10 @@ int64_t process_exec(uint64_t path, uint64_t arguments, uint64_t environment, st
     return 0;
 }
 
-int64_t process_first(uint64_t size, const uint64_t random[2])
+int64_t process_first(uint64_t size, const uint64_t random[2], bool terminal)
 {
     static char name[PATH_SIZE];
-    static const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=dumb" };
+    const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", terminal ? "TERM=linux" : "TERM=dumb" };
     uint32_t first;
 
     memcpy(image.random, random, sizeof image.random);

@@ -93,7 +93,7 @@ int main(void)
         process_enter();
         result = server_call(words);
         if (result == 0)
-            result = process_first(words[1], words + 2);
+            result = process_first(words[1], words + 2, words[4]);
     }
     if (result == 0)
         system_start();

@@ -5,6 +5,7 @@
 #include "schedule.h"
 #include "terminal.h"
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -438,6 +439,19 @@ void process_forget(struct process *process)
 {
     process->parent = 0;
     process->state = process->has_environment ? PROCESS_HOLDER : PROCESS_NONE;
+}
+
+void process_alarms_pass(void)
+{
+    uint64_t now = exo_time();
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *process = &processes[i];
+        if (process->state != PROCESS_ALIVE || !process->alarm || process->alarm > now)
+            continue;
+        process->alarm = process->alarm_again ? now + process->alarm_again : 0;
+        process_signal(process, SIGALRM);
+    }
 }
 
 static void process_run(struct process *process)

@@ -48,6 +48,7 @@ struct process {
     bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
     bool tells_stop, tells_continue; /* what its parent has not waited for yet */
     bool executed;           /* it has called exec since it was forked */
+    uint64_t alarm, alarm_again; /* when SIGALRM comes (ns), or 0; and how long after that again */
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
     uint32_t descriptor_end; /* from here on none is open */
@@ -99,3 +100,5 @@ void process_drop(const struct process *process, uint16_t slot);
 extern const char process_any_channel[];
 void process_wake(const void *channel);
 void process_signal(struct process *process, uint32_t signal);
+/* SIGALRM to those whose time has come. */
+void process_alarms_pass(void);

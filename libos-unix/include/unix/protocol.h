@@ -84,7 +84,7 @@ enum unix_request {
     UNIX_FORK,             /* a copy of this process, data: struct unix_fork: its pid */
     UNIX_SIGNAL_TAKE,      /* mask of those that are blocked: the next signal, or 0 */
     UNIX_MISSING,          /* call number, its address: a call that is not there was made */
-    UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size */
+    UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size, 2 and 3 random, 4: is there a terminal? */
     UNIX_END,              /* a signal's number: it ends the process */
     UNIX_FILE_NODE,        /* descriptor: node of the regular file, for a mapping */
     UNIX_SLEEP,            /* until when (ns) */
