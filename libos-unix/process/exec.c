@@ -256,6 +256,16 @@ static uint64_t stack_fill(void)
     return stack;
 }
 
+/* Bytes of the first texts in the window. */
+static uint64_t arguments_size(void)
+{
+    uint64_t size = 0;
+
+    for (uint32_t i = 0; i < image.argument_count; i++)
+        size += exo_text_length((const char *)WINDOW->data + size) + 1;
+    return size;
+}
+
 /* No way back from here. */
 static void image_enter(const char *path, struct exo_upcall_frame *frame)
 {
@@ -266,7 +276,7 @@ static void image_enter(const char *path, struct exo_upcall_frame *frame)
             name = at + 1;
     exo_text_copy(WINDOW->path[1], name, NAME_OF_PROCESS);
     memory_clear();
-    server_ask(UNIX_EXEC_DONE, 0, 0, 0);
+    server_ask(UNIX_EXEC_DONE, arguments_size(), 0, 0);
     kin.view_count = 0;
     memory_collect();
     signal_reset();

@@ -166,6 +166,8 @@ static void family_enter(struct process *process, struct process *parent)
     if (!parent)
         return;
     process->umask = parent->umask;
+    process->command_size = parent->command_size;
+    memcpy(process->command, parent->command, sizeof process->command);
     state->parent = parent->pid;
     process_belongs(process, parent->group, parent->session);
     process->ignored = parent->ignored;
@@ -196,6 +198,7 @@ struct process *process_create(struct process *parent)
     memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
+    process->started = exo_time();
     if (window_make(process) == EXO_OK &&
         exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name) == EXO_OK) {
         process->has_environment = true;

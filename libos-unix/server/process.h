@@ -51,6 +51,9 @@ struct process {
     uint64_t alarm, alarm_again; /* when SIGALRM comes (ns), or 0; and how long after that again */
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t command_size;
+    char command[256];       /* the words of its command line, each ended by a zero */
+    uint64_t started;        /* ns */
     uint32_t descriptor_end; /* from here on none is open */
     struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
