@@ -103,9 +103,16 @@ int64_t call_sigaltstack(const uint64_t a[6], struct exo_upcall_frame *frame)
     return 0;
 }
 
+int64_t call_kill(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return a[0] == STATE->pid && signal_self(a[1]) ? 0 : call_plain(a, frame);
+}
+
 int64_t call_tkill(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     (void)frame;
+    if (a[0] == STATE->pid && signal_self(a[1]))
+        return 0;
     return (int32_t)a[0] <= 0 ? -EINVAL : server_ask(LINUX_KILL, a[0], a[1], 0);
 }
 
