@@ -64,10 +64,12 @@ struct instance {
     uint32_t created, peak;
     uint64_t requests;
     struct unix_counts counts; /* of those that have ended */
+    uint32_t serving;     /* a request: what runs on virtual processor 0 may be interrupted in its middle */
     uint32_t event_child; /* a process may have stopped for a fault */
 };
 extern struct instance instance;
 extern struct process processes[PROCESSES_MAX];
+extern uint32_t processes_end; /* all from here on are PROCESS_NONE */
 
 struct process *process_badged(uint64_t badge);
 struct process *process_numbered(uint64_t pid);

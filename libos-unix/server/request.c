@@ -63,10 +63,12 @@ void request_serve(uint64_t badge, uint32_t index, struct exo_message *message)
     request.window = process->window;
     for (uint32_t i = 0; i < 6; i++)
         request.a[i] = message->word[1 + i];
+    __atomic_store_n(&instance.serving, 1, __ATOMIC_SEQ_CST);
     process->requests++;
     process->deadline = EXO_NEVER;
     process->mask = message->word[MASK_WORD];
     message->word[0] = (uint64_t)call(&request);
     for (uint32_t i = 0; i < 4; i++)
         message->word[1 + i] = request.more[i];
+    __atomic_store_n(&instance.serving, 0, __ATOMIC_SEQ_CST);
 }

@@ -55,7 +55,7 @@ int64_t request_wait(struct request *request)
 
     if ((uint32_t)request->a[1] & ~(uint32_t)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS_OF_LINUX))
         return -EINVAL;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *child = &processes[i];
         if (!is_waited_for(child, request->process, (int32_t)request->a[0]))
             continue;
@@ -95,7 +95,7 @@ int64_t request_kill(struct request *request)
 
     if (signal > SIGNALS)
         return -EINVAL;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         if (!is_addressed(&processes[i], request->process, pid))
             continue;
         result = 0;
