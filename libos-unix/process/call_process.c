@@ -254,19 +254,18 @@ int64_t call_getgroups(const uint64_t a[6], struct exo_upcall_frame *frame)
     return a[0] && user_copy((void *)a[1], &group, sizeof group) ? -EFAULT : 1;
 }
 
+/* The server has the name: others may see it in /proc. */
 int64_t call_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     enum { PR_SET_NAME = 15, PR_GET_NAME = 16 };
-    static char name[NAME_OF_PROCESS] EXO_EAGER;
 
     (void)frame;
-    if (a[0] == PR_GET_NAME)
-        return user_copy((void *)a[1], name, sizeof name) ? -EFAULT : 0;
-    if (a[0] != PR_SET_NAME)
+    if (a[0] != PR_SET_NAME && a[0] != PR_GET_NAME)
         return -EINVAL;
-    int64_t result = user_text(name, a[1], sizeof name);
-    name[sizeof name - 1] = 0;
-    return result == -EFAULT ? result : 0;
+    if (a[0] == PR_SET_NAME && user_text(WINDOW->path[1], a[1], NAME_OF_PROCESS) == -EFAULT)
+        return -EFAULT;
+    server_ask(LINUX_PRCTL, a[0] == PR_SET_NAME, 0, 0);
+    return a[0] == PR_GET_NAME && user_copy((void *)a[1], WINDOW->path[1], NAME_OF_PROCESS) ? -EFAULT : 0;
 }
 
 int64_t call_sysinfo(const uint64_t a[6], struct exo_upcall_frame *frame)

@@ -105,7 +105,7 @@ int64_t call_sigaltstack(const uint64_t a[6], struct exo_upcall_frame *frame)
 
 int64_t call_sigpending(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
-    uint64_t pending = STATE->pending & signal_mask;
+    uint64_t pending = (STATE->pending | signals_own) & signal_mask;
 
     (void)frame;
     if (a[1] > MASK_SIZE)
@@ -117,6 +117,11 @@ int64_t call_sigpending(const uint64_t a[6], struct exo_upcall_frame *frame)
 static int64_t signal_await_one(uint64_t set, uint64_t deadline)
 {
     for (;;) {
+        uint64_t own = signals_own & set;
+        if (own) {
+            signals_own &= ~(own & -own);
+            return __builtin_ctzll(own) + 1;
+        }
         if (STATE->pending & set)
             return server_ask(UNIX_SIGNAL_TAKE, ~set, 0, 0);
         if (signal_interrupts())
@@ -164,9 +169,16 @@ int64_t call_restart(const uint64_t a[6], struct exo_upcall_frame *frame)
     return -EINTR; /* calls are begun anew by their own numbers */
 }
 
+int64_t call_kill(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return a[0] == STATE->pid && signal_self(a[1]) ? 0 : call_plain(a, frame);
+}
+
 int64_t call_tkill(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     (void)frame;
+    if (a[0] == STATE->pid && signal_self(a[1]))
+        return 0;
     return (int32_t)a[0] <= 0 ? -EINVAL : server_ask(LINUX_KILL, a[0], a[1], 0);
 }
 

@@ -46,6 +46,8 @@ static void exception_handle(struct exo_upcall_frame *frame)
 
     if (page_fault && memory_fault(frame->address, frame->error))
         return;
+    if (page_fault && memory_allows(frame->address, frame->error))
+        server_ask(UNIX_NO_MEMORY, frame->address, 0, 0);
     if (frame->rip >= (uint64_t)user_copy_move && frame->rip < (uint64_t)user_copy_end) {
         frame->rip = (uint64_t)user_copy_end;
         return;

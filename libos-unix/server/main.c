@@ -119,7 +119,7 @@ static void fault_tell(uint32_t environment)
 static void faulted_end(void)
 {
     __atomic_store_n(&instance.event_child, 0, __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE && exo_vcpu_start(processes[i].slot, 0) == EXO_OK) {
             exo_print("process %u (%s) was stopped by the kernel", processes[i].pid, processes[i].name);
             fault_tell(processes[i].frame);

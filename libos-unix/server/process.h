@@ -51,6 +51,9 @@ struct process {
     uint64_t alarm, alarm_again; /* when SIGALRM comes (ns), or 0; and how long after that again */
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t command_size;
+    char command[256];       /* the words of its command line, each ended by a zero */
+    uint64_t started;        /* ns */
     uint32_t descriptor_end; /* from here on none is open */
     struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
@@ -61,10 +64,12 @@ struct instance {
     uint32_t created, peak;
     uint64_t requests;
     struct unix_counts counts; /* of those that have ended */
+    uint32_t serving;     /* a request: what runs on virtual processor 0 may be interrupted in its middle */
     uint32_t event_child; /* a process may have stopped for a fault */
 };
 extern struct instance instance;
 extern struct process processes[PROCESSES_MAX];
+extern uint32_t processes_end; /* all from here on are PROCESS_NONE */
 
 struct process *process_badged(uint64_t badge);
 struct process *process_numbered(uint64_t pid);

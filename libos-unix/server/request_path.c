@@ -1,5 +1,6 @@
 /* Requests about names. Paths are taken from the window once, so that they cannot change while they are walked. */
 #include "path.h"
+#include "proc.h"
 #include "heap.h"
 #include "memory.h"
 #include "request.h"
@@ -15,6 +16,8 @@ static const char *path_take(const struct request *request, uint32_t n)
 {
     memcpy(paths[n], request->window->path[n], PATH_SIZE);
     paths[n][PATH_SIZE - 1] = 0;
+    if (proc_is_meant(request->process, paths[n]))
+        proc_refresh(request->process);
     return paths[n];
 }
 

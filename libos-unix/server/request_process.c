@@ -55,7 +55,7 @@ int64_t request_wait(struct request *request)
 
     if ((uint32_t)request->a[1] & ~(uint32_t)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS_OF_LINUX))
         return -EINVAL;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *child = &processes[i];
         if (!is_waited_for(child, request->process, (int32_t)request->a[0]))
             continue;
@@ -95,7 +95,7 @@ int64_t request_kill(struct request *request)
 
     if (signal > SIGNALS)
         return -EINVAL;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         if (!is_addressed(&processes[i], request->process, pid))
             continue;
         result = 0;
@@ -190,17 +190,35 @@ int64_t request_fork(struct request *request)
     return child->pid;
 }
 
+static void name_take(struct request *request)
+{
+    struct process *process = request->process;
+
+    memcpy(process->name, request->window->path[1], sizeof process->name);
+    process->name[sizeof process->name - 1] = 0;
+}
+
 int64_t request_exec_done(struct request *request)
 {
     struct process *process = request->process;
 
     process_views_drop(process);
     process->executed = true;
+    process->command_size = request->a[0] < sizeof process->command ? (uint32_t)request->a[0] : sizeof process->command;
+    memcpy(process->command, request->window->data, process->command_size);
     for (uint32_t i = 0; i < process->descriptor_end; i++)
         if (process->descriptor[i].file && process->descriptor[i].close_on_exec)
             descriptor_close(process, i);
-    memcpy(process->name, request->window->path[1], sizeof process->name);
-    process->name[sizeof process->name - 1] = 0;
+    name_take(request);
+    return 0;
+}
+
+/* a: set it? Else it is told. */
+int64_t request_name(struct request *request)
+{
+    if (request->a[0])
+        name_take(request);
+    memcpy(request->window->path[1], request->process->name, sizeof request->process->name);
     return 0;
 }
 
@@ -292,6 +310,13 @@ int64_t request_broken(struct request *request)
 {
     exo_print("process %u (%s): the runtime faulted: exception %lu at %#lx, address %#lx", request->process->pid,
               request->process->name, request->a[0], request->a[1], request->a[2]);
+    return 0;
+}
+
+int64_t request_no_memory(struct request *request)
+{
+    exo_print("process %u (%s): out of memory, killed at %#lx", request->process->pid, request->process->name, request->a[0]);
+    process_end(request->process, SIGKILL);
     return 0;
 }
 

@@ -7,11 +7,11 @@
 #include <exo/program.h>
 #include <exo/upcall.h>
 
-enum { SCHEDULERS_MAX = EXO_VCPUS_PER_ENVIRONMENT - 1, STACK_SIZE = 8192, LOOK_AGAIN_NS = 1000000 };
+enum { SCHEDULERS_MAX = EXO_VCPUS_PER_ENVIRONMENT - 1, STACK_SIZE = 8192, LOOK_AGAIN_NS = 1000000, LOOK_TURNS = 8 };
 
 struct scheduler {
     uint8_t stack[STACK_SIZE], upcall_stack[STACK_SIZE];
-    uint32_t asleep, last;
+    uint32_t asleep, last, turn;
     bool exists;
 } __attribute__((aligned(16)));
 
@@ -28,7 +28,7 @@ static uint64_t deadlines_pass(bool *ret_alarm)
     uint64_t now = exo_time(), next = EXO_NEVER;
 
     *ret_alarm = false;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *process = &processes[i];
         uint64_t deadline = __atomic_load_n(&process->deadline, __ATOMIC_SEQ_CST);
         uint64_t alarm = __atomic_load_n(&process->alarm, __ATOMIC_SEQ_CST);
@@ -46,15 +46,20 @@ static uint64_t deadlines_pass(bool *ret_alarm)
     return next;
 }
 
-/* Give the rest of the slice to one that can use it; false: there was none. */
+/*
+ * Give the rest of the slice to one that can use it; false: there was none. The server is first when it was interrupted in a request; it also
+ * has events of its own, for which it is asked now and then.
+ */
 static bool somebody_run(struct scheduler *self)
 {
     struct exo_thread *thread = thread_of(self);
 
-    if (exo_thread_yield_to(thread, 0, 0) == EXO_OK)
+    bool look = __atomic_load_n(&instance.serving, __ATOMIC_SEQ_CST) || self->turn++ % LOOK_TURNS == 0;
+    if (look && exo_thread_yield_to(thread, 0, 0) == EXO_OK)
         return true;
-    for (uint32_t i = 1; i <= PROCESSES_MAX; i++) {
-        uint32_t index = (self->last + i) % PROCESSES_MAX;
+    uint32_t end = __atomic_load_n(&processes_end, __ATOMIC_SEQ_CST), index = self->last;
+    for (uint32_t i = 0; i < end; i++) {
+        index = index + 1 < end ? index + 1 : 0;
         struct process *process = &processes[index];
         if (!__atomic_load_n(&process->runnable, __ATOMIC_SEQ_CST))
             continue;
@@ -62,12 +67,12 @@ static bool somebody_run(struct scheduler *self)
         if (exo_thread_yield_to(thread, process->slot, 0) == EXO_OK)
             return true;
     }
-    return false;
+    return !look && exo_thread_yield_to(thread, 0, 0) == EXO_OK;
 }
 
 static bool somebody_is_runnable(void)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (__atomic_load_n(&processes[i].runnable, __ATOMIC_SEQ_CST))
             return true;
     return false;

@@ -292,7 +292,10 @@ static void signals(void)
     SHOW(sigtimedwait(&set, &information, &limit));
     SHOW(information.si_signo);
     SHOW(sigtimedwait(&set, &information, &limit));
-    SHOW(raise(SIGUSR1));
+    SHOW(kill(getpid(), SIGUSR1));
+    sigpending(&had);
+    SHOW(sigismember(&had, SIGUSR1));
+    caught = 0;
     SHOW(sigprocmask(SIG_UNBLOCK, &set, NULL));
     SHOW(caught == SIGUSR1);
     act(SIGALRM, 0);
