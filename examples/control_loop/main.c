@@ -115,7 +115,7 @@ static uint8_t stack[2][STACK] __attribute__((aligned(64))), fpu[2][FPU] __attri
 
 /* The plant moves at the beginning of each millisecond, the controller acts on that. */
 static struct rt_task moving = {
-    .name = "plant", .give_to = SLOT_PLANT, .attribute = DEADLINE(100000, 400000, MILLISECOND), .phase = 100000,
+    .name = "plant", .give_to = SLOT_PLANT, .attribute = DEADLINE(100000, 400000, MILLISECOND), .phase = 100000, .on_miss = RT_SKIP,
 };
 static struct rt_task control = {
     .name = "control", .job = control_run, .stack = stack[0], .stack_size = STACK, .fpu = fpu[0],
