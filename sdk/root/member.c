@@ -63,6 +63,13 @@ static int64_t console_grant(struct member *member)
                            EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, label[0], label[1], 0);
 }
 
+/* A second one without a label: it reads what is typed, and may drive the terminal. */
+static int64_t terminal_grant(struct member *member)
+{
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_CONSOLE, 0), EXO_KIND_CONSOLE,
+                           EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, 0, 0, 0);
+}
+
 static int64_t gate_grant(struct member *member)
 {
     member->child.start.number = member_number(member) + 1;
@@ -191,6 +198,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
 
     if (plan->console && (result = console_grant(member)) != EXO_OK)
         return member_refuse(member, "its console", result);
+    if (plan->terminal && (result = terminal_grant(member)) != EXO_OK)
+        return member_refuse(member, "the terminal", result);
     if ((result = gate_grant(member)) != EXO_OK)
         return member_refuse(member, "its gate to the root", result);
     result = exo_child_grant(&member->child, member->child.slot, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, member->child.frame,

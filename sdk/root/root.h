@@ -25,7 +25,7 @@ struct plan {
     uint32_t programs;     /* pages of the window of downloaded programs */
     uint32_t flow, flows, position, positions; /* of the flow table: those it has, and where it may claim others */
     uint32_t give;         /* frames that are asked back after a while */
-    bool wait, restart, console, trace;
+    bool wait, restart, console, terminal, trace;
     uint32_t range_count;
     struct slot_range range[RANGES_MAX];
     uint32_t extent_count;

@@ -74,6 +74,7 @@ ENVIRONMENT_KEYS = {
     "wait": ("true or false", True, "the system ends when all that have it are finished"),
     "restart": ("text", "never", "never or always: start it again when it fails"),
     "console": ("true or false", True, "may it print"),
+    "terminal": ("true or false", False, "the machine's console is its terminal: it reads what is typed (one may)"),
     "trace": ("true or false", False, "may it read the kernel's trace rings"),
     "programs": ("whole number", 0, "pages of machine code that it may have of downloaded programs, 511 for all together"),
     "give": ("size", 0, "what the root asks back of it after a while, as memory pressure would"),
@@ -287,6 +288,7 @@ def check_whole(manifest, spec):
     check_names(manifest)
     for environment in manifest.environments:
         check_environment(manifest, environment)
+    check_terminal(manifest)
     check_slots(manifest)
     check_programs(manifest)
     check_extents(manifest)
@@ -329,6 +331,14 @@ def check_names(manifest):
             line = manifest.lines.of("environment", first[environment.name], "name")
             manifest.problem(where, f'the name "{environment.name}" is taken on line {line}', "choose another")
         first.setdefault(environment.name, environment.index)
+
+
+def check_terminal(manifest):
+    """What is typed goes to one."""
+    having = [environment for environment in manifest.environments if environment.terminal]
+    for environment in having[1:]:
+        manifest.problem(("environment", environment.index, "terminal"), f"{having[0].name} has the terminal already",
+                         "give it to one environment")
 
 
 def check_environment(manifest, environment):
@@ -544,6 +554,8 @@ def compiled(manifest, image_names, archive_names=None):
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
+        if environment.terminal:
+            words.append("terminal=1")
         if environment.programs:
             words.append(f"programs={environment.programs}")
         words += flows

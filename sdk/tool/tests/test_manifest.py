@@ -172,6 +172,12 @@ class Manifests(unittest.TestCase):
     def test_name_taken(self):
         self.refused('name = "db"', 'name = "unix"', 24, "is taken on line 8", "choose another")
 
+    def test_two_terminals(self):
+        self.path.write_text(GOOD.replace('image = ', 'terminal = true\nimage = ', 2))
+        with self.assertRaises(Trouble) as caught:
+            manifest.read(self.path)
+        self.assertIn("unix has the terminal already: give it to one environment", str(caught.exception))
+
     def test_slot_claimed_by_two(self):
         self.refused("[[0, 16, 4]]", "[[0, 15, 4]]", 19, "claims slot 15 of processor 0 too, as unix does on line 13",
                      "give each position to one environment")
