@@ -1,16 +1,18 @@
 """Compares what the mixed system printed with what this computer makes of the same input.  usage: judge.py BUILD NAME < OUTPUT"""
 import collections
+import contextlib
 import hashlib
 import re
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "sdk/tool"))
+from exo import database  # noqa: E402
+
 WORDS = Path("/usr/share/dict/american-english")
 TEXTS = Path("/usr/share/common-licenses")
-COMMAND = Path(__file__).resolve().parents[2] / "exo"
 
 
 def md5(data):
@@ -39,6 +41,24 @@ def unix_results(names):
     }
 
 
+def database_results(exported):
+    """What words.sql prints: from the same words, and of its notes from the database as the system left it on its disk."""
+    words = WORDS.read_bytes().splitlines()
+    letters = collections.Counter(word[:1].decode() for word in words if b"q" <= word < b"t")
+    with contextlib.closing(sqlite3.connect(exported)) as kept_database:
+        noted = kept_database.execute("SELECT count(*), sum(word) FROM noted").fetchone()
+        kept = [text.encode() for text, in kept_database.execute("SELECT text FROM word ORDER BY number")]
+        checked = kept_database.execute("PRAGMA integrity_check").fetchone()[0]
+    print(f"judge: the database on the disk: integrity_check {checked}, {len(kept)} words, {noted[0]} notes")
+    return {
+        "words": f"{len(words)} {sum(map(len, words))}",
+        "beginning": "; ".join(f"{letter} {count}" for letter, count in sorted(letters.items())),
+        "longest": max(words, key=len).decode(),
+        "place": str(words.index(b"exotic") + 1),
+        "noted": f"{noted[0]} {noted[1]}",
+    }, checked == "ok" and kept == words
+
+
 def results_in(output, name):
     """The lines `NAME| result KEY VALUE`, those of one key joined."""
     found = {}
@@ -64,8 +84,14 @@ def texts_named():
 
 def main():
     output = sys.stdin.read()
+    build, name = sys.argv[1:3]
     wrong = compare("unix", results_in(output, "unix"), unix_results(texts_named()))
-    return 1 if wrong else 0
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "words.sqlite"
+        database.export(Path(build) / "systems" / f"{name}-disk0.img", 0, exported)
+        wanted, is_whole = database_results(exported)
+    wrong += compare("db", results_in(output, "db"), wanted)
+    return 1 if wrong or not is_whole else 0
 
 
 if __name__ == "__main__":
