@@ -1,7 +1,7 @@
 #include "pool.h"
 #include <string.h>
 
-enum { NO_PAGE = UINT32_MAX, FRAMES_LEAST = 16, GROW_EVERY = 64 };
+enum { NO_PAGE = UINT32_MAX, FRAMES_LEAST = 16, MEMORY_LEAST = 64, GROW_EVERY = 64 };
 
 struct slot {
     uint32_t frame, page;
@@ -358,7 +358,9 @@ static uint32_t memory_most(uint32_t frames)
 
 void *pool_memory_alloc(void)
 {
-    if (!pool.memory_count || pool.memory_bound >= memory_most(pool.count))
+    uint32_t others = pool.memory - pool.reserved - pool.memory_count;
+
+    if (!pool.memory_count || (pool.memory_bound >= memory_most(pool.count) && others >= MEMORY_LEAST))
         return 0;
     uint32_t page = pool.unused_memory[--pool.memory_count];
     if (page_bind_any(page) == 0)

@@ -61,7 +61,7 @@ int64_t pool_fault(uint64_t address);
 
 /* Memory pages in a row that come when they are touched, and stay; only before the first pool_memory_alloc. 0: there are not so many. */
 void *pool_memory_reserve(uint32_t count);
-/* A memory page's address, or 0 (at most three of four frames are for memory); its contents are anything. */
+/* A memory page's address, or 0 (at most three of four frames are for memory, beyond the first 64 pages); its contents are anything. */
 void *pool_memory_alloc(void);
 void pool_memory_free(void *memory);
 

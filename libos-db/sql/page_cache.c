@@ -88,6 +88,21 @@ uint32_t page_cache_shrink(uint32_t wanted)
     return freed;
 }
 
+/* That of the oldest page of any cache that is not in use. */
+static void *buffer_steal(const struct cache *cache)
+{
+    struct cached *page = oldest;
+
+    while (page && page->cache->page_size != cache->page_size)
+        page = page->newer;
+    if (!page)
+        return 0;
+    void *buffer = page->base.pBuf;
+    page_unlink(page);
+    sqlite3_free(page);
+    return buffer;
+}
+
 static struct cached *page_make(struct cache *cache)
 {
     struct cached *page = sqlite3_malloc((int)sizeof *page + cache->extra_size);
@@ -95,13 +110,13 @@ static struct cached *page_make(struct cache *cache)
     if (!page)
         return 0;
     memset(page, 0, sizeof *page + (size_t)cache->extra_size);
-    page->base.pBuf = buffer_alloc(cache);
     page->base.pExtra = page + 1;
     page->cache = cache;
-    if (page->base.pBuf)
-        return page;
-    sqlite3_free(page);
-    return 0;
+    if (!(page->base.pBuf = buffer_alloc(cache)) && !(page->base.pBuf = buffer_steal(cache))) {
+        sqlite3_free(page);
+        return 0;
+    }
+    return page;
 }
 
 /* The oldest of this cache that is not in use, taken out of it for another key. */
@@ -129,7 +144,7 @@ static struct cached *page_new(struct cache *cache, int create)
     }
     if (!page)
         page = page_make(cache);
-    return page ? page : page_recycle(cache);
+    return page ? page : page_recycle(cache); /* the heap is full */
 }
 
 static int cache_init(void *argument)

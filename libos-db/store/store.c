@@ -20,7 +20,7 @@ struct super {
     uint64_t sequence;
     uint32_t blocks, reserved;
     struct super_file file[STORE_FILES];
-    uint8_t zero[232];
+    uint8_t zero[280];
     uint64_t checksum;
 };
 _Static_assert(sizeof(struct super) == 512, "struct super");
@@ -32,7 +32,7 @@ static const struct {
     bool is_log;
 } plan[STORE_FILES] = {
     { "database", 50, false }, { "database-journal", 5, false }, { "database-wal", 15, true },
-    { "tree", 20, false }, { "tree-log", 10, true },
+    { "tree", 30, false },
 };
 
 static struct {

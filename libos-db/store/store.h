@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STORE_FILES = 5, STORE_LEAST = 512 }; /* blocks of the smallest extent */
+enum { STORE_FILES = 4, STORE_LEAST = 512 }; /* blocks of the smallest extent */
 enum store_error { STORE_FOREIGN = -200, STORE_NEWER = -201, STORE_SMALL = -202, STORE_FULL = -203 };
 
 struct store_file {
