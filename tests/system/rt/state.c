@@ -1,6 +1,7 @@
 /*
  * What a task has in its registers is the same after it was preempted, after its slot ended (with and without the time to say so), and after
- * others ran. Two tasks hold values in all registers for long, a third interrupts them all the time, locks and unlocks.
+ * others ran. Two tasks hold values in all registers for long; two others interrupt them all the time, lock and unlock, and the one moves
+ * by 7 ns a period against the other: so the one's events come, in time, at each instruction on the way into the other and back.
  */
 #include <exo/rt_run.h>
 #include <exo/machine.h>
@@ -11,7 +12,7 @@ enum { MILLISECOND = 1000000, STACK = 8192, FPU = 4096, HOLDERS = 2 };
 
 uint64_t state_hold(uint64_t seed, uint64_t loops);
 
-static uint8_t stack[HOLDERS + 1][STACK] __attribute__((aligned(64))), fpu[HOLDERS][FPU] __attribute__((aligned(64)));
+static uint8_t stack[HOLDERS + 2][STACK] __attribute__((aligned(64))), fpu[HOLDERS][FPU] __attribute__((aligned(64)));
 static uint64_t wrong[HOLDERS], rounds, number[HOLDERS] = {1, 2};
 static uint32_t locked, refused;
 static struct rt_mutex mutex;
@@ -43,7 +44,11 @@ static struct rt_task other = {
     .name = "other", .job = interrupt, .stack = stack[HOLDERS], .stack_size = STACK, .section_count = 1, .section = {{0, 1500}},
     .attribute = DEADLINE(2000, 20 * MILLISECOND), .on_miss = RT_SKIP,
 };
-static struct rt_task *const tasks[] = {&holder[0], &holder[1], &other};
+static struct rt_task moving = {
+    .name = "moving", .job = interrupt, .stack = stack[HOLDERS + 1], .stack_size = STACK, .section_count = 1, .section = {{0, 1500}},
+    .attribute = DEADLINE(2000, 19 * MILLISECOND), .on_miss = RT_SKIP,
+};
+static struct rt_task *const tasks[] = {&holder[0], &holder[1], &other, &moving};
 
 enum { TASKS = sizeof tasks / sizeof tasks[0] };
 
@@ -58,7 +63,9 @@ int main(void)
     if (result)
         return 1;
     rt_mutex_open(&mutex, 0);
-    other.attribute.sched_period = exo_argument("every_us", 60) * 1000; /* far more often than was admitted: misses do not matter here */
+    /* Far more often than was admitted: misses do not matter here. */
+    other.attribute.sched_period = exo_argument("every_us", 60) * 1000;
+    moving.attribute.sched_period = other.attribute.sched_period + 7;
     for (uint32_t i = 0; i < TASKS; i++) {
         rt_histogram_open(&tasks[i]->latency, 1000);
         rt_histogram_open(&tasks[i]->response, 1000);
