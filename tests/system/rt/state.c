@@ -36,17 +36,17 @@ static void interrupt(void *argument)
 
 static struct rt_task holder[HOLDERS] = {
     {.name = "first", .job = hold, .argument = &number[0], .stack = stack[0], .stack_size = STACK, .fpu = fpu[0],
-     .attribute = DEADLINE(1000000, 64 * MILLISECOND)},
+     .attribute = DEADLINE(1000000, 4000ull * MILLISECOND)},
     {.name = "second", .job = hold, .argument = &number[1], .stack = stack[1], .stack_size = STACK, .fpu = fpu[1],
-     .attribute = DEADLINE(1000000, 32 * MILLISECOND)},
+     .attribute = DEADLINE(1000000, 3000ull * MILLISECOND)},
 };
 static struct rt_task other = {
     .name = "other", .job = interrupt, .stack = stack[HOLDERS], .stack_size = STACK, .section_count = 1, .section = {{0, 1500}},
-    .attribute = DEADLINE(2000, 20 * MILLISECOND), .on_miss = RT_SKIP,
+    .attribute = DEADLINE(2000, 2000 * MILLISECOND), .on_miss = RT_SKIP,
 };
 static struct rt_task moving = {
     .name = "moving", .job = interrupt, .stack = stack[HOLDERS + 1], .stack_size = STACK, .section_count = 1, .section = {{0, 1500}},
-    .attribute = DEADLINE(2000, 19 * MILLISECOND), .on_miss = RT_SKIP,
+    .attribute = DEADLINE(2000, 1000 * MILLISECOND), .on_miss = RT_SKIP,
 };
 static struct rt_task *const tasks[] = {&holder[0], &holder[1], &other, &moving};
 
@@ -63,7 +63,9 @@ int main(void)
     if (result)
         return 1;
     rt_mutex_open(&mutex, 0);
-    /* Far more often than was admitted: misses do not matter here. */
+    /* Far more often than was admitted, since misses do not matter here: what is admitted also fits one slot. */
+    holder[0].attribute.sched_period = 64 * MILLISECOND;
+    holder[1].attribute.sched_period = 32 * MILLISECOND;
     other.attribute.sched_period = exo_argument("every_us", 60) * 1000;
     moving.attribute.sched_period = other.attribute.sched_period + 7;
     for (uint32_t i = 0; i < TASKS; i++) {
