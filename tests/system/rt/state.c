@@ -75,5 +75,5 @@ int main(void)
     rt_run((exo_time() / MILLISECOND + 2) * MILLISECOND, exo_argument("milliseconds", 1000) * MILLISECOND);
     exo_print("%lu and %lu jobs held their state, %lu and %lu rounds found it changed; interrupted %u times, %u locks refused",
               holder[0].jobs, holder[1].jobs, wrong[0], wrong[1], locked, refused);
-    return wrong[0] || wrong[1] || refused || holder[0].jobs < 2 || holder[1].jobs < 2 || locked < 50;
+    return wrong[0] || wrong[1] || refused || !holder[0].jobs || !holder[1].jobs || locked < 50;
 }
