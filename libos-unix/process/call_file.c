@@ -139,6 +139,37 @@ int64_t call_getdents(const uint64_t a[6], struct exo_upcall_frame *frame)
     return result;
 }
 
+/* What an ioctl reads of the program's memory. */
+static uint64_t ioctl_input(uint64_t request)
+{
+    switch (request) {
+    case TCSETS:
+    case TCSETSW:
+    case TCSETSF:
+        return sizeof(struct linux_termios);
+    case TIOCSWINSZ:
+        return sizeof(struct linux_window_size);
+    case TIOCSPGRP:
+    case FIONBIO:
+        return sizeof(int32_t);
+    default:
+        return 0;
+    }
+}
+
+int64_t call_ioctl(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t words[7] = { LINUX_IOCTL, a[0], (uint32_t)a[1], a[2] };
+
+    (void)frame;
+    if (user_copy(WINDOW->data, (const void *)a[2], ioctl_input((uint32_t)a[1])))
+        return -EFAULT;
+    int64_t result = server_wait(words);
+    if (result == 0 && words[1] && user_copy((void *)a[2], WINDOW->data, words[1]))
+        return -EFAULT;
+    return result;
+}
+
 int64_t call_pipe2(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     uint64_t words[7] = { LINUX_PIPE2, a[1] };

@@ -7,7 +7,7 @@
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { NAME_SIZE = 65, NAMES = 6 };
+enum { NAME_SIZE = 65, NAMES = 6, RUSAGE_WORDS = 18 };
 
 int64_t call_zero(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
@@ -92,7 +92,8 @@ int64_t call_wait(const uint64_t a[6], struct exo_upcall_frame *frame)
         return result;
     if (!STATE->viewers)
         memory_collect();
-    if (a[1] && user_copy((void *)a[1], &status, sizeof status))
+    static const uint64_t usage[RUSAGE_WORDS];
+    if ((a[1] && user_copy((void *)a[1], &status, sizeof status)) || (a[3] && user_copy((void *)a[3], usage, sizeof usage)))
         return -EFAULT;
     return result;
 }

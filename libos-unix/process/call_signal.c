@@ -19,8 +19,10 @@ int64_t call_sigaction(const uint64_t a[6], struct exo_upcall_frame *frame)
     old = signals.action[a[0] - 1];
     if (a[2] && user_copy((void *)a[2], &old, sizeof old))
         return -EFAULT;
-    if (a[1])
+    if (a[1]) {
         signals.action[a[0] - 1] = action;
+        signal_policy_tell();
+    }
     return 0;
 }
 

@@ -40,13 +40,58 @@ bool signal_is_ready(void)
     return STATE->pending & ~signal_mask;
 }
 
+static const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT);
+static const uint64_t stopping = BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU);
+
 static bool is_ignored(uint32_t signal)
 {
     uint64_t handler = signals.action[signal - 1].handler;
-    const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT);
-    const uint64_t stopping = BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU);
+    return handler == HANDLER_IGNORE || (handler == HANDLER_DEFAULT && harmless & BIT(signal));
+}
 
-    return handler == HANDLER_IGNORE || (handler == HANDLER_DEFAULT && (harmless | stopping) & BIT(signal));
+static bool is_stop(uint32_t signal)
+{
+    return signals.action[signal - 1].handler == HANDLER_DEFAULT && stopping & BIT(signal);
+}
+
+/* Stand still until SIGCONT, unless the server says that it must not be. */
+static void stop_obey(uint32_t signal)
+{
+    int64_t result = server_ask(UNIX_STOP, signal, 0, 0);
+
+    while (result == UNIX_WAIT) {
+        processor_give_up();
+        result = server_ask(UNIX_STOP, 0, 0, 0);
+    }
+}
+
+bool signal_interrupts(void)
+{
+    uint64_t ready;
+
+    while ((ready = STATE->pending & ~signal_mask)) {
+        uint32_t signal = (uint32_t)__builtin_ctzll(ready) + 1;
+        if (!is_ignored(signal) && !is_stop(signal))
+            return true;
+        if (server_ask(UNIX_SIGNAL_TAKE, ~BIT(signal), 0, 0) && is_stop(signal))
+            stop_obey(signal);
+    }
+    return false;
+}
+
+void signal_policy_tell(void)
+{
+    const struct linux_action *child = &signals.action[SIGCHLD - 1];
+    uint64_t ignored = 0, flags = child->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+
+    for (uint32_t signal = 1; signal <= SIGNALS; signal++)
+        if ((BIT(SIGCHLD) | stopping) & BIT(signal) && signals.action[signal - 1].handler == HANDLER_IGNORE)
+            ignored |= BIT(signal);
+    if (ignored == signals.told_ignored && flags == signals.told_flags)
+        return;
+    signals.told_ignored = ignored;
+    signals.told_flags = flags;
+    server_ask(UNIX_POLICY, ignored, flags, 0);
 }
 
 static struct signal_context context_of(const struct exo_upcall_frame *frame)
@@ -143,7 +188,9 @@ void signal_take(struct exo_upcall_frame *frame)
     if (signal == 0)
         return;
     const struct linux_action *action = &signals.action[signal - 1];
-    if (is_ignored(signal)) {
+    if (is_ignored(signal) || is_stop(signal)) {
+        if (is_stop(signal))
+            stop_obey(signal);
         if (signals.is_suspended && !signals.is_restart) {
             signal_mask = signals.suspended; /* of a ppoll that it ended */
             signals.is_suspended = false;
@@ -172,6 +219,7 @@ void signal_reset(void)
             signals.action[i] = (struct linux_action){ 0 };
     signals.stack = (struct signal_stack){ 0 };
     signals.is_suspended = false;
+    signal_policy_tell();
 }
 
 int64_t signal_return(struct exo_upcall_frame *frame)

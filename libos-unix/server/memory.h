@@ -12,6 +12,7 @@ enum {
     SERVER_SLOT_STORE = 40,  /* the store's capability */
     SERVER_SLOT_GATE = 41,   /* gate 0, for processes */
     SERVER_SLOT_WAKE = 42,   /* one gate a scheduler, up to 8 */
+    SERVER_SLOT_KEYS = 50,   /* the gate by which a scheduler says that keys came */
     SERVER_SLOT_WINDOW = 60, /* while a process is built */
     SERVER_SLOT_PROCESSES = 128, /* one a process: its environment */
 };

@@ -1,7 +1,9 @@
 #include "process.h"
 #include "heap.h"
+#include "job.h"
 #include "memory.h"
 #include "schedule.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -45,8 +47,10 @@ static struct process *process_find(void)
     return 0;
 }
 
-/* Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, but nothing of what
- * stands in them does. */
+/*
+ * Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, which could find
+ * there what the last one had in its window: all processes of an instance are root, and may read each other's files, too.
+ */
 static int64_t window_make(struct process *process)
 {
     static uint32_t frames[PROCESSES_MAX];
@@ -66,7 +70,7 @@ static int64_t window_make(struct process *process)
     process->shared = (struct unix_state *)address;
     process->window = (struct unix_window *)(address + EXO_FRAME_SIZE);
     process->data = (uint8_t *)(address + (1 + WINDOW_PAGES) * EXO_FRAME_SIZE);
-    memset(process->window, 0, sizeof *process->window);
+    process->window->counts = (struct unix_counts){ 0 };
     return EXO_OK;
 }
 
@@ -134,18 +138,26 @@ static int64_t process_grant(struct process *process)
 
 static void descriptors_copy(struct process *process, const struct process *parent)
 {
-    memcpy(process->descriptor, parent->descriptor, sizeof process->descriptor);
-    memcpy(process->shared->quick, parent->shared->quick, sizeof process->shared->quick);
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    process->descriptor_end = parent->descriptor_end;
+    memcpy(process->descriptor, parent->descriptor, parent->descriptor_end * sizeof *process->descriptor);
+    memcpy(process->shared->quick, parent->shared->quick, parent->descriptor_end);
+    for (uint32_t i = 0; i < parent->descriptor_end; i++)
         if (process->descriptor[i].file)
             process->descriptor[i].file->users++;
+}
+
+void process_belongs(struct process *process, uint32_t group, uint32_t session)
+{
+    process->group = process->shared->group = group;
+    process->session = process->shared->session = session;
 }
 
 static void family_enter(struct process *process, struct process *parent)
 {
     struct unix_state *state = process->shared;
 
-    *state = (struct unix_state){ .pid = process->pid, .group = process->pid, .session = process->pid };
+    *state = (struct unix_state){ .pid = process->pid };
+    process_belongs(process, process->pid, process->pid);
     process->parent = parent;
     process->umask = 022;
     process->directory = parent ? parent->directory : node_root;
@@ -154,8 +166,9 @@ static void family_enter(struct process *process, struct process *parent)
         return;
     process->umask = parent->umask;
     state->parent = parent->pid;
-    state->group = parent->shared->group;
-    state->session = parent->shared->session;
+    process_belongs(process, parent->group, parent->session);
+    process->ignored = parent->ignored;
+    process->child_flags = parent->child_flags;
     exo_text_copy(process->name, parent->name, sizeof process->name);
     descriptors_copy(process, parent);
 }
@@ -179,7 +192,7 @@ struct process *process_create(struct process *parent)
 
     if (!process)
         return 0;
-    memset(process, 0, sizeof *process);
+    memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
     if (window_make(process) == EXO_OK &&
@@ -327,7 +340,7 @@ int64_t process_views_grant(struct process *child, struct process *parent, const
 
 static void belongings_drop(struct process *process)
 {
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    for (uint32_t i = 0; i < process->descriptor_end; i++)
         descriptor_close(process, i);
     if (process->directory) {
         process->directory->users--;
@@ -390,11 +403,19 @@ static void instance_end(int status)
             process_end(&processes[i], SIGKILL);
 }
 
+/* It wants to know nothing of children that have ended. */
+static bool is_forgotten_by(const struct process *parent)
+{
+    return parent->child_flags & SA_NOCLDWAIT || parent->ignored & 1ull << (SIGCHLD - 1);
+}
+
 void process_end(struct process *process, int status)
 {
     struct process *parent = process->parent;
 
     process_stop(process);
+    terminal_leave(process);
+    job_children_leave(process);
     instance.requests += process->requests;
     instance.counts.trapped += process->window->counts.trapped;
     instance.counts.direct += process->window->counts.direct;
@@ -408,12 +429,9 @@ void process_end(struct process *process, int status)
         process_dispose(process);
     if (process == &processes[0])
         instance_end(status);
-    if (parent && parent->state == PROCESS_ALIVE) {
-        process_signal(parent, SIGCHLD);
-        process_wake(parent);
-    } else {
+    parent_tell(process);
+    if (!parent || parent->state != PROCESS_ALIVE || is_forgotten_by(parent))
         process_forget(process);
-    }
 }
 
 void process_forget(struct process *process)
@@ -424,6 +442,8 @@ void process_forget(struct process *process)
 
 static void process_run(struct process *process)
 {
+    if (process->stopped)
+        return;
     process->waiting_on = 0;
     __atomic_store_n(&process->runnable, 1, __ATOMIC_SEQ_CST);
     schedule_kick();
@@ -444,6 +464,7 @@ void process_signal(struct process *process, uint32_t signal)
         process_end(process, SIGKILL);
         return;
     }
+    job_signal(process, signal);
     __atomic_fetch_or(&process->shared->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
     process_run(process);
 }

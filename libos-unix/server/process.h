@@ -23,7 +23,7 @@ struct process {
     uint32_t runnable;       /* read by the schedulers */
     uint64_t deadline;       /* when it is runnable again (ns) */
     const void *waiting_on;
-    uint32_t pid;
+    uint32_t pid, group, session; /* unix_state tells it the same */
     struct process *parent;
     uint32_t umask;
     int status;              /* as wait4 tells it */
@@ -38,12 +38,20 @@ struct process {
     struct unix_range file[FILES_MAX];   /* files that it may map */
     struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
     struct node *directory;
-    struct descriptor descriptor[DESCRIPTORS_MAX];
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];
     uint64_t requests;
     uint64_t mask;           /* signals that it blocked at its last request */
+    uint64_t ignored;        /* those that it ignores */
+    uint32_t child_flags;    /* SA_NOCLDSTOP and SA_NOCLDWAIT of its SIGCHLD */
+    uint32_t stopped;        /* the signal that stopped it, or 0 */
+    bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
+    bool tells_stop, tells_continue; /* what its parent has not waited for yet */
+    bool executed;           /* it has called exec since it was forked */
+    uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t descriptor_end; /* from here on none is open */
+    struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
 
 struct instance {
@@ -77,6 +85,8 @@ void process_end(struct process *process, int status);
 void process_forget(struct process *process);
 /* What a child that is being forked sees: the files of its parent, and the chunks of the owners that the parent names. */
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork);
+/* Its group and session, where it sees them too. */
+void process_belongs(struct process *process, uint32_t group, uint32_t session);
 /* The program is gone, and with it what it mapped. */
 void process_views_drop(struct process *process);
 /* One chunk more, or a file whose frames lie in a row; 0 or a status. */

@@ -25,7 +25,8 @@ static request_call *const calls[REQUESTS] = {
     [OWN(UNIX_FORK)] = request_fork, [OWN(UNIX_SIGNAL_TAKE)] = request_signal_take,
     [OWN(UNIX_MISSING)] = request_missing, [OWN(UNIX_START)] = request_start, [OWN(UNIX_END)] = request_end,
     [OWN(UNIX_FILE_NODE)] = request_file_node, [OWN(UNIX_SLEEP)] = request_sleep,
-    [OWN(UNIX_BROKEN)] = request_broken, [OWN(UNIX_NO_START)] = request_no_start,
+    [OWN(UNIX_BROKEN)] = request_broken, [OWN(UNIX_NO_START)] = request_no_start, [OWN(UNIX_STOP)] = request_stop,
+    [OWN(UNIX_POLICY)] = request_policy,
 };
 
 static request_call *call_of(uint64_t number)

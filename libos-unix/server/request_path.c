@@ -3,6 +3,7 @@
 #include "heap.h"
 #include "request.h"
 #include "stat.h"
+#include "terminal.h"
 #include <exo/machine.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -88,7 +89,9 @@ int64_t request_openat(struct request *request)
         return -ENOENT;
     if (!place.node && (result = node_make(request, &place, S_IFREG | (request->a[3] & 07777), &place.node)) < 0)
         return result;
-    result = file_open(request->process, place.node, flags, &file);
+    result = terminal_enter(request->process, place.node, flags);
+    if (result == 0)
+        result = file_open(request->process, place.node, flags, &file);
     if (result < 0)
         return result;
     result = descriptor_give(request->process, file, 0, flags & O_CLOEXEC);

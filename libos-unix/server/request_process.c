@@ -1,5 +1,6 @@
 /* Requests about processes. */
 #include "device.h"
+#include "job.h"
 #include "memory.h"
 #include "path.h"
 #include "request.h"
@@ -30,7 +31,20 @@ static bool is_waited_for(const struct process *child, const struct process *par
         return false;
     if (pid > 0)
         return child->pid == pid;
-    return pid == -1 || child->shared->group == (pid ? (uint32_t)-pid : parent->shared->group);
+    return pid == -1 || child->group == (pid ? (uint32_t)-pid : parent->group);
+}
+
+/* One that was stopped, or goes on, and has not been waited for since; 0: none. */
+static int64_t change_tell(struct request *request, struct process *child)
+{
+    bool *told = child->tells_stop && request->a[1] & WUNTRACED ? &child->tells_stop
+               : child->tells_continue && request->a[1] & WCONTINUED ? &child->tells_continue : 0;
+
+    if (!told || child->state != PROCESS_ALIVE)
+        return 0;
+    request->more[0] = told == &child->tells_stop ? child->stopped << 8 | STATUS_STOPPED : STATUS_CONTINUED;
+    *told = false;
+    return child->pid;
 }
 
 /* a: pid, options. more[0]: the status. */
@@ -38,13 +52,16 @@ int64_t request_wait(struct request *request)
 {
     bool any = false;
 
-    if (request->a[1] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED))
+    if ((uint32_t)request->a[1] & ~(uint32_t)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS_OF_LINUX))
         return -EINVAL;
     for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
         struct process *child = &processes[i];
         if (!is_waited_for(child, request->process, (int32_t)request->a[0]))
             continue;
         any = true;
+        int64_t changed = change_tell(request, child);
+        if (changed)
+            return changed;
         if (child->state != PROCESS_ZOMBIE)
             continue;
         request->more[0] = (uint64_t)(uint32_t)child->status;
@@ -66,7 +83,7 @@ static bool is_addressed(const struct process *process, const struct process *se
         return process != sender && process->pid != 1;
     if (process->state == PROCESS_ZOMBIE)
         return false;
-    return process->shared->group == (pid ? (uint32_t)-pid : sender->shared->group);
+    return process->group == (pid ? (uint32_t)-pid : sender->group);
 }
 
 int64_t request_kill(struct request *request)
@@ -102,34 +119,41 @@ int64_t request_setpgid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
 
+    uint32_t group = request->a[1] ? (uint32_t)request->a[1] : process ? process->pid : 0;
+
     if ((int32_t)request->a[1] < 0)
         return -EINVAL;
     if (!process || process->state != PROCESS_ALIVE || (process != request->process && process->parent != request->process))
         return -ESRCH;
-    process->shared->group = request->a[1] ? (uint32_t)request->a[1] : process->pid;
+    if (process != request->process && process->executed)
+        return -EACCES;
+    if (process->session == process->pid || process->session != request->process->session ||
+        (group != process->pid && !group_is_in(group, process->session)))
+        return -EPERM;
+    process_belongs(process, group, process->session);
     return 0;
 }
 
 int64_t request_getpgid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
-    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->group : -ESRCH;
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->group : -ESRCH;
 }
 
 int64_t request_getsid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
-    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->session : -ESRCH;
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->session : -ESRCH;
 }
 
 int64_t request_setsid(struct request *request)
 {
-    struct unix_state *state = request->process->shared;
+    struct process *process = request->process;
 
-    if (state->group == state->pid && state->pid != 1)
+    if (group_is_in(process->pid, 0))
         return -EPERM;
-    state->group = state->session = state->pid;
-    return state->pid;
+    process_belongs(process, process->pid, process->pid);
+    return process->pid;
 }
 
 /* What the parent says goes to the child's window first, which nobody else sees yet. */
@@ -169,7 +193,8 @@ int64_t request_exec_done(struct request *request)
     struct process *process = request->process;
 
     process_views_drop(process);
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    process->executed = true;
+    for (uint32_t i = 0; i < process->descriptor_end; i++)
         if (process->descriptor[i].file && process->descriptor[i].close_on_exec)
             descriptor_close(process, i);
     memcpy(process->name, request->window->path[1], sizeof process->name);
@@ -186,6 +211,7 @@ int64_t request_signal_take(struct request *request)
         return 0;
     uint32_t signal = (uint32_t)__builtin_ctzll(ready) + 1;
     __atomic_fetch_and(pending, ~(1ull << (signal - 1)), __ATOMIC_SEQ_CST);
+    request->process->may_stop = true; /* until SIGCONT comes */
     return signal;
 }
 

@@ -1,6 +1,7 @@
 #include "schedule.h"
 #include "memory.h"
 #include "process.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -66,11 +67,22 @@ static bool somebody_is_runnable(void)
     return false;
 }
 
+/* The one that looks for keys. */
+static bool is_first(const struct scheduler *self)
+{
+    for (const struct scheduler *other = schedulers; other < self; other++)
+        if (other->exists)
+            return false;
+    return true;
+}
+
 /* One that is runnable and yet did not run is on another processor: look again soon. */
 static void scheduler_sleep(struct scheduler *self, struct exo_context *context)
 {
     __atomic_store_n(&self->asleep, 1, __ATOMIC_SEQ_CST);
     uint64_t deadline = deadlines_pass();
+    if (is_first(self) && terminal_keys_due() < deadline)
+        deadline = terminal_keys_due();
     if (somebody_is_runnable())
         deadline = exo_time() + LOOK_AGAIN_NS;
     __atomic_store_n(&context->inbox_full, 0, __ATOMIC_SEQ_CST);
@@ -84,6 +96,8 @@ static void scheduler_begin(struct exo_context *context)
 
     for (;;) {
         deadlines_pass();
+        if (is_first(self) && terminal_keys_look())
+            exo_gate_send(SERVER_SLOT_KEYS, 0, 0, 0, 0, 0);
         if (!somebody_run(self))
             scheduler_sleep(self, context);
     }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum errno_value {
-    EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10, EAGAIN = 11, ENOMEM = 12,
+    EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10, EAGAIN = 11, ENOMEM = 12,
     EACCES = 13, EFAULT = 14, EBUSY = 16, EEXIST = 17, EXDEV = 18, ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23,
     EMFILE = 24, ENOTTY = 25, EFBIG = 27, ENOSPC = 28, ESPIPE = 29, EROFS = 30, EMLINK = 31, EPIPE = 32, ERANGE = 34,
     ENAMETOOLONG = 36, ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40,
@@ -21,7 +21,8 @@ enum mode { S_IFMT = 0170000, S_IFIFO = 0010000, S_IFCHR = 0020000, S_IFDIR = 00
 enum seek { SEEK_SET, SEEK_CUR, SEEK_END };
 enum at_flag { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_EMPTY_PATH = 0x1000 };
 enum fcntl_command { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1 };
-enum wait_flag { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8 };
+enum wait_flag { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8, WAIT_FLAGS_OF_LINUX = (int)0xe0000000 /* of threads and clones */ };
+enum wait_status { STATUS_STOPPED = 0x7f, STATUS_CONTINUED = 0xffff };
 enum protection { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 enum map_flag { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_TYPE = 15, MAP_FIXED = 16, MAP_ANONYMOUS = 32, MAP_FIXED_NOREPLACE = 0x100000 };
 enum remap_flag { MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2 };
@@ -30,14 +31,36 @@ enum arch_code { ARCH_SET_GS = 0x1001, ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x100
 enum clone_flag { CLONE_VM = 0x100, CLONE_VFORK = 0x4000, CLONE_THREAD = 0x10000, CLONE_SETTLS = 0x80000,
                   CLONE_PARENT_SETTID = 0x100000, CLONE_CHILD_CLEARTID = 0x200000, CLONE_CHILD_SETTID = 0x1000000 };
 enum resource { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7 };
-enum ioctl_request { TCGETS = 0x5401, TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410, TIOCGWINSZ = 0x5413 };
+enum ioctl_request {
+    TCGETS = 0x5401, TCSETS = 0x5402, TCSETSW = 0x5403, TCSETSF = 0x5404, TCSBRK = 0x5409, TCXONC = 0x540a, TCFLSH = 0x540b,
+    TIOCSCTTY = 0x540e, TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410, TIOCOUTQ = 0x5411, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414,
+    FIONREAD = 0x541b, FIONBIO = 0x5421, TIOCNOTTY = 0x5422, TCSBRKP = 0x5425, TIOCGSID = 0x5429, FIONCLEX = 0x5450, FIOCLEX = 0x5451,
+};
+
+/* The terminal as programs set it (man-pages: termios(3), ioctl_tty(2)). */
+struct linux_termios {
+    uint32_t input, output, control, local;
+    uint8_t line, characters[19];
+};
+_Static_assert(sizeof(struct linux_termios) == 36, "struct termios");
+
+struct linux_window_size {
+    uint16_t rows, columns, x, y;
+};
+
+enum termios_input { ISTRIP = 040, INLCR = 0100, IGNCR = 0200, ICRNL = 0400, IXON = 02000, IUTF8 = 040000 };
+enum termios_output { OPOST = 1, ONLCR = 4 };
+enum termios_local { ISIG = 1, ICANON = 2, ECHO = 010, ECHOE = 020, ECHOK = 040, ECHONL = 0100, NOFLSH = 0200, TOSTOP = 0400,
+                     ECHOCTL = 01000, ECHOKE = 04000, IEXTEN = 0100000 };
+enum termios_character { VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSTART = 8, VSTOP, VSUSP, VEOL, VREPRINT, VWERASE = 14, VLNEXT,
+                         VEOL2 };
 
 enum signal {
     SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11,
     SIGPIPE = 13, SIGALRM = 14, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20, SIGTTIN = 21, SIGTTOU = 22,
     SIGURG = 23, SIGWINCH = 28, SIGNALS = 64,
 };
-enum signal_action_flag { SA_SIGINFO = 4, SA_RESTORER = 0x4000000, SA_ONSTACK = 0x8000000, SA_RESTART = 0x10000000,
+enum signal_action_flag { SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_SIGINFO = 4, SA_RESTORER = 0x4000000, SA_ONSTACK = 0x8000000, SA_RESTART = 0x10000000,
                           SA_NODEFER = 0x40000000, SA_RESETHAND = (int)0x80000000 };
 enum signal_how { SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK };
 enum signal_code { SI_USER = 0, SI_KERNEL = 0x80, SEGV_MAPERR = 1, SEGV_ACCERR = 2 };

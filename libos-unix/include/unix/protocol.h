@@ -90,6 +90,8 @@ enum unix_request {
     UNIX_SLEEP,            /* until when (ns) */
     UNIX_BROKEN,           /* vector, instruction, address: the runtime itself faulted */
     UNIX_NO_START,         /* errno: the first program cannot be run */
+    UNIX_STOP,             /* a signal that stops: UNIX_WAIT until the process may go on; 0: may it now? */
+    UNIX_POLICY,           /* signals that are ignored, flags of SIGCHLD's action: they changed */
     UNIX_REQUESTS,
 };
 

@@ -14,7 +14,7 @@ from . import disk, elf, image, machine, manifest, network, oracle, package, pla
 from .trouble import Trouble
 
 SUITES = {"kernel": ["bench/kernel/system.toml"], "io": ["bench/io/system.toml", "bench/io/echo.toml"],
-          "unix": ["bench/unix/system.toml"]}
+          "unix": ["bench/unix/system.toml"], "rt": ["bench/rt/system.toml", "bench/rt/load.toml"]}
 LINE = re.compile(r"\bbench (\w+) (\d+) (\S.*)")
 KERNEL_FOLDERS = ("core", "code", "arch/x86_64", "device")
 PATH = re.compile(r"longest path (\d+)")
