@@ -60,6 +60,8 @@ int64_t server_wait(uint64_t words[7])
 {
     uint64_t sent[7];
 
+    if (signals_own && signal_interrupts())
+        return RESTART;
     memcpy(sent, words, sizeof sent);
     for (;;) {
         int64_t result = server_call(words);

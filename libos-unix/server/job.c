@@ -13,7 +13,7 @@ static bool is_member(const struct process *process, uint32_t group)
 
 void group_signal(uint32_t group, uint32_t signal)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (is_member(&processes[i], group))
             process_signal(&processes[i], signal);
 }
@@ -26,7 +26,7 @@ static bool is_present(const struct process *process)
 
 bool group_is_in(int64_t group, uint32_t session)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (is_present(&processes[i]) && processes[i].group == group && (!session || processes[i].session == session))
             return true;
     return false;
@@ -43,7 +43,7 @@ static bool is_looked_after(const struct process *process)
 
 bool group_is_orphaned(uint32_t group)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (is_member(&processes[i], group) && is_looked_after(&processes[i]))
             return false;
     return true;
@@ -80,7 +80,7 @@ void job_signal(struct process *process, uint32_t signal)
 
 void job_children_leave(struct process *process)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *child = &processes[i];
         if (child->state != PROCESS_ALIVE || child->parent != process || !child->stopped || !is_looked_after(child))
             continue;

@@ -119,7 +119,7 @@ static void fault_tell(uint32_t environment)
 static void faulted_end(void)
 {
     __atomic_store_n(&instance.event_child, 0, __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE && exo_vcpu_start(processes[i].slot, 0) == EXO_OK) {
             exo_print("process %u (%s) was stopped by the kernel", processes[i].pid, processes[i].name);
             fault_tell(processes[i].frame);
@@ -131,8 +131,9 @@ static void serve(void)
 {
     while (!instance.over) {
         exo_events_block();
-        __atomic_store_n(&EXO_CONTEXT->inbox_full, 0, __ATOMIC_SEQ_CST); /* a message says that keys came */
+        __atomic_store_n(&EXO_CONTEXT->inbox_full, 0, __ATOMIC_SEQ_CST); /* a message says that there is something to do */
         terminal_keys_take();
+        process_alarms_pass();
         if (instance.event_child)
             faulted_end();
         loan_look();

@@ -5,6 +5,7 @@
 #include "schedule.h"
 #include "terminal.h"
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -16,8 +17,9 @@ enum {
     RIGHTS_POOL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
 };
 
-struct instance instance;
+struct instance instance = { .serving = 1 };
 struct process processes[PROCESSES_MAX];
+uint32_t processes_end;
 const char process_any_channel[1];
 static uint32_t pid_last;
 
@@ -33,7 +35,7 @@ struct process *process_badged(uint64_t badge)
 
 struct process *process_numbered(uint64_t pid)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if ((processes[i].state == PROCESS_ALIVE || processes[i].state == PROCESS_ZOMBIE) && processes[i].pid == pid)
             return &processes[i];
     return 0;
@@ -41,10 +43,16 @@ struct process *process_numbered(uint64_t pid)
 
 static struct process *process_find(void)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
-        if (processes[i].state == PROCESS_NONE)
-            return &processes[i];
-    return 0;
+    uint32_t i = 0, end = processes_end;
+
+    while (end && processes[end - 1].state == PROCESS_NONE)
+        end--;
+    while (i < end && processes[i].state != PROCESS_NONE)
+        i++;
+    if (i == PROCESSES_MAX)
+        return 0;
+    __atomic_store_n(&processes_end, i < end ? end : i + 1, __ATOMIC_SEQ_CST);
+    return &processes[i];
 }
 
 /*
@@ -165,6 +173,8 @@ static void family_enter(struct process *process, struct process *parent)
     if (!parent)
         return;
     process->umask = parent->umask;
+    process->command_size = parent->command_size;
+    memcpy(process->command, parent->command, sizeof process->command);
     state->parent = parent->pid;
     process_belongs(process, parent->group, parent->session);
     process->ignored = parent->ignored;
@@ -195,6 +205,7 @@ struct process *process_create(struct process *parent)
     memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
+    process->started = exo_time();
     if (window_make(process) == EXO_OK &&
         exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name) == EXO_OK) {
         process->has_environment = true;
@@ -223,14 +234,14 @@ static uint32_t viewers_of(uint32_t environment)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         count += processes[i].state != PROCESS_NONE && is_viewer(&processes[i], environment);
     return count;
 }
 
 static struct process *process_in(uint32_t environment)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].has_environment && processes[i].frame == environment)
             return &processes[i];
     return 0;
@@ -368,7 +379,7 @@ static void children_pass_on(const struct process *process)
 {
     struct process *first = &processes[0];
 
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *child = &processes[i];
         if (child->parent != process || child->state == PROCESS_NONE)
             continue;
@@ -398,7 +409,7 @@ static void instance_end(int status)
 {
     instance.over = true;
     instance.status = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
-    for (uint32_t i = 1; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 1; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE)
             process_end(&processes[i], SIGKILL);
 }
@@ -440,6 +451,19 @@ void process_forget(struct process *process)
     process->state = process->has_environment ? PROCESS_HOLDER : PROCESS_NONE;
 }
 
+void process_alarms_pass(void)
+{
+    uint64_t now = exo_time();
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *process = &processes[i];
+        if (process->state != PROCESS_ALIVE || !process->alarm || process->alarm > now)
+            continue;
+        process->alarm = process->alarm_again ? now + process->alarm_again : 0;
+        process_signal(process, SIGALRM);
+    }
+}
+
 static void process_run(struct process *process)
 {
     if (process->stopped)
@@ -451,7 +475,7 @@ static void process_run(struct process *process)
 
 void process_wake(const void *channel)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE && (processes[i].waiting_on == channel || processes[i].waiting_on == process_any_channel))
             process_run(&processes[i]);
 }

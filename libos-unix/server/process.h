@@ -48,8 +48,12 @@ struct process {
     bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
     bool tells_stop, tells_continue; /* what its parent has not waited for yet */
     bool executed;           /* it has called exec since it was forked */
+    uint64_t alarm, alarm_again; /* when SIGALRM comes (ns), or 0; and how long after that again */
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t command_size;
+    char command[256];       /* the words of its command line, each ended by a zero */
+    uint64_t started;        /* ns */
     uint32_t descriptor_end; /* from here on none is open */
     struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
@@ -60,10 +64,12 @@ struct instance {
     uint32_t created, peak;
     uint64_t requests;
     struct unix_counts counts; /* of those that have ended */
+    uint32_t serving;     /* a request: what runs on virtual processor 0 may be interrupted in its middle */
     uint32_t event_child; /* a process may have stopped for a fault */
 };
 extern struct instance instance;
 extern struct process processes[PROCESSES_MAX];
+extern uint32_t processes_end; /* all from here on are PROCESS_NONE */
 
 struct process *process_badged(uint64_t badge);
 struct process *process_numbered(uint64_t pid);
@@ -99,3 +105,5 @@ void process_drop(const struct process *process, uint16_t slot);
 extern const char process_any_channel[];
 void process_wake(const void *channel);
 void process_signal(struct process *process, uint32_t signal);
+/* SIGALRM to those whose time has come. */
+void process_alarms_pass(void);
