@@ -19,7 +19,7 @@
 #define BUFFER_ADDRESS 0x25001000ull
 #define NEVER_NS       (exo_time() + 20000000000ull)
 
-enum { ROUNDS = 3000, MET_LEAST = 5, HOLD = 200, OWN_PORT = 66, OTHER_PORT = 9, SOURCE_AT = 35, TARGET_AT = 37, DATA_AT = 42, LENGTH = 200, FILL = 0x5a };
+enum { ROUNDS = 300, ROUNDS_MOST = 30000, MET_LEAST = 5, HOLD = 400, OWN_PORT = 66, OTHER_PORT = 9, SOURCE_AT = 35, TARGET_AT = 37, DATA_AT = 42, LENGTH = 200, FILL = 0x5a };
 
 static struct exo_net net;
 static struct exo_disk_ring ring;
@@ -29,54 +29,69 @@ static volatile struct exo_net_transmit *entry;
 static volatile struct exo_submission *submission;
 static uint32_t foreign, buffer;
 
-static void hold(void)
+static void hold(uint32_t rounds)
 {
-    for (volatile uint32_t i = 0; i < HOLD; i++)
+    for (volatile uint32_t i = 0; i < rounds; i++)
         ;
+}
+
+/* How long after the beginning of the call. */
+static void hold_somewhat(void)
+{
+    static uint32_t last;
+
+    last = last * 1103515245 + 12345;
+    hold((last >> 16) % HOLD);
 }
 
 /* ---- what the peer does */
 
 static void source_spoil(void)
 {
+    hold_somewhat();
     packet[SOURCE_AT] = OTHER_PORT;
-    hold();
+    hold(HOLD);
     packet[SOURCE_AT] = OWN_PORT;
-    hold();
 }
 
 static void frame_spoil(void)
 {
     uint32_t own = entry->frame;
 
+    hold_somewhat();
     entry->frame = foreign;
-    hold();
+    hold(HOLD);
     entry->frame = own;
-    hold();
 }
 
 static void length_spoil(void)
 {
+    hold_somewhat();
     entry->length = UINT16_MAX;
-    hold();
+    hold(HOLD);
     entry->length = LENGTH;
-    hold();
 }
 
 static void block_spoil(void)
 {
+    hold_somewhat();
     submission->block = extent->first + extent->count;
-    hold();
+    hold(HOLD);
     submission->block = extent->first;
-    hold();
 }
 
 static void target_spoil(void)
 {
+    hold_somewhat();
     submission->frame = foreign;
-    hold();
+    hold(HOLD);
     submission->frame = buffer;
-    hold();
+}
+
+/* Until calls met changes, or it does not happen here. */
+static bool goes_on(uint32_t round, uint32_t done, uint32_t refused)
+{
+    return round < ROUNDS || (round < ROUNDS_MOST && (done < MET_LEAST || refused < MET_LEAST));
 }
 
 /* ---- packets, to itself */
@@ -120,7 +135,7 @@ static bool sending_survives(void (*spoil)(void), int64_t refusal)
         net.ring->transmit[i] = (struct exo_net_transmit){
             .frame = net.ring->transmit[0].frame, .offset = net.ring->transmit[0].offset, .length = LENGTH, .flow = flows->first, .capability = flows->slot,
         };
-    for (uint32_t round = 0; round < ROUNDS && fine; round++) {
+    for (uint32_t round = 0; goes_on(round, sent, refused) && fine; round++) {
         uint32_t n = net.ring->transmit_posted % EXO_NET_RING_ENTRIES;
         entry = &net.ring->transmit[n];
         peer_repeat(spoil);
@@ -181,7 +196,7 @@ static bool reading_survives(void (*spoil)(void), int64_t refusal)
 
     words_fill(FILL);
     check_must("write", exo_disk_run(&ring, EXO_DISK_WRITE, extent->first, buffer, 1));
-    for (uint32_t round = 0; round < ROUNDS / 4 && fine; round++) {
+    for (uint32_t round = 0; goes_on(round, read, refused) && fine; round++) {
         words_fill(0);
         submission = &ring.ring->submission[ring.ring->submitted % EXO_RING_ENTRIES];
         exo_disk_put(&ring, EXO_DISK_READ, round, extent->first, buffer, 1);
