@@ -3,7 +3,7 @@
  * itself that holds the sensor's frame to write and the actuator's frame to read, and runs as a task of the same schedule. A third
  * task, every 10 ms, keeps what the report shows, and pushes the pendulum now and then.
  *
- * Arguments: milliseconds=N; missed=N (how many deadlines may be missed; 0); regulate=0 leaves the cart alone, and it falls.
+ * Arguments: milliseconds=N; missed=N (how many deadlines may be missed; 0); regulate=0 leaves the cart alone, and it falls; plot=0 prints no moments.
  */
 #include "loop.h"
 #include <exo/calls.h>
@@ -157,7 +157,7 @@ static void report(void)
         rt_report(tasks[i]);
     rt_report_histogram(&control, "latency", &control.latency);
     rt_report_histogram(&control, "response", &control.response);
-    for (uint32_t i = 0; i < moment_count; i++)
+    for (uint32_t i = 0; i < moment_count && exo_argument("plot", 1); i++)
         exo_print("moment %u %s%lu %s%lu %s%lu", i * MOMENT_MS, sign(moments[i].angle), size_of(moments[i].angle),
                   sign(moments[i].position), size_of(moments[i].position), sign(moments[i].force), size_of(moments[i].force));
 }

@@ -156,11 +156,39 @@ static int64_t slots_take(const struct exo_start_capability *held)
     return result;
 }
 
+static bool time_is_lent(uint32_t processor)
+{
+    uint32_t first = processor * EXO_SLOTS_PER_PROCESSOR;
+
+    for (uint32_t slot = first; slot < first + EXO_SLOTS_PER_PROCESSOR; slot++)
+        if (exo_slot_info(slot)->borrower / EXO_VCPUS_PER_ENVIRONMENT == exo_start.environment)
+            return true;
+    return false;
+}
+
+/* Time that others lend us shall be the schedulers', too. */
+static int64_t lent_take(void)
+{
+    int64_t result = EXO_OK;
+    bool is_lent = false;
+
+    for (uint32_t processor = 0; processor < SCHEDULERS_MAX && processor < exo_system_info()->processor_count; processor++) {
+        if (!time_is_lent(processor))
+            continue;
+        is_lent = true;
+        if (!schedulers[processor].exists && (result = scheduler_make(processor)) != EXO_OK)
+            return result;
+    }
+    while (is_lent && (result = exo_gate_send(exo_start_slot(EXO_KIND_GATE, 0), EXO_REQUEST_BORROW, 1, 0, 0, 0)) == EXO_BUSY)
+        exo_yield();
+    return result;
+}
+
 int64_t schedule_open(void)
 {
     int64_t result = EXO_OK;
 
     for (uint32_t n = 0; result == EXO_OK && exo_start_slot(EXO_KIND_SLOTS, n); n++)
         result = slots_take(exo_start_capability(exo_start_slot(EXO_KIND_SLOTS, n)));
-    return result;
+    return result == EXO_OK ? lent_take() : result;
 }

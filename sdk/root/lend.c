@@ -79,7 +79,8 @@ static int64_t range_lend(struct member *member, uint32_t index, const struct me
 
     for (uint32_t slot = first; slot < first + range->count && result == EXO_OK; slot++)
         if (plan_borrower(&member->plan, slot % EXO_SLOTS_PER_PROCESSOR) == borrower)
-            result = exo_slot_lend(member->child.slot, member->slots[index], slot, target, 0);
+            result = exo_slot_lend(member->child.slot, member->slots[index], slot, target,
+                                   borrower->borrows ? (uint8_t)(borrower->borrows + range->processor) : 0);
     return result;
 }
 
@@ -102,4 +103,13 @@ void member_lend(struct member *member)
     for (uint32_t i = 0; i < root.member_count; i++)
         if (plan_lends(&member->plan, root.member[i].plan.name))
             member_lend_to(member, &root.member[i]);
+}
+
+/* Those who lend to it do so again, to the virtual processors that it names. */
+void member_borrow(struct member *borrower, uint8_t first)
+{
+    borrower->borrows = first;
+    for (uint32_t i = 0; i < root.member_count; i++)
+        if (root.member[i].state == MEMBER_RUNNING && plan_lends(&root.member[i].plan, borrower->plan.name))
+            member_lend_to(&root.member[i], borrower);
 }

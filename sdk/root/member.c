@@ -293,6 +293,7 @@ bool member_start(struct member *member)
     }
     member->state = MEMBER_RUNNING;
     member->status = 0;
+    member->borrows = 0;
     member->started = exo_time();
     return true;
 }

@@ -44,6 +44,7 @@ struct member {
     uint32_t first;         /* its frames: memory of them, the last kept of which are guaranteed */
     uint16_t memory_slot;   /* in its tables: the FRAMES capability without KEPT, or 0 */
     uint16_t slots[RANGES_MAX];
+    uint8_t borrows;        /* the virtual processor that lent time on processor 0 is for; 0: all is for 0 */
     uint16_t lends_back;    /* in its tables: the capability by which it lends slots to the root, or 0 */
     uint64_t entry;
     struct exo_child child;
@@ -73,6 +74,7 @@ bool plan_lends(const struct plan *plan, const char *name);
 #define root_borrows (&root.member[MEMBERS_MAX])
 struct member *plan_borrower(const struct plan *plan, uint32_t position);
 void member_lend(struct member *member);
+void member_borrow(struct member *borrower, uint8_t first);
 /* What the member lends to the root, at once: the root may own no slot any more. */
 int64_t slot_lend_back(struct member *member, uint16_t capability, uint32_t slot);
 bool member_start(struct member *member);

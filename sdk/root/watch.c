@@ -67,7 +67,11 @@ static void message_take(void)
 
     __atomic_store_n(&EXO_CONTEXT->inbox_full, 0, __ATOMIC_SEQ_CST);
     struct member *member = number - 1 < root.member_count ? &root.member[number - 1] : 0;
-    if (!member || member->state != MEMBER_RUNNING || request != EXO_REQUEST_EXIT)
+    if (!member || member->state != MEMBER_RUNNING)
+        return;
+    if (request == EXO_REQUEST_BORROW && argument + EXO_PROCESSOR_LIMIT <= EXO_VCPUS_PER_ENVIRONMENT + 1)
+        member_borrow(member, (uint8_t)argument);
+    if (request != EXO_REQUEST_EXIT)
         return;
     exo_print("%s: ended with status %u", member->plan.name, (uint32_t)argument & 0xff);
     member_finish(member, (int)(argument & 0xff));

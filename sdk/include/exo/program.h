@@ -15,7 +15,8 @@ enum exo_exit { EXO_EXIT_EXCEPTION = 70, EXO_EXIT_START = 71 };
 
 /* Requests to the root by gate_send: word0; word1 is the argument. */
 enum exo_request {
-    EXO_REQUEST_EXIT = 1, /* word1: status */
+    EXO_REQUEST_EXIT = 1,   /* word1: status */
+    EXO_REQUEST_BORROW = 2, /* word1: n: time that others lend us on processor p is for our virtual processor n + p; without it, for 0 */
 };
 
 extern struct exo_start exo_start;
