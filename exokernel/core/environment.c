@@ -117,25 +117,32 @@ exo_result call_environment_destroy(const struct caller *caller, uint16_t slot)
 
 /* Was it derived from another one of the dying environment's? Then the sweep of that one covers it: both have been invalid
  * since the environment began to die. */
-static bool capability_is_covered(capability_name name, frame_name environment)
+static bool capability_is_covered(const struct capability *capability, frame_name environment)
 {
-    const struct capability *capability = capability_at(name);
     frame_name table = capability->source / CAPABILITIES_PER_TABLE;
 
-    return kind_is_of_ranges(capability->kind) && capability->state == CAPABILITY_LIVE &&
-           frame_at(table)->kind == EXO_FRAME_CAPABILITIES && capability_page(table)->header.environment == environment;
+    return frame_at(table)->kind == EXO_FRAME_CAPABILITIES && capability_page(table)->header.environment == environment;
 }
 
-/* End what a slot of a dying environment holds. OK: it is empty. */
+/* Does something rest on it that does not go with the environment's page tables and virtual processors anyway: what is owned under it, and
+ * what others have bound or own under what was granted from it? */
+static bool capability_must_be_swept(const struct capability *capability, frame_name environment)
+{
+    if (capability->kind == EXO_KIND_ENVIRONMENT || capability->state == CAPABILITY_CLOSING)
+        return true;
+    return kind_is_of_ranges(capability->kind) && capability->rights & (EXO_RIGHT_TAKE | EXO_RIGHT_GRANT) &&
+           !capability_is_covered(capability, environment);
+}
+
+/* End what a slot of a dying environment holds; the slot itself goes with its table, whose header says already that nothing in it is valid.
+ * OK: done. */
 static exo_result slot_reap(capability_name name, frame_name environment, struct budget *budget)
 {
-    if (capability_is_covered(name, environment)) {
-        *capability_at(name) = (struct capability){0};
+    if (!capability_must_be_swept(capability_at(name), environment))
         return EXO_OK;
-    }
     if (capability_at(name)->state == CAPABILITY_LIVE)
         sweep_begin(name);
-    return sweep_continue(name, budget);
+    return sweep_range(name, budget);
 }
 
 /* How many slots in a row, from this position of a table on, hold nothing. The first is the header. */
@@ -152,7 +159,7 @@ static uint32_t empty_count(frame_name table, uint32_t position, struct budget *
     return slot - start;
 }
 
-/* The slots of a dying environment, one after another. OK: all are empty. */
+/* The slots of a dying environment, one after another. OK: nothing rests on any of them, from the epoch on that it notes. */
 static exo_result slots_reap(struct environment *environment, frame_name frame, struct budget *budget)
 {
     while (environment->reaped < SLOTS_PER_ENVIRONMENT) {
@@ -170,6 +177,8 @@ static exo_result slots_reap(struct environment *environment, frame_name frame, 
         environment->reaped += empty ? empty : 1;
         budget->is_used = true;
     }
+    if (!environment->epoch)
+        environment->epoch = system_info()->flush_epoch;
     return EXO_OK;
 }
 
@@ -219,7 +228,8 @@ exo_result call_environment_reap(const struct caller *caller, uint32_t frame)
     exo_result result = slots_reap(environment, frame, &budget);
     if (result != EXO_OK)
         return result;
-    if (!loans_reap(environment, frame, &budget) || !tables_reap(environment, &budget) || !sweep_unbind(frame, &budget))
+    if (!loans_reap(environment, frame, &budget) || !flush_is_over(environment->epoch) || !tables_reap(environment, &budget) ||
+        !sweep_unbind(frame, &budget))
         return EXO_AGAIN;
     frame_release_used(frame);
     return EXO_OK;

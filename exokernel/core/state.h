@@ -108,7 +108,8 @@ struct environment {
     uint32_t state;
     frame_name root;    /* TABLE4, or 0 */
     frame_name creator; /* environment that is told of faults, or 0 */
-    uint32_t reaped;    /* while dying: slots below this are empty; beyond them, processors that lend it nothing */
+    uint32_t reaped;    /* while dying: nothing rests on slots below this; beyond them, processors that lend it nothing */
+    uint64_t epoch;     /* while dying: the flush epoch at which nothing rested on any slot; 0: not yet */
     frame_name tables[TABLES_PER_ENVIRONMENT];
     struct revocation revocation[REVOCATIONS_PER_ENVIRONMENT]; /* that it asked for */
     struct gate gate[GATES_PER_ENVIRONMENT];

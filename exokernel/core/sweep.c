@@ -62,36 +62,52 @@ bool sweep_stop(frame_name environment, struct budget *budget)
     return stopped;
 }
 
-/* How many empty entries stand in a row, of so many. */
+/* How many entries stand in a row, in whole groups, of which none is present. */
 static uint32_t empty_count(const uint64_t *start, uint32_t count, struct budget *budget)
 {
-    const uint64_t *entry = start;
+    const uint64_t *entry = start, *end = start + budget_count(budget, COST_GROUP, count / TABLE_GROUP) * TABLE_GROUP;
 
-    if (entry_is_present(*entry))
-        return 0;
-    uint32_t most = budget_count(budget, COST_SKIP, count);
-    while (entry < start + most && !entry_is_present(*entry))
-        entry++;
-    budget_spend(budget, (entry - start) * COST_SKIP);
-    return entry - start;
+    for (; entry < end; entry += TABLE_GROUP) {
+        uint64_t any = 0;
+        for (uint32_t i = 0; i < TABLE_GROUP; i++)
+            any |= entry[i];
+        if (entry_is_present(any))
+            break;
+    }
+    budget_spend(budget, (uint32_t)(entry - start) / TABLE_GROUP * COST_GROUP);
+    return (uint32_t)(entry - start);
 }
 
-/* Clear the entries from the frame's progress up to end. */
+/* Clear the entries from the frame's progress up to the end of their group. */
+static bool group_clear(frame_name frame, struct budget *budget)
+{
+    struct exo_frame *info = frame_at(frame);
+
+    do {
+        bool is_present = entry_is_present(table_page(frame)[info->progress]);
+
+        if (!budget_spend(budget, is_present ? COST_CLEAR : 2 * COST_SKIP))
+            return false;
+        if (is_present)
+            binding_clear(frame * TABLE_ENTRIES + info->progress, budget);
+        info->progress++;
+        budget->is_used = true;
+    } while (info->progress % TABLE_GROUP);
+    return true;
+}
+
+/* Clear the entries from the frame's progress up to end, which is one of a group. */
 static bool table_clear(frame_name frame, uint32_t end, struct budget *budget)
 {
     struct exo_frame *info = frame_at(frame);
 
     while (info->progress < end) {
-        uint32_t done = empty_count(table_page(frame) + info->progress, end - info->progress, budget);
+        uint32_t empty = empty_count(table_page(frame) + info->progress, end - info->progress, budget);
 
-        if (done == 0) {
-            if (!budget_spend(budget, COST_CLEAR))
-                return false;
-            binding_clear(frame * TABLE_ENTRIES + info->progress, budget);
-            done = 1;
-        }
-        info->progress += done;
-        budget->is_used = true;
+        info->progress += empty;
+        budget->is_used |= empty > 0;
+        if (info->progress < end && !group_clear(frame, budget))
+            return false;
     }
     return true;
 }
@@ -342,6 +358,12 @@ static bool claim_look(struct claim *last, capability_name name, uint64_t stamp,
     return true;
 }
 
+/* Is there nothing to undo? */
+static bool frame_is_unused(const struct exo_frame *info)
+{
+    return info->kind == EXO_FRAME_DIRTY || (info->kind == EXO_FRAME_DATA && !info->bindings);
+}
+
 /* One frame of a closing range. OK: done with it; AGAIN; or an environment to reap. */
 static exo_result frame_sweep(frame_name frame, capability_name name, struct claim *last, struct budget *budget)
 {
@@ -364,7 +386,7 @@ static exo_result frame_sweep(frame_name frame, capability_name name, struct cla
         environment_kill(environment);
         return environment;
     }
-    if (info->kind != EXO_FRAME_DIRTY && !sweep_undo(frame, budget))
+    if (!frame_is_unused(info) && !sweep_undo(frame, budget))
         return EXO_AGAIN;
     frame_release(frame);
     return EXO_OK;
@@ -458,8 +480,7 @@ static exo_result next_sweep(capability_name name, struct claim *last, struct bu
     }
 }
 
-/* What is left of a closing range. OK: nothing. */
-static exo_result range_sweep(capability_name name, struct budget *budget)
+exo_result sweep_range(capability_name name, struct budget *budget)
 {
     const struct capability *capability = capability_at(name);
     bool skips = !is_of_positions(capability);
@@ -483,7 +504,7 @@ exo_result sweep_continue(capability_name name, struct budget *budget)
 {
     struct capability *capability = capability_at(name);
 
-    exo_result result = range_sweep(name, budget);
+    exo_result result = sweep_range(name, budget);
     if (result != EXO_OK)
         return result;
     if (!budget_spend(budget, COST_END) || !flush_is_over(capability->id))

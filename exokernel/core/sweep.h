@@ -8,7 +8,8 @@
 
 /* What the pieces cost at most, in instructions: capabilities at their deepest, eight processors. */
 enum {
-    COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table, an empty entry of a page table */
+    COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table */
+    COST_GROUP = 28,    /* a group of empty entries */
     COST_SLOT = 90,     /* any other slot, also a time slot */
     COST_COMPARE = 60,  /* a pattern with another one */
     COST_FLOW = 500,    /* a flow that goes */
@@ -47,3 +48,5 @@ void sweep_begin(capability_name name);
 /* Go on with a CLOSING capability. OK: its slot is empty. AGAIN: more to do. Above zero: the frame of an environment that
  * was owned under it and is dying now: reap it first. */
 exo_result sweep_continue(capability_name name, struct budget *budget);
+/* The same, as far as its range goes. OK: nothing rests on it any more, but translations and requests of devices under way. */
+exo_result sweep_range(capability_name name, struct budget *budget);

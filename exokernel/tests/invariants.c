@@ -277,6 +277,17 @@ static bool kind_may_be_read(uint32_t kind)
            kind == EXO_FRAME_ENVIRONMENT || kind == EXO_FRAME_CAPABILITIES || kind == EXO_FRAME_TRACE;
 }
 
+/* Does nothing run in it any more? Then its page tables, which go before it does, are nobody's way to a frame. */
+static bool is_stopped(frame_name environment)
+{
+    if (environment_page(environment)->state != ENVIRONMENT_DYING)
+        return false;
+    for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
+        if (environment_page(environment)->vcpu[i].context)
+            return false;
+    return true;
+}
+
 static const char *check_justified(const struct exo_frame *table, uint64_t entry)
 {
     frame_name frame = entry_frame(entry);
@@ -296,7 +307,7 @@ static const char *check_justified(const struct exo_frame *table, uint64_t entry
         if (chain == CHAIN_VALID && covers && !(needed & ~capability->rights) && (stamped || !info->stamp))
             return NULL;
     }
-    if (claim_chain(info->capability, info->stamp, frame) == CHAIN_CLOSING || info->closing)
+    if (claim_chain(info->capability, info->stamp, frame) == CHAIN_CLOSING || info->closing || is_stopped(table->owner))
         return NULL;
     REQUIRE(frame_is_unswept(frame), "a binding that no capability justifies");
     return NULL;

@@ -1,4 +1,5 @@
 #include "call.h"
+#include "site.h"
 #include <exo/text.h>
 
 enum { CALLS = 440 };
@@ -20,13 +21,25 @@ static linux_call *const calls[CALLS] = {
 #undef NONE
 };
 
-/* From entry.S, on our own stack. */
+/* From entry.S, on our own stack: a call that trapped. */
+void system_trap(struct exo_upcall_frame *frame)
+{
+    WINDOW->counts.trapped++;
+    site_note(frame);
+    system_enter(frame);
+}
+
+/* A signal came while a call was served that needs no frame: the call is over. */
+void site_interrupted(void)
+{
+    signals.is_restart = false;
+}
+
 void system_enter(struct exo_upcall_frame *frame)
 {
     const uint64_t a[6] = { frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9 };
     uint64_t number = frame->rax;
 
-    runtime.calls++;
     signals.restart = number;
     if (number < CALLS && calls[number]) {
         frame->rax = (uint64_t)calls[number](a, frame);

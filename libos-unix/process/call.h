@@ -6,7 +6,9 @@
 /* Arguments in the order of the registers; the result is Linux's, or RESTART. */
 typedef int64_t linux_call(const uint64_t a[6], struct exo_upcall_frame *frame);
 
+void system_trap(struct exo_upcall_frame *frame);
 void system_enter(struct exo_upcall_frame *frame);
+void site_interrupted(void);
 
 #define FULL(number, name, function, note)    linux_call function;
 #define PARTIAL(number, name, function, note) linux_call function;

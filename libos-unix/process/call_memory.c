@@ -2,6 +2,7 @@
 #include "call.h"
 #include "memory.h"
 #include "region.h"
+#include "site.h"
 #include <exo/program.h>
 #include <exo/text.h>
 
@@ -107,6 +108,8 @@ int64_t call_mprotect(const uint64_t a[6], struct exo_upcall_frame *frame)
         return -EINVAL;
     if (!size)
         return 0;
+    if (a[2] & PROT_WRITE)
+        sites_undo(a[0], a[0] + size);
     if (!is_allowed(a[0], size) || !region_protect(a[0], a[0] + size, (uint32_t)a[2]))
         return -ENOMEM;
     pages_protect(a[0], a[0] + size, (uint32_t)a[2]);

@@ -150,7 +150,7 @@ int64_t call_getgroups(const uint64_t a[6], struct exo_upcall_frame *frame)
 int64_t call_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     enum { PR_SET_NAME = 15, PR_GET_NAME = 16 };
-    static char name[NAME_OF_PROCESS];
+    static char name[NAME_OF_PROCESS] EXO_EAGER;
 
     (void)frame;
     if (a[0] == PR_GET_NAME)

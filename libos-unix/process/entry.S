@@ -3,15 +3,19 @@
  * system_frame, and system_leave brings it back from there without changing it: so an event that comes in the middle may begin
  * system_leave anew, when there is a signal to be taken first.
  */
+#include "quick.h"
+
 #define CONTEXT_FOREIGN_RIP (0x10000 + 80)
 #define STATE_PENDING (0x3c110000 + 16)
+#define WINDOW_DIRECT (0x3c107fc0 + 8)
 #define THREAD_MAIN_STACK (exo_threads + 40)
+#define FRAME_R11 96
+#define FRAME_RCX 104
+#define FRAME_RIP 136
+#define FRAME_RFLAGS 144
+#define FRAME_RSP 152
 
-    .text
-    .globl foreign_entry
-foreign_entry:
-    movq %rsp, system_frame + 152
-    movq THREAD_MAIN_STACK, %rsp
+    .macro FRAME_PUT
     movq %r15, system_frame + 0
     movq %r14, system_frame + 8
     movq %r13, system_frame + 16
@@ -24,15 +28,116 @@ foreign_entry:
     movq %rdi, system_frame + 72
     movq %rsi, system_frame + 80
     movq %rdx, system_frame + 88
-    movq %r11, system_frame + 96
     movq %rax, system_frame + 112
+    .endm
+
+    .text
+    .globl foreign_entry
+foreign_entry:
+    movq %rsp, system_frame + FRAME_RSP
+    movq THREAD_MAIN_STACK, %rsp
+    FRAME_PUT
     movq CONTEXT_FOREIGN_RIP, %rcx
-    movq %rcx, system_frame + 104
-    movq %rcx, system_frame + 136
-    movq %r11, system_frame + 144
+    movq %rcx, system_frame + FRAME_RCX
+    movq %rcx, system_frame + FRAME_RIP
+    movq %r11, system_frame + FRAME_R11
+    movq %r11, system_frame + FRAME_RFLAGS
+    cld
+    movq $system_frame, %rdi
+    call system_trap
+    jmp system_leave
+
+/*
+ * From a rewritten site (site.c): r11 is where it goes on, rcx is free, all else is the program's, its flags and the memory below
+ * its stack pointer too. What quick.c serves needs no frame; all else goes on as if it had trapped.
+ */
+    .globl site_entry
+site_entry:
+    movq %rsp, system_frame + FRAME_RSP
+    movq THREAD_MAIN_STACK, %rsp
+    pushfq
+    pushq %r11
+    pushq %rax
+    pushq %rax
+    pushq %r9
+    pushq %r8
+    pushq %r10
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    cmpq $QUICK_CALLS, %rax
+    jae 1f
+    movq quick_calls(, %rax, 8), %rcx
+    jrcxz 1f
+    cld
+    movq %rsp, %rdi
+    call *%rcx
+    cmpq $QUICK_NOT, %rax
+    je 1f
+    incq WINDOW_DIRECT
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %r10
+    popq %r8
+    popq %r9
+    leaq 16(%rsp), %rsp
+    popq %r11
+    popfq
+    movq system_frame + FRAME_RSP, %rsp
+    jmp site_leave
+1:  popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %r10
+    popq %r8
+    popq %r9
+    popq %rax
+    popq %rax
+    popq %rcx
+    popq system_frame + FRAME_RFLAGS
+    FRAME_PUT
+    movq %rcx, system_frame + FRAME_RCX
+    movq %rcx, system_frame + FRAME_RIP
+    movq system_frame + FRAME_RFLAGS, %rcx
+    movq %rcx, system_frame + FRAME_R11
+    incq WINDOW_DIRECT
     cld
     movq $system_frame, %rdi
     call system_enter
+    jmp system_leave
+
+/*
+ * The end of a call that needed no frame: rax is its result, r11 where it goes on. No flag is changed. An event in between begins
+ * site_leave anew, so that no signal is left lying.
+ */
+    .globl site_count
+site_count:
+    movq WINDOW_DIRECT, %rcx
+    leaq 1(%rcx), %rcx
+    movq %rcx, WINDOW_DIRECT
+    .globl site_leave
+site_leave:
+    movq STATE_PENDING, %rcx
+    jrcxz 1f
+    jmp site_signal
+1:  movq %r11, %rcx
+    jmp *%r11
+    .globl site_left
+site_left:
+
+site_signal:
+    movq %rsp, system_frame + FRAME_RSP
+    movq THREAD_MAIN_STACK, %rsp
+    pushfq
+    popq system_frame + FRAME_RFLAGS
+    FRAME_PUT
+    movq %r11, system_frame + FRAME_RCX
+    movq %r11, system_frame + FRAME_RIP
+    movq system_frame + FRAME_RFLAGS, %rcx
+    movq %rcx, system_frame + FRAME_R11
+    cld
+    call site_interrupted
 
     .globl system_leave
 system_leave:
@@ -70,14 +175,32 @@ system_left:
 system_start:
     jmp system_leave
 
-/* uint64_t user_copy(target rdi, source rsi, size rdx): a fault in it that cannot be mended goes on at user_copy_end. */
-    .globl user_copy, user_copy_move, user_copy_end
+/*
+ * uint64_t user_copy(target rdi, source rsi, size rdx), user_clear(target rdi, size rsi): a fault between user_copy_move and
+ * user_copy_end that cannot be mended goes on at user_copy_end.
+ */
+    .globl user_copy, user_clear, user_copy_move, user_copy_end
+user_clear:
+    movq %rsi, %rcx
+    movl %esi, %edx
+    shrq $3, %rcx
+    andl $7, %edx
+    xorl %eax, %eax
+    jmp 1f
 user_copy:
     movq %rdx, %rcx
+    shrq $3, %rcx
+    andl $7, %edx
 user_copy_move:
+    rep movsq
+    xchgq %rcx, %rdx
     rep movsb
+    jmp user_copy_end
+1:  rep stosq
+    xchgq %rcx, %rdx
+    rep stosb
 user_copy_end:
-    movq %rcx, %rax
+    leaq (%rcx, %rdx), %rax
     ret
 
 /* void fpu_save(area rdi), fpu_load(area rdi) */

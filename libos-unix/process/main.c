@@ -12,9 +12,9 @@
 enum { EXCEPTION_DIVIDE = 0, EXCEPTION_DEBUG = 1, EXCEPTION_BREAKPOINT = 3, EXCEPTION_OPCODE = 6, EXCEPTION_PAGE_FAULT = 14,
        EXCEPTION_FPU = 16, EXCEPTION_ALIGNMENT = 17, EXCEPTION_SIMD = 19, STATUS_NO_PROGRAM = 127 };
 
-struct runtime runtime;
-struct exo_upcall_frame system_frame;
-static uint8_t slice_fpu[FPU_SIZE] __attribute__((aligned(64)));
+struct runtime runtime EXO_EAGER;
+struct exo_upcall_frame system_frame EXO_EAGER;
+static uint8_t slice_fpu[FPU_SIZE] EXO_EAGER __attribute__((aligned(64)));
 
 static bool is_ours(uint64_t rip)
 {
@@ -67,6 +67,9 @@ static void event_handle(uint32_t events, struct exo_upcall_frame *frame)
     if (!is_ours(frame->rip)) {
         system_frame = *frame;
         signals.is_restart = false;
+    } else if (frame->rip >= (uint64_t)site_leave && frame->rip < (uint64_t)site_left) {
+        frame->rip = (uint64_t)site_leave;
+        return;
     } else if (frame->rip < (uint64_t)system_leave || frame->rip >= (uint64_t)system_left) {
         return;
     }
@@ -79,6 +82,9 @@ int main(void)
     uint64_t words[7] = { UNIX_START };
     int64_t result = memory_open();
 
+    /* Both stacks are state: one half each of what libexo has for upcalls. */
+    exo_threads[0].stack_size /= 2;
+    exo_threads[0].main_stack = exo_threads[0].stack - exo_threads[0].stack_size;
     if (result == EXO_OK) {
         exo_exception_handler = exception_handle;
         exo_event_handler = event_handle;

@@ -1,17 +1,19 @@
 #include "memory.h"
+#include "inherit.h"
 #include "region.h"
 #include "runtime.h"
+#include "site.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_FETCH = 16, ENTRY_PRESENT = 1, ENTRY_WRITE = 2, AROUND = 16, LEFT_MOST = 1024 };
+enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_FETCH = 16, ENTRY_PRESENT = 1, ENTRY_WRITE = 2, AROUND = 16 };
 #define ENTRY_NO_EXECUTE (1ull << 63)
 #define TABLE_SPAN       (1ull << 21)
 
-struct kin kin;
-struct memory_state memory_state;
+struct kin kin EXO_EAGER;
+struct memory_state memory_state EXO_EAGER;
 
 int64_t memory_open(void)
 {
@@ -22,9 +24,9 @@ int64_t memory_open(void)
     return exo_space_view(&kin.space, UNIX_VIEW_ADDRESS);
 }
 
-void memory_adopt(void)
+bool page_is_present(uint64_t page)
 {
-    memory_state.left_count = memory_state.copied = memory_state.regained = memory_state.filled = 0;
+    return exo_space_entry(&kin.space, page) & ENTRY_PRESENT;
 }
 
 static uint64_t page_of(uint64_t address)
@@ -41,7 +43,7 @@ static uint32_t flags_of(uint32_t protection, bool write)
 }
 
 /* The chunk in use may have no room for a page table: then another. */
-static bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uint32_t flags)
+bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uint32_t flags)
 {
     int64_t result = exo_space_map(&kin.space, page, frame, count, slot, flags);
 
@@ -66,8 +68,64 @@ static uint32_t frame_copy(const void *source, uint64_t size)
     if (!frame || !page_bind(UNIX_COPY_ADDRESS, frame, 1, pool_slot(frame), EXO_MAP_READ | EXO_MAP_WRITE))
         return 0;
     memcpy((void *)UNIX_COPY_ADDRESS, source, size);
-    exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
+    page_copy_end();
     return frame;
+}
+
+uint32_t page_copy_begin(uint64_t page, uint8_t **ret_copy)
+{
+    uint32_t frame = pool_frame();
+
+    if (!frame || !page_bind(UNIX_COPY_ADDRESS, frame, 1, pool_slot(frame), EXO_MAP_READ | EXO_MAP_WRITE))
+        return 0;
+    *ret_copy = (uint8_t *)UNIX_COPY_ADDRESS;
+    if (page)
+        memcpy(*ret_copy, (const void *)page, EXO_FRAME_SIZE);
+    return frame;
+}
+
+void page_copy_end(void)
+{
+    exo_space_unmap(&kin.space, UNIX_COPY_ADDRESS, 1);
+}
+
+/* Frames of ours that we no longer bind: free, or left as long as children may see them. */
+static void frames_leave(uint32_t frame, uint32_t count)
+{
+    uint32_t n = memory_state.left_count;
+
+    if (n && memory_state.left[n - 1].frame + memory_state.left[n - 1].count == frame) {
+        memory_state.left[n - 1].count += count;
+        return;
+    }
+    if (n == LEFT_MAX)
+        return; /* lost until this process ends */
+    memory_state.left[n].frame = frame;
+    memory_state.left[n].count = count;
+    memory_state.left_count++;
+}
+
+static void frames_give_back(uint32_t frame, uint32_t count)
+{
+    while (count && !STATE->viewers) {
+        uint32_t done = pool_free(frame, count);
+        if (done < count)
+            frames_leave(frame + done++, 1);
+        frame += done;
+        count -= done;
+    }
+    if (count)
+        frames_leave(frame, count);
+}
+
+bool page_exchange(uint64_t page, uint32_t old, uint32_t frame, uint32_t flags)
+{
+    if (old) {
+        exo_space_unmap(&kin.space, page, 1);
+        if (pool_slot(old))
+            frames_give_back(old, 1);
+    }
+    return frame_bind(page, frame, flags);
 }
 
 /* A page that nobody else may have seen changed: at its first write after it was shared. */
@@ -83,8 +141,8 @@ static bool page_own(uint64_t page, uint32_t frame)
     if (!copy)
         return false;
     exo_space_unmap(&kin.space, page, 1);
-    if (own && memory_state.left_count < LEFT_MOST)
-        memory_state.left[memory_state.left_count++] = frame;
+    if (own)
+        frames_leave(frame, 1);
     memory_state.copied++;
     return frame_bind(page, copy, EXO_MAP_READ | EXO_MAP_WRITE);
 }
@@ -147,18 +205,33 @@ static bool page_load(const struct region *region, uint64_t page, bool write)
                      flags_of(region->protection & ~PROT_WRITE, false));
 }
 
+/* Scratch of the runtime's own comes when it is touched. */
+static bool scratch_clear(uint64_t page)
+{
+    return page >= (uint64_t)exo_data_start && page < (uint64_t)exo_image_end && !page_is_present(page) &&
+           page_clear(page, EXO_MAP_READ | EXO_MAP_WRITE);
+}
+
+static bool page_absent(const struct region *region, uint64_t page, bool write)
+{
+    if (inherit_bind(page))
+        return !write || page_own(page, exo_entry_frame(exo_space_entry(&kin.space, page)));
+    return region->node && page < region->file_end ? page_load(region, page, write) : page_clear(page, flags_of(region->protection, write));
+}
+
 bool memory_fault(uint64_t address, uint32_t error)
 {
     const struct region *region = region_find(address);
     uint64_t page = page_of(address);
     bool write = error & FAULT_WRITE;
 
-    if (!region || !(region->protection & (write ? PROT_WRITE : error & FAULT_FETCH ? PROT_EXEC : PROT_READ | PROT_EXEC)))
+    if (!region)
+        return scratch_clear(page) || (page - UNIX_SITES_ADDRESS < SITE_PAGES * EXO_FRAME_SIZE && !write && inherit_bind(page));
+    if (!(region->protection & (write ? PROT_WRITE : error & FAULT_FETCH ? PROT_EXEC : PROT_READ | PROT_EXEC)))
         return false;
     uint64_t entry = exo_space_entry(&kin.space, page);
     if (!(entry & ENTRY_PRESENT))
-        return region->node && page < region->file_end ? page_load(region, page, write)
-                                                       : page_clear(page, flags_of(region->protection, write));
+        return page_absent(region, page, write);
     if (write && !(entry & ENTRY_WRITE))
         return page_own(page, exo_entry_frame(entry));
     if (error & FAULT_FETCH && entry & ENTRY_NO_EXECUTE)
@@ -226,22 +299,11 @@ bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)
     return false;
 }
 
-static void frames_give_back(uint32_t frame, uint32_t count)
-{
-    while (count) {
-        uint32_t done = pool_free(frame, count);
-        if (done < count && memory_state.left_count < LEFT_MOST)
-            memory_state.left[memory_state.left_count++] = frame + done;
-        done += done < count;
-        frame += done;
-        count -= done;
-    }
-}
-
 void pages_drop(uint64_t start, uint64_t end)
 {
     struct page_run run;
 
+    inherit_drop(start, end);
     while (page_run_next(&start, end, &run)) {
         exo_space_unmap(&kin.space, run.address, run.count);
         if (run.own)
@@ -262,20 +324,26 @@ void pages_protect(uint64_t start, uint64_t end, uint32_t protection)
 
 bool memory_collect(void)
 {
-    uint32_t kept = 0, count = memory_state.left_count;
+    uint32_t count = memory_state.left_count, kept = 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        if (!pool_free(memory_state.left[i], 1))
-            memory_state.left[kept++] = memory_state.left[i];
-    memory_state.left_count = kept;
+    if (STATE->viewers)
+        return false;
+    memory_state.left_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t frame = memory_state.left[i].frame, size = memory_state.left[i].count, done = pool_free(frame, size);
+        kept += done == 0;
+        if (done < size)
+            frames_leave(frame + done, size - done);
+    }
     return kept < count;
 }
 
 void memory_clear(void)
 {
+    sites_reset();
     for (uint32_t i = 0; i < regions.count; i++)
         pages_drop(regions.region[i].start, regions.region[i].end);
     regions.count = 0;
-    memory_state.file_count = 0;
+    memory_state.file_count = memory_state.inherited_count = 0;
     memory_state.break_start = memory_state.break_end = 0;
 }

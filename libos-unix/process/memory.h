@@ -14,18 +14,24 @@
 #define PROGRAM_TOP 0x7fffffffe000ull
 #define MAP_TOP     PROGRAM_TOP
 
+enum { LEFT_MAX = 512, INHERITED_MAX = 256 };
+
 struct memory_state {
     uint64_t break_start, break_end;
     uint32_t copied, regained, filled;
-    uint32_t file_count, left_count;
+    uint32_t file_count, left_count, inherited_count;
     struct unix_range file[FILES_MAX]; /* files that are mapped */
-    uint32_t left[1024]; /* frames of ours that only children may still see */
+    struct {
+        uint32_t frame, count;
+    } left[LEFT_MAX]; /* frames of ours that only children may still see */
+    struct unix_run inherited[INHERITED_MAX]; /* pages of before the fork that nobody touched since: others' frames */
 };
 extern struct memory_state memory_state;
 
 int64_t memory_open(void);
-/* After a fork, in the child. */
-void memory_adopt(void);
+bool page_is_present(uint64_t page);
+/* Frames in a row; a missing page table is made, from another chunk if need be. */
+bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uint32_t flags);
 /* True if the access is possible now; error as the hardware tells it. */
 bool memory_fault(uint64_t address, uint32_t error);
 /* Unbind what is in [start, end), and give our frames back. */
@@ -36,6 +42,11 @@ void pages_protect(uint64_t start, uint64_t end, uint32_t protection);
 bool memory_collect(void);
 /* All of the program's memory, and what it has mapped of files. */
 void memory_clear(void);
+/* A frame of our own, to be filled at *ret_copy until page_copy_end: a copy of the page, or cleared for page 0. 0: there is none. */
+uint32_t page_copy_begin(uint64_t page, uint8_t **ret_copy);
+void page_copy_end(void);
+/* Our frame in the place of `old`, or of nothing if that is 0. */
+bool page_exchange(uint64_t page, uint32_t old, uint32_t frame, uint32_t flags);
 /* Runs of present pages in [start, end) with consecutive frames of one range and like access. */
 struct page_run {
     uint64_t address;

@@ -1,9 +1,10 @@
 #include "region.h"
+#include <exo/program.h>
 #include <exo/text.h>
 
 enum { LOWEST = 0x400000, SPLITS_MOST = 2 };
 
-struct regions regions;
+struct regions regions EXO_EAGER;
 
 static uint32_t index_of(uint64_t address)
 {

@@ -1,6 +1,7 @@
 /*
  * The part of libos-unix that lives in each process: what it knows of itself. It is below the program's own addresses; a program that
- * destroys it harms only its own process. All of it is copied at a fork, so its own memory never faults.
+ * destroys it harms only its own process. What is EXO_EAGER is state: always there, and copied at a fork. All else is scratch, cleared when
+ * it is touched for the first time in a process.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,7 +11,7 @@
 #include <unix/linux.h>
 #include <unix/protocol.h>
 
-enum { LEFT_MAX = 1024, EXECUTABLE_SIZE = 256, NAME_OF_PROCESS = 16 };
+enum { EXECUTABLE_SIZE = 256, NAME_OF_PROCESS = 16 };
 
 /* What a child must find otherwise than its parent: pages of their own. */
 struct kin {
@@ -18,7 +19,7 @@ struct kin {
     struct exo_space space;
     uint32_t view_count;
     struct unix_range view[VIEWS_MAX]; /* others' chunks, whose frames it sees */
-} __attribute__((aligned(4096)));
+};
 extern struct kin kin;
 
 /* The program's state where it entered us; what it goes on with. Known to entry.S. */
@@ -26,19 +27,22 @@ extern struct exo_upcall_frame system_frame;
 
 struct runtime {
     char executable[EXECUTABLE_SIZE]; /* absolute path */
-    uint64_t calls;                   /* made by trapping */
 };
 extern struct runtime runtime;
 
 #define STATE  ((const volatile struct unix_state *)UNIX_STATE_ADDRESS)
 #define WINDOW ((struct unix_window *)UNIX_WINDOW_ADDRESS)
 
+/* Ask the server once: false, if it is busy. */
+bool server_try(uint64_t words[7]);
 /* Ask the server; the answer's words take the place of the message's. UNIX_WAIT may be the result. */
 int64_t server_call(uint64_t words[7]);
 int64_t server_ask(uint64_t request, uint64_t a0, uint64_t a1, uint64_t a2);
 /* The same until it need not wait, or a signal comes: then RESTART. */
 enum { RESTART = -513 };
 int64_t server_wait(uint64_t words[7]);
+/* Others run first. */
+void processor_give_up(void);
 /* Not to return. */
 void process_die(uint32_t signal) __attribute__((noreturn));
 
@@ -50,11 +54,16 @@ enum { FPU_SIZE = 2048 };
 
 /* entry.S */
 void foreign_entry(void);
+void site_entry(void);
+void site_count(void);
+void site_leave(void);
+void site_left(void);
 void system_leave(void);
 void system_left(void);
 void system_start(void) __attribute__((noreturn));
-/* To or from the program's memory: how many bytes could not be moved. */
+/* To or from the program's memory; not 0: not all could be moved. */
 uint64_t user_copy(void *target, const void *source, uint64_t size);
+uint64_t user_clear(void *target, uint64_t size);
 void user_copy_move(void);
 void user_copy_end(void);
 /* A text of the program: 0, -EFAULT or -ENAMETOOLONG. */

@@ -3,9 +3,10 @@
 #include "signal.h"
 #include <exo/calls.h>
 #include <exo/gate.h>
+#include <exo/program.h>
 #include <exo/text.h>
 
-static uint8_t saved_fpu[FPU_SIZE] __attribute__((aligned(64)));
+static uint8_t saved_fpu[FPU_SIZE] EXO_EAGER __attribute__((aligned(64)));
 static uint8_t initial_fpu[FPU_SIZE] __attribute__((aligned(64)));
 
 enum { MXCSR_AT = 24, MXCSR_INITIAL = 0x1f80 };
@@ -18,26 +19,34 @@ void fpu_reset(void)
     fpu_load(initial_fpu);
 }
 
+bool server_try(uint64_t words[7])
+{
+    struct exo_message message = { 0 };
+
+    memcpy(message.word, words, 7 * sizeof *words);
+    message.word[MASK_WORD] = signal_mask;
+    fpu_save(saved_fpu);
+    int64_t result = exo_gate_invoke(SLOT_SERVER, &message);
+    fpu_load(saved_fpu);
+    if (result == EXO_BUSY)
+        return false;
+    while (result != EXO_OK)
+        exo_yield(); /* there is no instance any more */
+    memcpy(words, message.word, 7 * sizeof *words);
+    return true;
+}
+
+void processor_give_up(void)
+{
+    fpu_save(saved_fpu);
+    exo_yield();
+    fpu_load(saved_fpu);
+}
+
 int64_t server_call(uint64_t words[7])
 {
-    struct exo_message message;
-    int64_t result;
-
-    fpu_save(saved_fpu);
-    for (;;) {
-        memset(&message, 0, sizeof message);
-        memcpy(message.word, words, 7 * sizeof *words);
-        message.word[MASK_WORD] = signal_mask;
-        result = exo_gate_invoke(SLOT_SERVER, &message);
-        if (result != EXO_BUSY)
-            break;
-        exo_yield(); /* it serves a process on another processor, or was interrupted in the middle */
-    }
-    fpu_load(saved_fpu);
-    if (result != EXO_OK)
-        for (;;)
-            exo_yield(); /* there is no instance any more */
-    memcpy(words, message.word, 7 * sizeof *words);
+    while (!server_try(words))
+        processor_give_up(); /* it serves a process on another processor, or was interrupted in the middle */
     return (int64_t)words[0];
 }
 
@@ -45,13 +54,6 @@ int64_t server_ask(uint64_t request, uint64_t a0, uint64_t a1, uint64_t a2)
 {
     uint64_t words[7] = { request, a0, a1, a2 };
     return server_call(words);
-}
-
-static void processor_give_up(void)
-{
-    fpu_save(saved_fpu);
-    exo_yield();
-    fpu_load(saved_fpu);
 }
 
 int64_t server_wait(uint64_t words[7])

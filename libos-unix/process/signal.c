@@ -1,4 +1,5 @@
 #include "signal.h"
+#include <exo/program.h>
 #include <exo/text.h>
 
 enum { SS_ONSTACK = 1, SS_DISABLE = 2, RED_ZONE = 128, HANDLER_DEFAULT = 0, HANDLER_IGNORE = 1 };
@@ -7,8 +8,8 @@ enum { FLAGS_OF_PROGRAM = 0x250dd5, FLAGS_ALWAYS = 0x202, SELECTOR_CODE = 0x33, 
 #define BIT(signal) (1ull << ((signal) - 1))
 #define NEVER_BLOCKED (BIT(SIGKILL) | BIT(SIGSTOP))
 
-struct signals signals;
-uint64_t signal_mask;
+struct signals signals EXO_EAGER;
+uint64_t signal_mask EXO_EAGER;
 
 /* What Linux puts onto the stack (arch/x86/include/uapi/asm/sigcontext.h describes it), and the FPU state behind it. */
 struct signal_context {

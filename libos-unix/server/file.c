@@ -94,6 +94,23 @@ int64_t file_write(struct file *file, const void *source, size_t size)
     return result;
 }
 
+static uint8_t quick_of(const struct file *file)
+{
+    uint32_t access = file ? file->flags & O_ACCMODE : 0;
+
+    if (!file || file->kind != FILE_NODE || !node_is(file->node, S_IFCHR) || file->flags & O_PATH ||
+        (file->node->device != DEVICE_NULL && file->node->device != DEVICE_ZERO))
+        return 0;
+    return (uint8_t)((access == 0 ? 0 : QUICK_WRITE_AWAY) |
+                     (access == O_WRONLY ? 0 : file->node->device == DEVICE_ZERO ? QUICK_READ_ZERO : QUICK_READ_END));
+}
+
+void descriptor_set(struct process *process, uint64_t descriptor, struct file *file, bool close_on_exec)
+{
+    process->descriptor[descriptor] = (struct descriptor){ file, close_on_exec };
+    process->shared->quick[descriptor] = quick_of(file);
+}
+
 struct file *descriptor_file(const struct process *process, uint64_t descriptor)
 {
     return descriptor < DESCRIPTORS_MAX ? process->descriptor[descriptor].file : 0;
@@ -104,7 +121,7 @@ int64_t descriptor_give(struct process *process, struct file *file, uint32_t lea
     for (uint32_t i = least; i < DESCRIPTORS_MAX; i++) {
         if (process->descriptor[i].file)
             continue;
-        process->descriptor[i] = (struct descriptor){ file, close_on_exec };
+        descriptor_set(process, i, file, close_on_exec);
         return i;
     }
     return -EMFILE;
@@ -116,7 +133,7 @@ int64_t descriptor_close(struct process *process, uint64_t descriptor)
 
     if (!file)
         return -EBADF;
-    process->descriptor[descriptor].file = 0;
+    descriptor_set(process, descriptor, 0, false);
     file_close(file);
     return 0;
 }

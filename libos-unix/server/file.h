@@ -2,8 +2,7 @@
 #pragma once
 #include "node.h"
 #include "pipe.h"
-
-enum { DESCRIPTORS_MAX = 256 };
+#include <unix/protocol.h>
 
 enum file_kind { FILE_NODE, FILE_PIPE_READ, FILE_PIPE_WRITE };
 
@@ -29,6 +28,8 @@ void file_close(struct file *file);
 int64_t file_read(struct file *file, void *target, size_t size);
 int64_t file_write(struct file *file, const void *source, size_t size);
 
+/* A descriptor becomes the file's, or nobody's; the process is told what it may do without asking. */
+void descriptor_set(struct process *process, uint64_t descriptor, struct file *file, bool close_on_exec);
 struct file *descriptor_file(const struct process *process, uint64_t descriptor);
 /* The lowest free one from `least` on. */
 int64_t descriptor_give(struct process *process, struct file *file, uint32_t least, bool close_on_exec);

@@ -7,6 +7,7 @@
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
+#include <exo/upcall.h>
 
 extern const uint8_t process_image[], process_image_end[];
 
@@ -72,21 +73,24 @@ int64_t process_image_grant(const struct process *process)
                                  shared_count);
 }
 
-static int64_t data_fill(struct exo_child *child)
+static const struct elf_program *data_part(void)
 {
-    int64_t result = EXO_OK;
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < header()->program_count && result == EXO_OK; i++) {
-        const struct elf_program *part = program(i);
-        if (part->type == ELF_LOAD && part->flags & ELF_WRITE)
-            result = exo_child_fill(child, part->address, pages_of(part->memory_size),
-                                    EXO_MAP_READ | EXO_MAP_WRITE, process_image + part->offset, part->file_size);
-    }
-    return result;
+    while (program(i)->type != ELF_LOAD || !(program(i)->flags & ELF_WRITE))
+        i++;
+    return program(i);
 }
 
-static int64_t shared_map(struct exo_child *child)
+uint32_t process_data_pages(void)
 {
+    return pages_of(data_part()->file_size);
+}
+
+/* All of the runtime that is bound and not taken: text, constants, state, window. */
+static int64_t runtime_map(struct exo_space *space, const struct process *process)
+{
+    const uint32_t flags = EXO_MAP_READ | EXO_MAP_WRITE;
     int64_t result = EXO_OK;
     uint32_t at = 0;
 
@@ -94,36 +98,88 @@ static int64_t shared_map(struct exo_child *child)
         const struct elf_program *part = program(i);
         if (!is_shared(part))
             continue;
-        result = exo_space_map(&child->space, part->address, shared_first + at, pages_of(part->file_size), SLOT_RUNTIME,
+        result = exo_space_map(space, part->address, shared_first + at, pages_of(part->file_size), SLOT_RUNTIME,
                                EXO_MAP_READ | (part->flags & ELF_EXECUTE ? EXO_MAP_EXECUTE : 0));
         at += pages_of(part->file_size);
     }
-    return result;
+    if (result == EXO_OK)
+        result = exo_space_map(space, data_part()->address, process->window_frame + WINDOW_PAGES, process_data_pages(), SLOT_WINDOW, flags);
+    if (result == EXO_OK)
+        result = exo_space_map(space, UNIX_WINDOW_ADDRESS, process->window_frame, WINDOW_PAGES, SLOT_WINDOW, flags);
+    return result == EXO_OK ? exo_space_map(space, UNIX_STATE_ADDRESS, process->state_frame, 1, SLOT_STATE, EXO_MAP_READ) : result;
 }
 
 int64_t process_build(struct process *process)
 {
     static struct exo_child child;
     struct exo_start *start = &child.start;
+    const struct elf_program *data = data_part();
+    uint64_t done = (uint64_t)process_data_pages() * EXO_FRAME_SIZE;
 
     exo_child_adopt(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, process->frame);
     exo_text_copy(start->name, "process", sizeof start->name);
     start->capability[0] = (struct exo_start_capability){ .slot = SLOT_POOL, .kind = EXO_KIND_FRAMES,
                                                           .first = process->chunk[0].first, .count = process->chunk[0].count };
-    start->capability[1] = (struct exo_start_capability){ .slot = SLOT_SELF, .kind = EXO_KIND_ENVIRONMENT,
-                                                          .first = process->frame, .count = 1 };
-    start->capability_count = 2;
+    start->capability_count = 1;
     int64_t result = exo_child_memory(&child, SLOT_POOL);
     if (result == EXO_OK)
-        result = shared_map(&child);
+        result = runtime_map(&child.space, process);
+    memcpy(process->data, process_image + data->offset, data->file_size);
     if (result == EXO_OK)
-        result = data_fill(&child);
+        result = exo_child_fill(&child, data->address + done, pages_of(data->memory_size) - process_data_pages(),
+                                EXO_MAP_READ | EXO_MAP_WRITE, 0, 0);
+    return result == EXO_OK ? exo_child_start(&child, header()->entry) : result;
+}
+
+static int64_t vcpu_make(struct exo_space *space, const struct process *process, uint32_t *ret_context)
+{
+    int64_t result;
+
+    do {
+        *ret_context = exo_frame_find(space->frames);
+        result = exo_vcpu_create(process->slot, 0, SLOT_POOL, *ret_context, EXO_CONTEXT_ADDRESS);
+    } while (*ret_context && exo_again(result));
     if (result == EXO_OK)
-        result = exo_space_map(&child.space, UNIX_WINDOW_ADDRESS, process->window_frame, WINDOW_PAGES, SLOT_WINDOW,
-                               EXO_MAP_READ | EXO_MAP_WRITE);
+        result = exo_space_map(space, EXO_CONTEXT_ADDRESS, *ret_context, 1, SLOT_POOL, EXO_MAP_READ | EXO_MAP_WRITE);
+    return result == EXO_OK ? exo_vcpu_entry(process->slot, 0, EXO_ENTRY_EVENT, header()->entry) : result;
+}
+
+/* What the copy cannot know by itself. */
+static void start_fill(struct exo_start *start, const struct exo_space *space, uint32_t environment, uint32_t context)
+{
+    memset(start, 0, sizeof *start);
+    start->magic = EXO_START_MAGIC;
+    start->size = sizeof *start;
+    start->environment = environment;
+    start->context = context;
+    start->context_address = EXO_CONTEXT_ADDRESS;
+    start->table4 = space->table4;
+    start->table3 = exo_space_find(space, 0, 3);
+    start->table2 = exo_space_find(space, 0, 2);
+    for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++)
+        if (space->table[i].place && space->table[i].frame != start->table3 && space->table[i].frame != start->table2)
+            start->table1[start->table1_count++] = (struct exo_start_table){ exo_space_index(space->table[i].place), space->table[i].frame };
+}
+
+int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork)
+{
+    static struct exo_space space;
+    struct exo_frames frames;
+    uint32_t context = 0;
+
+    exo_frames_open(&frames, process->slot, SLOT_POOL, process->chunk[0].first, process->chunk[0].count);
+    int64_t result = exo_space_create(&space, process->slot, &frames);
     if (result == EXO_OK)
-        result = exo_space_map(&child.space, UNIX_STATE_ADDRESS, process->state_frame, 1, SLOT_STATE, EXO_MAP_READ);
+        result = runtime_map(&space, process);
     if (result == EXO_OK)
-        result = exo_child_start(&child, header()->entry);
-    return result;
+        result = vcpu_make(&space, process, &context);
+    if (result != EXO_OK)
+        return result;
+    memcpy(process->data, parent->data, (size_t)process_data_pages() * EXO_FRAME_SIZE);
+    start_fill(&fork->start, &space, process->frame, context);
+    exo_text_copy(fork->start.name, "process", sizeof fork->start.name);
+    fork->chunk = process->chunk[0];
+    fork->view_count = process->view_count;
+    memcpy(fork->view, process->view, process->view_count * sizeof *fork->view);
+    return exo_vcpu_start(process->slot, 0);
 }

@@ -142,6 +142,7 @@ static int report(void)
 
     exo_print("%u processes made %lu requests, the first ended with %d; %s", instance.created, instance.requests,
               instance.status, lost ? "FRAMES ARE MISSING" : "every frame that they had is back");
+    exo_print("system calls: %lu through the kernel, %lu from rewritten sites", instance.counts.trapped, instance.counts.direct);
     if (lost)
         exo_print("%u frames belong to environments that are gone", lost);
     return lost ? STATUS_LOST : instance.status;

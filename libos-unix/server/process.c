@@ -10,7 +10,7 @@
 #define WINDOWS_ADDRESS 0x300000000ull
 
 enum {
-    WINDOW_STRIDE = 16, /* pages a process */
+    WINDOW_STRIDE = 32, /* pages a process */
     RIGHTS_POOL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
 };
 
@@ -45,29 +45,29 @@ static struct process *process_find(void)
     return 0;
 }
 
-/* The window and the state page, in our space. */
+/* Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, but nothing of what
+ * stands in them does. */
 static int64_t window_make(struct process *process)
 {
+    static uint32_t frames[PROCESSES_MAX];
     uint64_t address = WINDOWS_ADDRESS + (uint64_t)index_of(process) * WINDOW_STRIDE * EXO_FRAME_SIZE;
-    uint32_t first = exo_frame_alloc_run(&memory.own, WINDOW_PAGES + 1, 1);
+    uint32_t *first = &frames[index_of(process)], count = 1 + WINDOW_PAGES + process_data_pages();
 
-    if (!first)
-        return EXO_BAD_NAME;
-    process->window_frame = first;
-    process->state_frame = first + WINDOW_PAGES;
-    process->window = (struct unix_window *)address;
-    process->shared = (struct unix_state *)(address + WINDOW_PAGES * EXO_FRAME_SIZE);
-    return exo_space_map(&memory.space, address, first, WINDOW_PAGES + 1, memory.own.capability, EXO_MAP_READ | EXO_MAP_WRITE);
-}
-
-static void window_free(struct process *process)
-{
-    if (!process->window_frame)
-        return;
-    exo_space_unmap(&memory.space, (uint64_t)process->window, WINDOW_PAGES + 1);
-    for (uint32_t i = 0; i <= WINDOW_PAGES; i++)
-        exo_frame_release(&memory.own, process->window_frame + i);
-    process->window_frame = 0;
+    if (!*first) {
+        *first = exo_frame_alloc_run(&memory.own, count, 1);
+        if (!*first)
+            return EXO_BAD_NAME;
+        int64_t result = exo_space_map(&memory.space, address, *first, count, memory.own.capability, EXO_MAP_READ | EXO_MAP_WRITE);
+        if (result != EXO_OK)
+            return result;
+    }
+    process->state_frame = *first;
+    process->window_frame = *first + 1;
+    process->shared = (struct unix_state *)address;
+    process->window = (struct unix_window *)(address + EXO_FRAME_SIZE);
+    process->data = (uint8_t *)(address + (1 + WINDOW_PAGES) * EXO_FRAME_SIZE);
+    memset(process->window, 0, sizeof *process->window);
+    return EXO_OK;
 }
 
 /* A capability into a fixed slot of the process. */
@@ -123,20 +123,19 @@ static int64_t process_grant(struct process *process)
                            exo_start.environment * EXO_GATES_PER_ENVIRONMENT, index_of(process) + 1);
 
     if (result == EXO_OK)
-        result = grant(process, process->slot, SLOT_SELF, EXO_RIGHT_GRANT, process->frame, 1);
-    if (result == EXO_OK)
         result = process_chunk_grant(process);
     if (result == EXO_OK)
         result = process_image_grant(process);
     if (result == EXO_OK)
         result = grant(process, memory.own.capability, SLOT_WINDOW, EXO_RIGHT_READ | EXO_RIGHT_WRITE, process->window_frame,
-                       WINDOW_PAGES);
+                       WINDOW_PAGES + process_data_pages());
     return result == EXO_OK ? grant(process, memory.own.capability, SLOT_STATE, EXO_RIGHT_READ, process->state_frame, 1) : result;
 }
 
 static void descriptors_copy(struct process *process, const struct process *parent)
 {
     memcpy(process->descriptor, parent->descriptor, sizeof process->descriptor);
+    memcpy(process->shared->quick, parent->shared->quick, sizeof process->shared->quick);
     for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
         if (process->descriptor[i].file)
             process->descriptor[i].file->users++;
@@ -171,7 +170,6 @@ static void process_dispose(struct process *process)
         chunk_free(chunk->first, chunk->count);
     }
     loan_look();
-    window_free(process);
 }
 
 struct process *process_create(struct process *parent)
@@ -315,10 +313,9 @@ static int64_t files_grant(struct process *child, const struct process *parent)
 
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork)
 {
-    uint32_t count = fork->owner_count < OWNERS_MAX ? fork->owner_count : OWNERS_MAX;
     int64_t result = files_grant(child, parent);
 
-    for (uint32_t i = 0; i < count && result == EXO_OK; i++) {
+    for (uint32_t i = 0; i < fork->owner_count && result == EXO_OK; i++) {
         struct process *owner = process_in(fork->owner[i]);
         if (!owner || (owner != parent && !is_viewer(parent, owner->frame)))
             return EXO_BAD_NAME;
@@ -399,6 +396,8 @@ void process_end(struct process *process, int status)
 
     process_stop(process);
     instance.requests += process->requests;
+    instance.counts.trapped += process->window->counts.trapped;
+    instance.counts.direct += process->window->counts.direct;
     missing_report(process);
     belongings_drop(process);
     children_pass_on(process);

@@ -29,9 +29,10 @@ struct process {
     int status;              /* as wait4 tells it */
     uint16_t slot;           /* its environment, in our tables */
     uint32_t frame;
-    uint32_t window_frame, state_frame;
-    struct unix_window *window;
+    uint32_t state_frame, window_frame; /* the window's, and behind it the data's */
     struct unix_state *shared;
+    struct unix_window *window;
+    uint8_t *data;           /* of its runtime: what a fork copies */
     uint32_t chunk_count, file_count, view_count;
     struct unix_range chunk[CHUNKS_MAX]; /* frames that it may take */
     struct unix_range file[FILES_MAX];   /* files that it may map */
@@ -50,6 +51,7 @@ struct instance {
     int status;
     uint32_t created, peak;
     uint64_t requests;
+    struct unix_counts counts; /* of those that have ended */
     uint32_t event_child; /* a process may have stopped for a fault */
 };
 extern struct instance instance;
@@ -61,6 +63,10 @@ struct process *process_numbered(uint64_t pid);
 struct process *process_create(struct process *parent);
 /* The first one: the runtime's image and its start. */
 int64_t process_build(struct process *process);
+/* Its address space and its virtual processor, as a copy of the parent where that asks for it. */
+int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork);
+/* Pages of the runtime's data that are state. */
+uint32_t process_data_pages(void);
 int64_t process_image_load(void);
 int64_t process_image_grant(const struct process *process);
 /* Undo one that never ran. */

@@ -22,7 +22,7 @@ static request_call *const calls[REQUESTS] = {
     [LINUX_GETSID] = request_getsid,
     [OWN(UNIX_EXEC_OPEN)] = request_exec_open, [OWN(UNIX_PAGE)] = request_page, [OWN(UNIX_MAP)] = request_map,
     [OWN(UNIX_MORE)] = request_more, [OWN(UNIX_EXEC_DONE)] = request_exec_done,
-    [OWN(UNIX_FORK)] = request_fork, [OWN(UNIX_FORK_DONE)] = request_fork_done, [OWN(UNIX_SIGNAL_TAKE)] = request_signal_take,
+    [OWN(UNIX_FORK)] = request_fork, [OWN(UNIX_SIGNAL_TAKE)] = request_signal_take,
     [OWN(UNIX_MISSING)] = request_missing, [OWN(UNIX_START)] = request_start, [OWN(UNIX_END)] = request_end,
     [OWN(UNIX_FILE_NODE)] = request_file_node, [OWN(UNIX_SLEEP)] = request_sleep,
     [OWN(UNIX_BROKEN)] = request_broken, [OWN(UNIX_NO_START)] = request_no_start,

@@ -127,7 +127,7 @@ static int64_t duplicate_to(struct request *request, struct file *file, uint64_t
         return -EBADF;
     file->users++;
     descriptor_close(request->process, target);
-    request->process->descriptor[target] = (struct descriptor){ file, close_on_exec };
+    descriptor_set(request->process, target, file, close_on_exec);
     return (int64_t)target;
 }
 
@@ -197,7 +197,7 @@ int64_t request_pipe(struct request *request)
     int64_t second = first < 0 ? first : descriptor_give(request->process, ends[1], 0, close_on_exec);
     if (second < 0) {
         if (first >= 0)
-            request->process->descriptor[first].file = 0;
+            descriptor_set(request->process, (uint64_t)first, 0, false);
         file_close(ends[0]);
         file_close(ends[1]);
         return second;

@@ -132,53 +132,31 @@ int64_t request_setsid(struct request *request)
     return state->pid;
 }
 
-/* more: the environment, its window's and its state's frames. */
+/* What the parent says goes to the child's window first, which nobody else sees yet. */
+static void fork_copy(struct unix_fork *to, const struct unix_fork *from)
+{
+    memcpy(to, from, __builtin_offsetof(struct unix_fork, view_count));
+    to->owner_count = to->owner_count < OWNERS_MAX ? to->owner_count : OWNERS_MAX;
+    uint32_t count = *(const volatile uint32_t *)&from->run_count;
+    to->run_count = count < RUNS_MAX ? count : RUNS_MAX;
+    memcpy(to->run, from->run, to->run_count * sizeof *to->run);
+}
+
+/* The child runs at once: its parent has no power over it at any time. */
 int64_t request_fork(struct request *request)
 {
     struct process *parent = request->process, *child = process_create(parent);
-    struct unix_fork fork;
 
-    memcpy(&fork, request->window->data, sizeof fork);
     if (!child)
         return -EAGAIN;
-    int64_t result = process_views_grant(child, parent, &fork);
+    struct unix_fork *fork = (struct unix_fork *)child->window->data;
+    fork_copy(fork, (const struct unix_fork *)request->window->data);
+    int64_t result = process_views_grant(child, parent, fork);
     if (result == EXO_OK)
-        result = exo_capability_derive(0, child->slot, parent->slot, SLOT_CHILD, EXO_RIGHT_CONTROL | EXO_RIGHT_GRANT,
-                                       child->frame, 1);
+        result = process_copy(child, parent, fork);
     if (result != EXO_OK) {
         process_undo(child);
         return -EAGAIN;
-    }
-    fork.view_count = child->view_count;
-    memcpy(fork.view, child->view, sizeof fork.view);
-    fork.chunk = child->chunk[0];
-    memcpy(request->window->data, &fork, sizeof fork);
-    request->more[0] = child->frame;
-    request->more[1] = child->window_frame;
-    request->more[2] = child->state_frame;
-    return child->pid;
-}
-
-static struct process *process_building(uint64_t pid, const struct process *parent)
-{
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
-        if (processes[i].state == PROCESS_BUILDING && processes[i].pid == pid && processes[i].parent == parent)
-            return &processes[i];
-    return 0;
-}
-
-/* From here on the parent has no power over the child any more. */
-int64_t request_fork_done(struct request *request)
-{
-    struct process *child = process_building(request->a[0], request->process);
-
-    if (!child)
-        return -ESRCH;
-    process_drop(request->process, SLOT_CHILD);
-    if (!request->a[1]) {
-        exo_print("process %u: a child could not be built: %s", request->process->pid, exo_status_name((int64_t)request->a[2]));
-        process_undo(child);
-        return 0;
     }
     child->state = PROCESS_ALIVE;
     __atomic_store_n(&child->runnable, 1, __ATOMIC_SEQ_CST);

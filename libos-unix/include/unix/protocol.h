@@ -4,42 +4,51 @@
  * lies in the window: memory that both see. The server trusts nothing in it and reads each thing once.
  */
 #pragma once
+#include <exo/abi.h>
 #include <stdint.h>
 
 #define UNIX_RUNTIME_ADDRESS 0x3c000000ull /* the process's own part of libos-unix, up to UNIX_RUNTIME_END */
 #define UNIX_WINDOW_ADDRESS  0x3c100000ull /* in the same 2 MiB: one page table */
 #define UNIX_STATE_ADDRESS   0x3c110000ull /* struct unix_state, read-only */
 #define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
+#define UNIX_SITES_ADDRESS   0x3c130000ull /* SITE_PAGES: code that rewritten call sites jump to */
 #define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
 #define UNIX_RUNTIME_END     0x40000000ull
 
 enum {
     MASK_WORD = 7, /* of every request: the signals that are blocked, so that nobody waits who has one to take */
     WINDOW_PAGES = 9,
+    SITE_PAGES = 4,
     PATH_SIZE = 4096,
-    WINDOW_DATA_SIZE = 6 * 4096,
+    WINDOW_DATA_SIZE = 6 * 4096 - 64,
+    DESCRIPTORS_MAX = 256,
     PAGE_BYTES = 4096,
     CHUNK_FRAMES = 128, /* of the first chunk of a process; every fourth is twice as large */
     CHUNKS_MAX = 24,
     FILES_MAX = 8,
     OWNERS_MAX = 8,
     VIEWS_MAX = 64,
+    RUNS_MAX = 1024,
     SLOT_SERVER = 1,    /* in a process's tables: the gate to the server */
-    SLOT_SELF = 2,      /* its own environment */
-    SLOT_WINDOW = 3,    /* the window */
+    SLOT_WINDOW = 3,    /* the window, and behind it the runtime's data */
     SLOT_STATE = 4,     /* struct unix_state */
     SLOT_RUNTIME = 5,   /* the runtime's text and constants: read and execute */
-    SLOT_CHILD = 6,     /* while it builds one */
-    SLOT_CHILD_WINDOW = 7,
     SLOT_TEMPORARY = 8, /* the server's, while a child's views are made */
     SLOT_FILES = 9,     /* files that it has mapped, FILES_MAX: read and execute */
     SLOT_POOL = 20,     /* its chunks, CHUNKS_MAX: the frames that it may take */
     SLOT_VIEWS = 48,    /* chunks of the processes whose memory it was forked with, VIEWS_MAX: read and execute */
 };
 
+/* The program's calls since its process began: that trapped into the kernel, and that did not. */
+struct unix_counts {
+    uint64_t trapped, direct;
+    uint64_t reserved[6];
+};
+
 struct unix_window {
     char path[2][PATH_SIZE];
     uint8_t data[WINDOW_DATA_SIZE];
+    struct unix_counts counts;
     uint8_t page[PAGE_BYTES]; /* apart, since a page fault may come while other things are copied */
 };
 
@@ -50,12 +59,16 @@ struct unix_range {
     uint32_t of; /* a view: the environment that owns them; a file: its node */
 };
 
+/* What a process may do with a descriptor without asking: reading gives zeros, or the end; what is written is gone. */
+enum unix_quick { QUICK_READ_ZERO = 1, QUICK_READ_END = 2, QUICK_WRITE_AWAY = 4 };
+
 /* What the server tells a process without being asked. */
 struct unix_state {
     uint32_t pid, parent, group, session;
     uint64_t pending; /* signals: bit n - 1 */
     uint32_t viewers; /* processes that see some of this one's memory */
     uint32_t reserved;
+    uint8_t quick[DESCRIPTORS_MAX];
 };
 
 /* The result of a call that has to wait: yield, and call again once run. */
@@ -68,8 +81,7 @@ enum unix_request {
     UNIX_MAP,              /* node: 0 and, as words 1 to 3, slot, first frame and count of its frames, if they lie in a row; else -ENODEV */
     UNIX_MORE,             /* one chunk more: words 1 to 3 as above */
     UNIX_EXEC_DONE,        /* the old memory is gone: views end, descriptors close */
-    UNIX_FORK,             /* a new process: its pid, word 1 its environment; SLOT_CHILD controls it; data: struct unix_fork */
-    UNIX_FORK_DONE,        /* pid, 1 if it is built and started: else it is undone */
+    UNIX_FORK,             /* a copy of this process, data: struct unix_fork: its pid */
     UNIX_SIGNAL_TAKE,      /* mask of those that are blocked: the next signal, or 0 */
     UNIX_MISSING,          /* call number, its address: a call that is not there was made */
     UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size */
@@ -81,11 +93,24 @@ enum unix_request {
     UNIX_REQUESTS,
 };
 
-/* Whose memory the child is to see, and the answer: its views of it, and its first chunk. */
+/* Pages of the program in a row, on frames in a row. */
+struct unix_run {
+    uint64_t page;
+    uint32_t frame, count;
+};
+
+/*
+ * A parent tells whose memory its child is to see, and which pages it has; the child finds the rest filled in: its views of it, its first
+ * chunk, and what else a new environment must know.
+ */
 struct unix_fork {
     uint32_t owner_count;
     uint32_t owner[OWNERS_MAX];
     uint32_t view_count;
     struct unix_range view[VIEWS_MAX];
     struct unix_range chunk;
+    struct exo_start start;
+    uint32_t run_count;
+    struct unix_run run[RUNS_MAX];
 };
+_Static_assert(sizeof(struct unix_fork) <= WINDOW_DATA_SIZE, "it goes through the window");

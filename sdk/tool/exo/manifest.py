@@ -43,6 +43,7 @@ TOP_KEYS = {
     "machine": ("table", {}, "the machine that `exo run` makes"),
     "environment": ("list of tables", REQUIRED, "[[environment]], once for each"),
     "loan": ("list of tables", [], "[[loan]], once for each: memory that environments have in turn"),
+    "judge": ("text", "", "a Python program beside the manifest that checks the output of a run that ended well"),
     "report": ("true or false", False, "at the end the root says who had how much memory when"),
     "test": ("table", {}, "what `exo test` runs and expects"),
 }
@@ -192,6 +193,7 @@ class Manifest:
     test: dict
     loans: list = field(default_factory=list)
     report: bool = False
+    judge: str = ""
     test_given: bool = False
     given: dict = field(default_factory=dict)  # keys of [machine] that the command line set: the option
     problems: list = field(default_factory=list)
@@ -226,7 +228,7 @@ def read(path, processors=None, memory=None, machine=None, timeout=None, disks=N
     top = checked(manifest, "", 0, document, TOP_KEYS)
     manifest.machine = checked(manifest, "machine", 0, top["machine"], MACHINE_KEYS)
     manifest.test = checked(manifest, "test", 0, top["test"], TEST_KEYS)
-    manifest.report = top["report"]
+    manifest.report, manifest.judge = top["report"], top["judge"]
     manifest.test_given = "test" in document
     manifest.environments = [Environment(index, checked(manifest, "environment", index, values, ENVIRONMENT_KEYS))
                              for index, values in enumerate(top["environment"] or [])]

@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 from . import build as builder
-from . import command, disk, image, machine, manifest, network, package, place
+from . import command, disk, image, judge, machine, manifest, network, package, place
 from .trouble import Trouble
 
 
@@ -17,7 +17,7 @@ def prepared(args):
     system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout, args.disk,
                            args.forward)
     build = builder.build_all(args)
-    name = Path(args.system).resolve().parent.name
+    name = name_of(args)
     module = image.pack(build, system, build / "systems" / f"{name}.img", warn=True)
     return build, system, module, disk.attached(build, system, name) + network.attached(system)
 
@@ -32,11 +32,21 @@ def command_run(args):
     for text in system.machine["forward"]:
         print(f"exo: {text}: from this computer's port to the machine's", flush=True)
     outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
-    print(verdict(outcome, system))
-    return outcome.status
+    problem = None
+    if outcome.status == 0:
+        said, problem = judge.judged(build, system, name_of(args), outcome.output)
+        print(said, end="")
+    print(verdict(outcome, system, problem))
+    return outcome.status or (1 if problem else 0)
 
 
-def verdict(outcome, system):
+def name_of(args):
+    return Path(args.system).resolve().parent.name
+
+
+def verdict(outcome, system, problem=None):
+    if problem:
+        return f"exo: FAILED, {problem} (after {outcome.seconds:.1f} s)"
     waited = sum(environment.wait for environment in system.environments)
     if outcome.status == 0:
         return f"exo: ok, {waited} environment{'s' * (waited != 1)} ended well in {outcome.seconds:.1f} s"

@@ -3,7 +3,7 @@ import itertools
 import re
 import time
 
-from . import disk, image, machine, manifest, network, place, tap
+from . import disk, image, judge, machine, manifest, network, place, tap
 from .suites import SYSTEMS
 from .trouble import Trouble
 
@@ -64,6 +64,10 @@ def run_case(build, path, kind, processors, memory, verbose):
     outcome.reason = outcome.reason or trouble or ""
     title = f"{name} on {kind}, {processors} processor{'s' * (processors != 1)}" + (f", {memory}" if memory else "")
     problems = complaints(system.test, outcome)
+    if not problems:
+        said, wrong = judge.judged(build, system, f"test-{name}", outcome.output)
+        outcome.output += "\n" + said
+        problems = [wrong] if wrong else []
     notes = problems and problems + ["the end of its output:", *outcome.output.splitlines()[-40:],
                                      f"again: {' '.join(line)}"]
     return tap.Case(title, not problems, notes=notes)

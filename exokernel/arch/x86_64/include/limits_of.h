@@ -4,6 +4,7 @@
 enum {
     TABLE_ENTRIES = EXO_TABLE_ENTRIES,
     TABLE_INDEX_BITS = 9,
+    TABLE_GROUP = 16, /* entries that a sweep looks at together: a power of two that divides their number */
     USER_ROOT_ENTRIES = EXO_TABLE_ENTRIES / 2, /* entries of a TABLE4 that environments write */
     TABLE_LEVELS = 4,
     CAPABILITIES_PER_TABLE = EXO_CAPABILITIES_PER_TABLE,

@@ -4,6 +4,7 @@
 enum {
     TABLE_ENTRIES = 2,
     TABLE_INDEX_BITS = 9,
+    TABLE_GROUP = 2, /* entries that a sweep looks at together: a power of two that divides their number */
     USER_ROOT_ENTRIES = 2,
     TABLE_LEVELS = 2,
     CAPABILITIES_PER_TABLE = 6,

@@ -1,0 +1,150 @@
+#include "inherit.h"
+#include "memory.h"
+#include "region.h"
+#include "runtime.h"
+#include <exo/program.h>
+#include <exo/text.h>
+
+enum { AROUND = 4 };
+
+static uint16_t slot_in(const struct unix_range *ranges, uint32_t count, uint32_t frame)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (frame - ranges[i].first < ranges[i].count)
+            return (uint16_t)ranges[i].slot;
+    return 0;
+}
+
+static uint64_t run_end(const struct unix_run *run)
+{
+    return run->page + (uint64_t)run->count * EXO_FRAME_SIZE;
+}
+
+static bool run_add(struct unix_fork *fork, uint64_t page, uint32_t frame, uint32_t count)
+{
+    if (fork->run_count == RUNS_MAX)
+        return false;
+    fork->run[fork->run_count++] = (struct unix_run){ page, frame, count };
+    return true;
+}
+
+/* The pages that are there; those of files are found again. */
+static bool present_list(struct unix_fork *fork, uint64_t start, uint64_t end)
+{
+    struct page_run run;
+
+    while (page_run_next(&start, end, &run)) {
+        if (run.writable && exo_space_change(&kin.space, run.address, run.count, EXO_MAP_READ) != EXO_OK)
+            return false;
+        if (!slot_in(memory_state.file, memory_state.file_count, run.frame) && !run_add(fork, run.address, run.frame, run.count))
+            return false;
+    }
+    return true;
+}
+
+/* What we inherited ourselves and have not touched. */
+static bool inherited_list(struct unix_fork *fork)
+{
+    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+        const struct unix_run *run = &memory_state.inherited[i];
+        uint32_t first = 0;
+        for (uint32_t n = 0; n <= run->count; n++) {
+            uint64_t page = run->page + (uint64_t)n * EXO_FRAME_SIZE;
+            if (n < run->count && !page_is_present(page))
+                continue;
+            if (n > first && !run_add(fork, run->page + (uint64_t)first * EXO_FRAME_SIZE, run->frame + first, n - first))
+                return false;
+            first = n + 1;
+        }
+    }
+    return true;
+}
+
+bool inherit_list(struct unix_fork *fork)
+{
+    bool done = present_list(fork, UNIX_SITES_ADDRESS, UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE);
+
+    for (uint32_t i = 0; i < regions.count && done; i++)
+        done = present_list(fork, regions.region[i].start, regions.region[i].end);
+    return done && inherited_list(fork);
+}
+
+static uint32_t flags_at(uint64_t page)
+{
+    const struct region *region = region_find(page);
+    bool executable = region ? region->protection & PROT_EXEC : page >= UNIX_SITES_ADDRESS;
+
+    return EXO_MAP_READ | (executable ? EXO_MAP_EXECUTE : 0);
+}
+
+static bool run_bind(const struct unix_run *run, uint32_t first, uint32_t count)
+{
+    uint64_t page = run->page + (uint64_t)first * EXO_FRAME_SIZE;
+    uint16_t slot = slot_in(kin.view, kin.view_count, run->frame + first);
+
+    return slot && page_bind(page, run->frame + first, count, slot, flags_at(page));
+}
+
+bool inherit_adopt(const struct unix_fork *fork)
+{
+    bool done = true;
+
+    pool_open(&kin.pool, &fork->chunk);
+    exo_space_open(&kin.space, &exo_start, &kin.pool.chunk[0]);
+    kin.view_count = fork->view_count;
+    memcpy(kin.view, fork->view, fork->view_count * sizeof *fork->view);
+    memory_state.left_count = memory_state.copied = memory_state.regained = memory_state.filled = 0;
+    memory_state.inherited_count = fork->run_count < INHERITED_MAX ? fork->run_count : INHERITED_MAX;
+    memcpy(memory_state.inherited, fork->run, memory_state.inherited_count * sizeof *fork->run);
+    for (uint32_t i = INHERITED_MAX; i < fork->run_count && done; i++)
+        done = run_bind(&fork->run[i], 0, fork->run[i].count);
+    return done && exo_space_view(&kin.space, UNIX_VIEW_ADDRESS) == EXO_OK;
+}
+
+bool inherit_bind(uint64_t page)
+{
+    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+        const struct unix_run *run = &memory_state.inherited[i];
+        if (page - run->page >= (uint64_t)run->count * EXO_FRAME_SIZE)
+            continue;
+        uint32_t first = (uint32_t)((page - run->page) / EXO_FRAME_SIZE), count = 1;
+        while (count < AROUND && first + count < run->count && !page_is_present(page + (uint64_t)count * EXO_FRAME_SIZE) &&
+               flags_at(page) == flags_at(page + (uint64_t)count * EXO_FRAME_SIZE) &&
+               slot_in(kin.view, kin.view_count, run->frame + first) == slot_in(kin.view, kin.view_count, run->frame + first + count))
+            count++;
+        return run_bind(run, first, count);
+    }
+    return false;
+}
+
+/* The list is full: what is behind the gap comes now. */
+static void rest_keep(const struct unix_run *rest)
+{
+    if (memory_state.inherited_count < INHERITED_MAX) {
+        memory_state.inherited[memory_state.inherited_count++] = *rest;
+        return;
+    }
+    for (uint32_t i = 0; i < rest->count; i++)
+        if (!page_is_present(rest->page + (uint64_t)i * EXO_FRAME_SIZE) && !run_bind(rest, i, 1))
+            process_die(SIGSEGV);
+}
+
+void inherit_drop(uint64_t start, uint64_t end)
+{
+    for (uint32_t i = memory_state.inherited_count; i-- > 0;) {
+        struct unix_run *run = &memory_state.inherited[i], was = *run;
+        if (run_end(run) <= start || run->page >= end)
+            continue;
+        run->count = run->page < start ? (uint32_t)((start - run->page) / EXO_FRAME_SIZE) : 0;
+        if (run_end(&was) > end) {
+            uint32_t gap = (uint32_t)((end - was.page) / EXO_FRAME_SIZE);
+            const struct unix_run rest = { end, was.frame + gap, was.count - gap };
+            if (run->count)
+                rest_keep(&rest);
+            else
+                *run = rest;
+        } else if (!run->count) {
+            *run = memory_state.inherited[--memory_state.inherited_count];
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * Quick calls: of a rewritten site, on the runtime's stack, before any frame is built. Only what needs neither the frame nor a wait may
+ * stand here: they get 0 for the frame. What they cannot do themselves is made in full.
+ */
+#include "quick.h"
+#include "call.h"
+#include "memory.h"
+
+enum { QUICK_MOST = 1 << 20 };
+
+static uint32_t quick_of(uint64_t descriptor)
+{
+    return descriptor < DESCRIPTORS_MAX ? STATE->quick[descriptor] : 0;
+}
+
+static int64_t quick_read(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint32_t quick = quick_of(a[0]);
+
+    (void)frame;
+    if (quick & QUICK_READ_END)
+        return 0;
+    if (!(quick & QUICK_READ_ZERO) || a[2] > QUICK_MOST)
+        return QUICK_NOT;
+    return user_clear((void *)a[1], a[2]) ? -EFAULT : (int64_t)a[2];
+}
+
+static int64_t quick_write(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    if (!(quick_of(a[0]) & QUICK_WRITE_AWAY) || a[2] > QUICK_MOST || a[1] > PROGRAM_TOP)
+        return QUICK_NOT;
+    return (int64_t)a[2];
+}
+
+linux_call *const quick_calls[QUICK_CALLS] = {
+    [0] = quick_read, [1] = quick_write, [9] = call_mmap, [10] = call_mprotect, [11] = call_munmap, [12] = call_brk,
+    [13] = call_sigaction, [14] = call_sigprocmask, [28] = call_madvise, [39] = call_getpid, [63] = call_uname,
+    [96] = call_gettimeofday, [102] = call_zero, [104] = call_zero, [107] = call_zero, [108] = call_zero, [110] = call_getppid,
+    [111] = call_getpgrp, [131] = call_sigaltstack, [186] = call_getpid, [201] = call_time, [228] = call_clock_gettime,
+};
