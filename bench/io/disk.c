@@ -9,7 +9,7 @@
 #include <exo/machine.h>
 #include <exo/upcall.h>
 
-enum { ROUNDS = 200, MEGABYTES = 32, BULK_BYTES = EXO_REQUEST_BLOCKS * EXO_FRAME_SIZE, SPIN_MOST = 100000000 };
+enum { ROUNDS = 200, MEGABYTES = 32, BULK_BYTES = EXO_REQUEST_BLOCKS * EXO_FRAME_SIZE };
 #define RING_ADDRESS 0x38000000ull
 
 static struct exo_disk_ring ring;
@@ -19,25 +19,6 @@ static uint32_t buffer;
 static bool is_completed(void)
 {
     return *(const volatile uint32_t *)&ring.ring->completed != ring.ring->reaped;
-}
-
-/* A loop of few instructions looks for the completion. The round of it in which the interrupt came is longer than the others by just
- * what it took, its return included. 0: it had come before. */
-static uint64_t completion_measure(void)
-{
-    uint64_t last = exo_ticks(), longest = 0;
-
-    if (is_completed())
-        return 0;
-    for (uint32_t i = 0; i < SPIN_MOST; i++) {
-        bool is_over = is_completed();
-        uint64_t now = exo_ticks();
-        longest = now - last > longest ? now - last : longest;
-        last = now;
-        if (is_over)
-            return longest - bench_empty;
-    }
-    return 0;
 }
 
 static void requests_measure(void)
@@ -50,7 +31,7 @@ static void requests_measure(void)
         exo_disk_put(&ring, EXO_DISK_READ, i, extent->first + i, buffer, 1);
         uint64_t before = exo_ticks();
         bench_must(exo_disk_submit(ring.disk), "disk_submit");
-        uint64_t submitted = exo_ticks() - before - bench_empty, ticks = completion_measure();
+        uint64_t submitted = exo_ticks() - before - bench_empty, ticks = bench_interruption(is_completed);
         if (ticks) {
             bench_least(&submit, submitted);
             bench_least(&complete, ticks);
@@ -73,7 +54,7 @@ static void bulk_measure(enum exo_disk_operation operation, uint64_t *worst)
         exo_disk_put(&ring, operation, i, extent->first + i * EXO_REQUEST_BLOCKS, buffer, EXO_REQUEST_BLOCKS);
         uint64_t before = exo_ticks();
         bench_must(exo_disk_submit(ring.disk), "disk_submit");
-        uint64_t submit = exo_ticks() - before - bench_empty, complete = completion_measure();
+        uint64_t submit = exo_ticks() - before - bench_empty, complete = bench_interruption(is_completed);
         while (!exo_disk_take(&ring, &completion))
             ;
         bench_must(completion.status, "bulk");

@@ -257,6 +257,7 @@ static void place_begin(uint32_t disk, frame_name queue)
 
     self->again = self->begun;
     place_at(disk, number)->queue = queue;
+    place_at(disk, number)->environment = queue_page(queue)->environment;
     queue_page(queue)->in_flight++;
     disk_info(disk)->in_flight++;
     place_hand_over(disk, number);
@@ -526,6 +527,16 @@ void disk_close(frame_name environment, frame_name half)
     }
 }
 
+/* Is the device still at work on what the environment asked for by a ring that it closed? */
+static bool environment_is_owed(frame_name environment, uint32_t disk)
+{
+    bool is_owed = false;
+
+    for (uint32_t place = 0; place < DISK_PLACES; place++)
+        is_owed |= place_at(disk, place)->state != PLACE_FREE && place_at(disk, place)->environment == environment;
+    return is_owed;
+}
+
 /* The kernel's half of the environment's ring, or 0. */
 static frame_name queue_named(frame_name environment, uint32_t disk)
 {
@@ -544,6 +555,8 @@ exo_result call_ring_create(const struct caller *caller, uint8_t disk, uint16_t 
     exo_result result = frame_may_be_taken(caller->environment, capability, EXO_RIGHT_WRITE, ring);
     if (result == EXO_OK)
         result = frame_may_be_taken(caller->environment, capability, EXO_RIGHT_WRITE, queue);
+    if (result == EXO_OK && environment_is_owed(caller->environment, disk))
+        result = EXO_AGAIN; /* a new ring is no new share */
     if (result < 0)
         return result;
 

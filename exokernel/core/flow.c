@@ -53,34 +53,56 @@ static bool pattern_matches(struct pattern pattern, const struct header *header)
     return true;
 }
 
+/* Does the pattern say that a packet is from this machine's station (IEEE 802.3 3.2.4)? */
+static bool pattern_names_station(struct pattern source)
+{
+    const uint64_t first = 0xffffull << 48, rest = UINT32_MAX, station = system_info()->station;
+
+    return !(first & ~source.mask[0]) && !(rest & ~source.mask[1]) && (source.value[0] & first) == station << 48 &&
+           (source.value[1] & rest) == station >> 16;
+}
+
 bool flow_may_send(const struct exo_flow *flow, const struct header *header)
 {
     return pattern_matches(source_of(flow), header);
 }
 
-/* ---- the hash table. All words are looked at, in a row: that is faster than to ask which ones matter. */
+/* ---- the hash table. All words of a header are looked at, in a row: that is faster than to ask which ones matter. But most shapes
+ * look at nothing behind the ports of IPv4. */
 
-/* Sums of products with secret odd numbers: two patterns of a shape share a bucket by chance only, whoever chose them. */
-static inline uint16_t *bucket_of(uint32_t shape, const uint64_t *header)
+enum { SHORT_WORDS = 5 };
+
+static bool shape_is_short(uint32_t shape)
+{
+    uint64_t behind = 0;
+
+    for (uint32_t i = SHORT_WORDS; i < HEADER_WORDS; i++)
+        behind |= mask_of(shape)[i];
+    return !behind;
+}
+
+/* Sums of products with secret numbers, exact to 128 bits: two patterns share a bucket by chance only, wherever in them whoever chose
+ * them let them differ. */
+static inline __attribute__((always_inline)) uint16_t *bucket_among(uint32_t shape, const uint64_t *header, uint32_t words)
 {
     const uint64_t *mask = mask_of(shape);
-    uint64_t sum = shape * network.key[0];
+    unsigned __int128 sum = (unsigned __int128)shape * network.key[KEY_SHAPE];
 
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < HEADER_WORDS; i++)
-        sum += (header[i] & mask[i]) * network.key[i];
-    return &network.bucket[sum >> (64 - FLOW_BUCKETS_BITS)];
+    for (uint32_t i = 0; i < words; i++)
+        sum += (unsigned __int128)(header[i] & mask[i]) * network.key[i];
+    return &network.bucket[((uint64_t)(sum >> 64) + (uint64_t)sum * network.key[KEY_LOW]) >> (64 - FLOW_BUCKETS_BITS)];
 }
 
 static uint16_t *bucket_of_flow(const struct exo_flow *flow)
 {
-    return bucket_of(flow->shape, (const uint64_t *)flow->value);
+    return bucket_among(flow->shape, (const uint64_t *)flow->value, HEADER_WORDS);
 }
 
-static inline struct exo_flow *flow_probe(uint32_t shape, const struct header *header)
+static inline __attribute__((always_inline)) struct exo_flow *flow_among(uint32_t shape, const struct header *header, uint32_t words)
 {
     const uint64_t *mask = mask_of(shape);
-    uint32_t next = *bucket_of(shape, header->word);
+    uint32_t next = *bucket_among(shape, header->word, words);
 
     for (uint32_t i = 0; next && i < EXO_FLOW_CHAIN_MAX; i++) {
         struct exo_flow *flow = flow_at(next - 1);
@@ -88,13 +110,18 @@ static inline struct exo_flow *flow_probe(uint32_t shape, const struct header *h
         uint64_t differs = flow->shape ^ shape;
 
 #pragma GCC unroll 8
-        for (uint32_t w = 0; w < HEADER_WORDS; w++)
+        for (uint32_t w = 0; w < words; w++)
             differs |= (header->word[w] & mask[w]) ^ value[w];
         if (!differs)
             return flow;
         next = flow->next;
     }
     return NULL;
+}
+
+static struct exo_flow *flow_probe(uint32_t shape, const struct header *header)
+{
+    return network.is_short >> shape & 1 ? flow_among(shape, header, SHORT_WORDS) : flow_among(shape, header, HEADER_WORDS);
 }
 
 struct exo_flow *flow_find(const struct header *header)
@@ -151,6 +178,8 @@ static void shape_opened(uint32_t shape)
     for (uint32_t i = network.order_count++; i > place; i--)
         network.order[i] = network.order[i - 1];
     network.order[place] = shape;
+    network.is_short &= ~(1u << shape);
+    network.is_short |= (uint32_t)shape_is_short(shape) << shape;
 }
 
 static void shape_closed(uint32_t shape)
@@ -168,7 +197,7 @@ static void shape_closed(uint32_t shape)
 
 void flow_begin(uint64_t secret)
 {
-    for (uint32_t i = 0; i < HEADER_WORDS; i++) { /* SplitMix64 (Steele, Lea, Flood 2014) */
+    for (uint32_t i = 0; i < KEYS; i++) { /* SplitMix64 (Steele, Lea, Flood 2014) */
         secret += 0x9e3779b97f4a7c15;
         uint64_t mixed = (secret ^ secret >> 30) * 0xbf58476d1ce4e5b9;
         mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
@@ -237,6 +266,14 @@ static bool bits_are_within(const uint64_t *value, const uint64_t *mask)
     return !outside;
 }
 
+/* Does the capability, which was checked, cover all flows? */
+static bool network_is_whole(frame_name environment, uint32_t slot)
+{
+    const struct capability *held = capability_at(capability_lookup(environment, slot));
+
+    return held->first == 0 && held->count == FLOW_LIMIT;
+}
+
 exo_result call_net_shape(const struct caller *caller, uint16_t capability, uint8_t index)
 {
     struct capability held;
@@ -247,7 +284,7 @@ exo_result call_net_shape(const struct caller *caller, uint16_t capability, uint
     exo_result result = capability_use(caller->environment, capability, EXO_KIND_FLOWS, EXO_RIGHT_TAKE, &held);
     if (result < 0)
         return result;
-    if (held.first != 0 || held.count != FLOW_LIMIT)
+    if (!network_is_whole(caller->environment, capability))
         return EXO_BAD_CAPABILITY;
     struct exo_shape *shape = shape_at((uint32_t)arch_clamp(index, SHAPE_LIMIT));
     if (shape->flows)
@@ -313,6 +350,8 @@ exo_result call_flow_claim(const struct caller *caller, uint16_t capability, uin
         result = wider_find(caller, allowed, wider, &claim);
     else if (result == EXO_OK && wider)
         result = EXO_BAD_ARGUMENT;
+    else if (result == EXO_OK && !pattern_names_station(source_of(&claim)) && !network_is_whole(caller->environment, capability))
+        result = EXO_WRONG_KIND;
     if (result < 0)
         return result;
 
@@ -350,12 +389,14 @@ static bool flow_is_within(const struct exo_flow *flow, uint32_t other)
     return false;
 }
 
-/* Is this one older, so that its pattern must not overlap? */
+/* Is this one older, so that its pattern must not overlap, nor what may be sent under it, if it is another's? */
 static bool flow_overlaps(const struct exo_flow *flow, uint32_t name)
 {
     const struct exo_flow *other = flow_at(name);
 
-    return other->born && other->born < flow->born && pattern_overlaps(pattern_of(other), pattern_of(flow));
+    return other->born && other->born < flow->born &&
+           (pattern_overlaps(pattern_of(other), pattern_of(flow)) ||
+            (other->owner != flow->owner && pattern_overlaps(source_of(other), source_of(flow))));
 }
 
 /* It overlaps. One that began to be opened and was left so is in nobody's way for long. */

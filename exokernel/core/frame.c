@@ -166,7 +166,7 @@ static bool kind_can_be_forced(uint32_t kind)
 {
     return kind == EXO_FRAME_DATA || kind == EXO_FRAME_DIRTY || kind == EXO_FRAME_TABLE1 || kind == EXO_FRAME_TABLE2 ||
            kind == EXO_FRAME_TABLE3 || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_PROGRAM ||
-           kind == EXO_FRAME_NET_RING;
+           kind == EXO_FRAME_NET_RING || kind == EXO_FRAME_RING || kind == EXO_FRAME_QUEUE;
 }
 
 exo_result call_frame_reclaim(const struct caller *caller, uint16_t capability, uint32_t frame)

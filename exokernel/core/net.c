@@ -11,7 +11,7 @@
 #include <vcpu.h>
 
 /* What a packet costs at most, in instructions, and what each shape in use adds; how much of a slot all of them may. */
-enum { COST_HANDLER = SWEEP_MAX, COST_PACKET = 640, COST_SHAPE = 60, NETWORK_NS = EXO_SLOT_NS / 2 };
+enum { COST_HANDLER = SWEEP_MAX, COST_PACKET = 640, COST_SHAPE = 80, NETWORK_NS = EXO_SLOT_NS / 2 };
 
 #define STATION_BITS 0xffffffffffffull
 enum { GROUP_BIT = 1, QUEUE_AFTER = 1 }; /* the first bit of an address says that it is a group's (IEEE 802.3 3.2.3) */

@@ -196,6 +196,7 @@ struct disk_place {
     uint8_t state;    /* enum place_state */
     uint8_t tries;    /* how often it was handed over anew */
     frame_name queue; /* whose it is; 0: nobody's any more */
+    frame_name environment; /* whose it was; it may be gone */
     uint64_t stamp;   /* the flush epoch at which it was handed over, and 1 */
     uint64_t since;   /* when, ns */
 };
@@ -248,15 +249,19 @@ struct net_queue {
     uint64_t spent_ns;              /* and what that cost since that slot began */
 };
 
+/* A word of a header each, then the shape, and the lower half of the sum. */
+enum { KEY_SHAPE = HEADER_WORDS, KEY_LOW, KEYS };
+
 /* What the network needs beside its tables of flows and shapes. A bucket is a flow's position + 1, or 0. */
 struct network {
-    uint64_t key[HEADER_WORDS]; /* what patterns are hashed with; nobody else knows them */
+    uint64_t key[KEYS];         /* what patterns are hashed with; nobody else knows them */
     uint64_t born;              /* openings ever begun */
     uint64_t slot, spent_ns;    /* the present slot, and what was spent in it on packets that came */
     uint32_t is_deaf;           /* 1: that was enough; the device is heard again in the next slot */
     uint32_t flow_end;          /* positions from here on were never used */
     uint32_t order_count;
     uint8_t order[SHAPE_LIMIT]; /* shapes of open flows, from the narrowest */
+    uint32_t is_short;          /* a bit for each of them: it looks at nothing behind the ports of IPv4 */
     uint16_t bucket[FLOW_BUCKETS];
     uint8_t packet[(EXO_PACKET_MOST + 7) / 8 * 8] __attribute__((aligned(8))); /* that a handler looks at */
     uint32_t packet_end;        /* zeros from here on */

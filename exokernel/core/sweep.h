@@ -11,7 +11,7 @@ enum {
     COST_SKIP = 6,      /* a frame that nobody owns, an empty slot of a capability table */
     COST_GROUP = 28,    /* a group of empty entries */
     COST_SLOT = 90,     /* any other slot, also a time slot */
-    COST_COMPARE = 60,  /* a pattern with another one */
+    COST_COMPARE = 100, /* a flow's patterns with another one's */
     COST_FLOW = 500,    /* a flow that goes */
     COST_FRAME = 120,   /* any other frame */
     COST_CLAIM = 260,   /* a claim unlike the last one */

@@ -19,6 +19,7 @@ struct half {
     struct virtqueue queue;
     uint8_t *buffers;
     uint64_t physical;
+    bool is_given[BUFFERS]; /* that the device has */
 };
 
 static struct {
@@ -26,11 +27,29 @@ static struct {
     struct half receive, transmit;
     uint16_t free[BUFFERS]; /* of transmit: that the device has not */
     uint16_t free_count;
-    bool is_sent[BUFFERS]; /* that it has */
     uint16_t received;     /* the buffer that device_net_receive gave last */
     uint32_t resets;
     bool works;
 } net;
+
+static void buffer_give(struct half *half, uint16_t at)
+{
+    half->is_given[at] = true;
+    virtqueue_offer(&half->queue, at);
+}
+
+/* The next buffer that the device is done with: it must have had it. */
+static enum pop buffer_take(struct half *half, uint16_t *ret_at, uint32_t *ret_length)
+{
+    enum pop pop = virtqueue_pop(&half->queue, ret_at, ret_length);
+
+    if (pop != POP_HEAD)
+        return pop;
+    if (*ret_at >= BUFFERS || !half->is_given[*ret_at])
+        return POP_NONSENSE;
+    half->is_given[*ret_at] = false;
+    return POP_HEAD;
+}
 
 static bool half_begin(struct half *half, uint16_t number, uint16_t flags)
 {
@@ -40,6 +59,7 @@ static bool half_begin(struct half *half, uint16_t number, uint16_t flags)
         half->buffers = arch_device_frames(BUFFERS / BUFFERS_PER_FRAME, &half->physical);
     for (uint16_t i = 0; i < BUFFERS; i++)
         virtqueue_describe(&half->queue, i, half->physical + i * BUFFER_SIZE, BUFFER_SIZE, flags, 0);
+    __builtin_memset(half->is_given, 0, sizeof half->is_given);
     return true;
 }
 
@@ -53,8 +73,7 @@ static bool net_begin(void)
     net.transmit.queue.available->flags = NO_INTERRUPT; /* buffers that were sent are found at the next sending */
     for (uint16_t i = 0; i < BUFFERS; i++) {
         net.free[i] = i;
-        net.is_sent[i] = false;
-        virtqueue_offer(&net.receive.queue, i);
+        buffer_give(&net.receive, i);
     }
     net.free_count = BUFFERS;
     virtio_go(&net.virtio);
@@ -101,13 +120,9 @@ static void buffers_take_back(void)
     enum pop pop = POP_HEAD;
 
     for (uint32_t i = 0; i < 4 && pop == POP_HEAD; i++) {
-        pop = virtqueue_pop(&net.transmit.queue, &head, &length);
-        if (pop == POP_HEAD && (head >= BUFFERS || !net.is_sent[head]))
-            pop = POP_NONSENSE;
-        if (pop != POP_HEAD)
-            break;
-        net.is_sent[head] = false;
-        net.free[net.free_count++] = head;
+        pop = buffer_take(&net.transmit, &head, &length);
+        if (pop == POP_HEAD)
+            net.free[net.free_count++] = head;
     }
     if (pop == POP_NONSENSE)
         net_restart();
@@ -122,9 +137,8 @@ bool device_net_send(const uint8_t *header, uint32_t header_size, const uint8_t 
     uint8_t *buffer = net.transmit.buffers + at * BUFFER_SIZE;
     arch_copy(buffer + HEADER_SIZE, header, header_size);
     arch_copy(buffer + HEADER_SIZE + header_size, rest, rest_size);
-    net.is_sent[at] = true;
     virtqueue_describe(&net.transmit.queue, at, net.transmit.physical + at * BUFFER_SIZE, HEADER_SIZE + header_size + rest_size, 0, 0);
-    virtqueue_offer(&net.transmit.queue, at);
+    buffer_give(&net.transmit, at);
     return true;
 }
 
@@ -140,10 +154,10 @@ const uint8_t *device_net_receive(uint32_t *ret_length)
 
     if (!net.works)
         return NULL;
-    enum pop pop = virtqueue_pop(&net.receive.queue, &net.received, &length);
+    enum pop pop = buffer_take(&net.receive, &net.received, &length);
     if (pop == POP_NOTHING)
         return NULL;
-    if (pop == POP_NONSENSE || net.received >= BUFFERS || length < HEADER_SIZE || length > BUFFER_SIZE) {
+    if (pop == POP_NONSENSE || length < HEADER_SIZE || length > BUFFER_SIZE) {
         net_restart();
         return NULL;
     }
@@ -153,7 +167,7 @@ const uint8_t *device_net_receive(uint32_t *ret_length)
 
 void device_net_received(void)
 {
-    virtqueue_offer(&net.receive.queue, net.received);
+    buffer_give(&net.receive, net.received);
 }
 
 void device_net_wait(bool is_heard)

@@ -17,6 +17,17 @@ bool network_overlaps(const struct exo_flow *a, const struct exo_flow *b)
     return true;
 }
 
+/* Is there a packet that may be sent under both? */
+static bool sources_overlap(const struct exo_flow *a, const struct exo_flow *b)
+{
+    for (uint32_t i = 0; i < EXO_HEADER_SIZE; i++) {
+        uint8_t both_look = shape_at(a->source_shape)->mask[i] & shape_at(b->source_shape)->mask[i];
+        if ((a->source[i] & both_look) != (b->source[i] & both_look))
+            return false;
+    }
+    return true;
+}
+
 uint32_t network_find(const uint8_t header[EXO_HEADER_SIZE])
 {
     uint32_t found = 0, bits = 0;
@@ -71,12 +82,13 @@ static const char *check_overlaps(uint32_t name)
     const struct exo_flow *flow = flow_at(name);
     for (uint32_t other = 0; other < name && flow->state == EXO_FLOW_OPEN; other++) {
         const struct exo_flow *second = flow_at(other);
-        if (second->state != EXO_FLOW_OPEN || !network_overlaps(flow, second))
+        bool shares = flow->owner != second->owner && sources_overlap(flow, second);
+        if (second->state != EXO_FLOW_OPEN || !(shares || network_overlaps(flow, second)))
             continue;
         /* both were found valid since a capability last ended */
         bool are_valid = flow->generation && flow->generation == second->generation && flow->generation == kernel.generation + 1;
         REQUIRE(!are_valid || is_within(flow, other) || is_within(second, name),
-                "two valid flows overlap, and neither was claimed within the other");
+                "two valid flows overlap, or send the same for two owners, and neither was claimed within the other");
     }
     return NULL;
 }

@@ -30,6 +30,10 @@ void packet_setup(void)
     shape_make(SHAPE_BOTH, true, true, true);
     memset(batch(), 0xff, EXO_HEADER_SIZE);
     MUST(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE_ALL));
+    memset(batch(), 0, EXO_HEADER_SIZE);
+    memset(batch() + STATION_AT, 0xff, STATION_SIZE);
+    batch()[HOST_AT] = 0xff;
+    MUST(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE_SENDER));
     MUST(CALL(CAPABILITY_DERIVE, FLOWS_SLOT, A_SLOT, A_FLOWS, RIGHTS_GIVEN, A_POSITIONS, 64));
 }
 
@@ -41,12 +45,20 @@ void pattern_put(uint8_t *value, uint32_t shape, uint8_t kind, uint8_t host, uin
     value[PORT_AT] = port & shape_at(shape)->mask[PORT_AT];
 }
 
+void sender_put(uint8_t *source, uint8_t host)
+{
+    memset(source, 0, EXO_HEADER_SIZE);
+    memcpy(source + STATION_AT, &machine.system.station, STATION_SIZE);
+    source[HOST_AT] = host;
+}
+
 exo_result packet_claim(uint32_t subject, uint32_t slot, uint32_t flow, uint32_t shape, const uint8_t *value, uint32_t allowed,
                         uint32_t wider)
 {
+    uint8_t *source = batch() + EXO_HEADER_SIZE;
     memcpy(batch(), value, EXO_HEADER_SIZE);
-    memset(batch() + EXO_HEADER_SIZE, 0, EXO_HEADER_SIZE);
-    return CALL_FOR(subject, FLOW_CLAIM, slot, flow, shape | SHAPE_ANY << 8, allowed, wider);
+    sender_put(source, subject && !allowed ? 2 : 1);
+    return CALL_FOR(subject, FLOW_CLAIM, slot, flow, shape | SHAPE_SENDER << 8, allowed, wider);
 }
 
 exo_result packet_claim_source(uint32_t subject, uint32_t slot, uint32_t flow, uint32_t shape, const uint8_t *value,

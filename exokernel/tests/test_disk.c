@@ -536,6 +536,34 @@ START_TEST(frame_taken_by_force_waits_for_the_device)
 }
 END_TEST
 
+/* One half of ANN's ring, while the device has a request of it. */
+static void half_is_taken(uint32_t half)
+{
+    put(ANN, reading(ANN, 1));
+    submit(ANN);
+    MUST(CALL(REVOKE, ROOT_FRAMES, ANN, OWN_FRAMES, 1, 0));
+    MUST(CALL(REVOKE, ROOT_FRAMES, ANN, OWN_FRAMES, 1, 0));
+    IS(settle(0, EXO_CALL_FRAME_RECLAIM, ROOT_FRAMES, ANN + RING_AT + half, 0), OK);
+    IS(submit(ANN), BAD_NAME);
+    ck_assert_uint_eq(machine.frame[ANN + RING_AT + !half].kind, EXO_FRAME_DATA);
+    answer(0, EXO_OK);
+    interrupt();
+    ck_assert_uint_eq(disk_info(0)->in_flight, 0);
+    GIVES(settle(0, EXO_CALL_FRAME_TAKE, ROOT_FRAMES, ANN + RING_AT + half, 1), 1);
+}
+
+START_TEST(shared_half_taken_by_force_closes_the_ring)
+{
+    half_is_taken(0);
+}
+END_TEST
+
+START_TEST(kernels_half_taken_by_force_closes_the_ring)
+{
+    half_is_taken(1);
+}
+END_TEST
+
 START_TEST(closed_ring_leaves_its_requests_to_the_device)
 {
     put(ROOT, reading(ROOT, 1));
@@ -544,9 +572,10 @@ START_TEST(closed_ring_leaves_its_requests_to_the_device)
     ck_assert_uint_eq(machine.frame[ROOT_RING].kind, EXO_FRAME_DATA);
     GIVES(CALL(FRAME_FREE, ROOT_FRAMES, ROOT_RING, 2), 2);
     IS(settle(0, EXO_CALL_FRAME_TAKE, ROOT_FRAMES, ROOT_RING, 1), AGAIN);
-    MUST(CALL(RING_CREATE, 0, ROOT_FRAMES, 112, 113, 0));
+    IS(CALL(RING_CREATE, 0, ROOT_FRAMES, 112, 113, 0), AGAIN); /* or it would have a share for each ring that it closes */
     answer(0, EXO_OK);
     interrupt();
+    MUST(CALL(RING_CREATE, 0, ROOT_FRAMES, 112, 113, 0));
     ck_assert_uint_eq(ring_of(ROOT)->completed, 0);
     ck_assert_uint_eq(disk_info(0)->in_flight, 0);
 }
@@ -776,7 +805,8 @@ UNIT_SUITE(disk, setup, request_goes_to_the_device_and_back, ring_create_checks_
            ring_has_no_more_than_its_share_in_the_device, who_floods_does_not_starve_others, rings_that_wait_take_turns,
            time_in_interrupts_is_the_rings_debt, freed_frame_waits_for_the_device, flush_request_holds_up_nobody,
            later_request_in_flight_is_waited_for_when_an_older_one_ends, withdrawn_extent_is_over_when_the_device_is_done,
-           frame_taken_by_force_waits_for_the_device, closed_ring_leaves_its_requests_to_the_device,
+           frame_taken_by_force_waits_for_the_device, shared_half_taken_by_force_closes_the_ring,
+           kernels_half_taken_by_force_closes_the_ring, closed_ring_leaves_its_requests_to_the_device,
            environment_that_dies_leaves_its_requests_to_the_device, ring_of_the_dying_is_served_no_more,
            silent_device_is_reset_and_asked_again, request_that_is_newer_than_the_look_is_not_late, what_is_not_allowed_any_more_is_not_asked_again,
            device_that_stays_silent_fails_its_requests, reset_that_takes_time_holds_everything,

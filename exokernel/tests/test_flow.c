@@ -265,7 +265,42 @@ START_TEST(narrower_flow_sends_no_more_than_the_wider)
     MUST(packet_claim_source(0, FLOWS_SLOT, 0, SHAPE_KIND, value, SHAPE_HOST, source));
     MUST(CALL(FLOW_OPEN, FLOWS_SLOT, 0));
     pattern_put(value, SHAPE_PORT, 8, 0, 7);
-    IS(packet_claim(0, FLOWS_SLOT, 1, SHAPE_PORT, value, FLOWS_SLOT, 0), WRONG_KIND); /* any source */
+    IS(packet_claim(0, FLOWS_SLOT, 1, SHAPE_PORT, value, FLOWS_SLOT, 0), WRONG_KIND); /* of another host */
+}
+END_TEST
+
+START_TEST(nobody_claims_what_another_sends_as)
+{
+    uint8_t source[EXO_HEADER_SIZE];
+    sender_put(source, 1);
+    IS(packet_open(0, SHAPE_PORT, 8, 0, 7), OK); /* as host 1 */
+    pattern_put(value, SHAPE_PORT, 8, 0, 9);
+    MUST(packet_claim_source(A_SLOT, A_FLOWS, A_POSITIONS, SHAPE_PORT, value, SHAPE_SENDER, source));
+    GIVES(packet_open_claimed(A_SLOT, A_FLOWS, A_POSITIONS), 1);
+    MUST(CALL(FLOW_FREE, FLOWS_SLOT, 0));
+    IS(packet_open_claimed(A_SLOT, A_FLOWS, A_POSITIONS), OK);
+    GIVES(packet_open(0, SHAPE_PORT, 8, 0, 7), A_POSITIONS + 1);
+    value[PORT_AT] = 11; /* its own two flows may send the same */
+    MUST(packet_claim_source(A_SLOT, A_FLOWS, A_POSITIONS + 1, SHAPE_PORT, value, SHAPE_SENDER, source));
+    IS(packet_open_claimed(A_SLOT, A_FLOWS, A_POSITIONS + 1), OK);
+}
+END_TEST
+
+START_TEST(who_has_not_the_whole_network_claims_only_what_its_station_sends)
+{
+    uint8_t source[EXO_HEADER_SIZE] = {0};
+    pattern_put(value, SHAPE_PORT, 8, 0, 9);
+    IS(packet_claim_source(A_SLOT, A_FLOWS, A_POSITIONS, SHAPE_PORT, value, SHAPE_ANY, source), WRONG_KIND);
+    for (uint32_t at = STATION_AT; at < STATION_AT + STATION_SIZE; at++) {
+        sender_put(source, 2);
+        source[at] ^= 1;
+        IS(packet_claim_source(A_SLOT, A_FLOWS, A_POSITIONS, SHAPE_PORT, value, SHAPE_SENDER, source), WRONG_KIND);
+        IS(packet_claim_source(A_SLOT, A_FLOWS, A_POSITIONS, SHAPE_PORT, value, SHAPE_ALL, source), WRONG_KIND);
+    }
+    sender_put(source, 2);
+    IS(packet_claim_source(A_SLOT, A_FLOWS, A_POSITIONS, SHAPE_PORT, value, SHAPE_ALL, source), OK);
+    memset(source, 0, sizeof source);
+    IS(packet_claim_source(0, FLOWS_SLOT, 0, SHAPE_PORT, value, SHAPE_ANY, source), OK);
 }
 END_TEST
 
@@ -280,7 +315,7 @@ START_TEST(shapes_are_set_by_who_has_the_whole_network)
     pattern_put(value, SHAPE_PORT, 8, 0, 7);
     MUST(packet_claim(0, FLOWS_SLOT, 0, SHAPE_PORT, value, 0, 0));
     IS(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE_PORT), TAKEN);
-    IS(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE_ANY), TAKEN); /* the source pattern's */
+    IS(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE_SENDER), TAKEN); /* the source pattern's */
     MUST(CALL(FLOW_FREE, FLOWS_SLOT, 0));
     MUST(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE_PORT));
 }
@@ -345,6 +380,27 @@ START_TEST(bucket_takes_so_many_patterns)
     ck_assert_uint_eq(found(8, 0, 0), 1);
     IS(CALL(FLOW_OPEN, FLOWS_SLOT, 20), OK);
     ck_assert_uint_eq(found(8, 0, 20), 21);
+}
+END_TEST
+
+/* Words that differ in their last bytes only: the bits that a product of 64 bits loses. */
+START_TEST(bytes_at_the_ends_of_words_spread_over_the_buckets)
+{
+    enum { SHAPE = SHAPE_COUNT, FIRST_AT = 31, SECOND_AT = 39, SIDE = 32, FLOWS = SIDE * SIDE };
+    uint32_t used = 0;
+    memset(value, 0, sizeof value);
+    value[FIRST_AT] = value[SECOND_AT] = 0xff;
+    memcpy(context_page(vcpu_at(ROOT * VCPUS_PER_ENVIRONMENT)->context)->batch, value, sizeof value);
+    MUST(CALL(NET_SHAPE, FLOWS_SLOT, SHAPE));
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        value[FIRST_AT] = i / SIDE * 8;
+        value[SECOND_AT] = i % SIDE * 8;
+        MUST(packet_claim(0, FLOWS_SLOT, i, SHAPE, value, 0, 0));
+        IS(packet_open_claimed(0, FLOWS_SLOT, i), OK);
+    }
+    for (uint32_t i = 0; i < FLOW_BUCKETS; i++)
+        used += network.bucket[i] != 0;
+    ck_assert_uint_gt(used, FLOWS * 3 / 4); /* of so many by chance: 906 */
 }
 END_TEST
 
@@ -442,7 +498,9 @@ UNIT_SUITE(flow, packet_setup, packet_goes_to_the_flow_that_it_matches, overlapp
            narrower_flow_is_claimed_with_its_owners_leave, leave_is_needed_and_means_a_part,
            withdrawn_leave_ends_what_was_claimed_with_it, position_claimed_anew_is_not_the_old_flow, position_claimed_anew_before_an_opening_is_not_the_old_flow,
            flows_are_nested_four_deep_at_most, claim_needs_a_capability_to_the_position, pattern_fits_its_shape,
-           narrower_flow_sends_no_more_than_the_wider, shapes_are_set_by_who_has_the_whole_network,
+           narrower_flow_sends_no_more_than_the_wider, nobody_claims_what_another_sends_as,
+           who_has_not_the_whole_network_claims_only_what_its_station_sends, shapes_are_set_by_who_has_the_whole_network,
            withdrawn_capability_ends_its_flows, freed_flow_answers_the_revocation, dying_environment_loses_its_flows,
-           bucket_takes_so_many_patterns, many_flows_are_compared_in_steps,
+           bucket_takes_so_many_patterns, bytes_at_the_ends_of_words_spread_over_the_buckets,
+           many_flows_are_compared_in_steps,
            random_packets_and_claims_are_answered_as_a_linear_search_does)

@@ -23,7 +23,8 @@ static void packet_write(frame_name frame, uint8_t port, uint8_t host)
     uint8_t *bytes = data_page(frame);
     for (uint32_t i = 0; i < PACKET; i++)
         bytes[i] = i;
-    memcpy(bytes, &machine.system.station, 6);
+    memcpy(bytes, &machine.system.station, STATION_SIZE);
+    memcpy(bytes + STATION_AT, &machine.system.station, STATION_SIZE);
     bytes[KIND_AT] = 8;
     bytes[HOST_AT] = host;
     bytes[PORT_AT] = port;
@@ -40,8 +41,8 @@ static void net_setup(void)
     MUST(CALL(NET_RING_CREATE, ROOT_FRAMES, ROOT_RING, 0));
     GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, ROOT_FRAME, 2), 2);
     pattern_put(value, SHAPE_PORT, 8, 0, OWN_PORT);
-    pattern_put(source, SHAPE_HOST, 8, STATION_OF_A, 0);
-    MUST(packet_claim_source(A_SLOT, A_FLOWS, A_FLOW, SHAPE_PORT, value, SHAPE_HOST, source));
+    sender_put(source, STATION_OF_A);
+    MUST(packet_claim_source(A_SLOT, A_FLOWS, A_FLOW, SHAPE_PORT, value, SHAPE_SENDER, source));
     MUST(packet_open_claimed(A_SLOT, A_FLOWS, A_FLOW));
     MUST(CALL_FOR(A_SLOT, FLOW_ATTACH, A_FLOWS, A_FLOW, ACTOR_RING));
     MUST(packet_open(0, SHAPE_PORT, 8, 0, 9));
@@ -201,7 +202,7 @@ START_TEST(short_packet_is_filled_up_with_zeros_for_its_pattern)
 {
     MUST(packet_open(1, SHAPE_PORT, 8, 0, 0));
     MUST(CALL(FLOW_ATTACH, FLOWS_SLOT, 1, ROOT_RING));
-    sent_entry()->length = 20; /* behind its end stands OWN_PORT */
+    sent_entry()->length = PORT_AT; /* behind its end stands OWN_PORT */
     IS(sent(), OK);
     ck_assert_uint_eq(ring_at(ACTOR_RING)->receive_done, 0);
     ck_assert_uint_eq(flow_at(1)->dropped, 1);
@@ -230,7 +231,7 @@ END_TEST
 START_TEST(packet_to_a_group_goes_both_ways)
 {
     machine_network = 1;
-    memset(data_page(ROOT_FRAME), 0xff, 6);
+    memset(data_page(ROOT_FRAME), 0xff, STATION_SIZE);
     IS(sent(), OK);
     ck_assert(has_arrived());
     ck_assert_uint_eq(machine_log.packets, 1);

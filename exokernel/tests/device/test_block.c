@@ -2,95 +2,16 @@
  * The driver of virtio-blk and its virtqueue, against a device made of memory that tells the truth, or lies: what it can do wrong and
  * the driver can see must come out as a failed request or as nonsense, and never reach beyond the driver's own memory.
  */
-#include <check.h>
+#include "transport.h"
 #include <stdlib.h>
 #include <string.h>
-#include <arch.h>
-#include <arch_device.h>
 #include <device.h>
 #include <disk.h>
 #include "block.h"
 
-enum { DISK = 0, FRAME = 77, NUMBER = 3 };
+enum { DISK = 0, FRAME = 77 };
 
-/* ---- the device and what stands between */
-
-static struct {
-    uint64_t features, offered;
-    uint32_t capacity_blocks, size_max, discard_sectors;
-    bool silent; /* it does not finish a reset */
-    uint32_t resets, queue_most, interrupts, doorbell;
-    struct virtqueue *queue;
-    bool is_cut_off;
-} device;
-
-static char frames[8][EXO_FRAME_SIZE] __attribute__((aligned(4096)));
-static uint32_t frames_taken;
 static uint32_t interrupted;
-
-void *arch_device_frames(uint32_t count, uint64_t *ret_physical)
-{
-    void *taken = frames[frames_taken];
-    frames_taken += count;
-    ck_assert_uint_le(frames_taken, 8);
-    *ret_physical = (uint64_t)taken;
-    return taken;
-}
-
-void arch_device_interrupt(uint8_t number)
-{
-    ck_assert_uint_eq(number, NUMBER);
-    device.interrupts++;
-}
-
-bool virtio_reset(struct virtio *virtio, uint32_t tries)
-{
-    (void)virtio, (void)tries;
-    device.resets++;
-    return !device.silent;
-}
-
-bool virtio_cut_off(struct virtio *virtio)
-{
-    (void)virtio;
-    return device.is_cut_off = true;
-}
-
-bool virtio_begin(struct virtio *virtio, uint64_t wanted, uint64_t *ret_features)
-{
-    (void)virtio;
-    *ret_features = device.offered & wanted;
-    return true;
-}
-
-bool virtio_queue(struct virtio *virtio, struct virtqueue *queue, uint16_t number, uint16_t most)
-{
-    (void)virtio;
-    queue->doorbell = &device.doorbell;
-    queue->is_wide = true;
-    if (!queue->descriptor)
-        queue->descriptor = arch_device_frames(VIRTQUEUE_FRAMES, &queue->physical);
-    virtqueue_start(queue, number, device.queue_most < most ? device.queue_most : most, queue->descriptor, queue->physical);
-    device.queue = queue;
-    device.doorbell = 99;
-    return true;
-}
-
-void virtio_go(struct virtio *virtio)
-{
-    (void)virtio;
-}
-
-uint64_t virtio_config(const struct virtio *virtio, uint32_t offset, uint32_t width)
-{
-    (void)virtio, (void)width;
-    return offset == 0 ? device.capacity_blocks * 8 + 3 : offset == 8 ? device.size_max : offset == 36 ? device.discard_sectors : 0;
-}
-
-void virtio_acknowledge(struct virtio *virtio)
-{
-    (void)virtio;
-}
 
 void disk_interrupted(uint32_t disk)
 {
@@ -98,23 +19,19 @@ void disk_interrupted(uint32_t disk)
     interrupted++;
 }
 
-/* ---- the device's side of the queue */
-
-static struct virtqueue_used *used(void)
+static uint64_t config(uint32_t offset)
 {
-    return (struct virtqueue_used *)device.queue->used;
+    return offset == 0 ? 5000 * 8 + 3 : offset == 36 ? 1 << 20 : 0;
 }
 
 static void use(uint32_t head, uint32_t length)
 {
-    used()->ring[used()->index % device.queue->size].head = head;
-    used()->ring[used()->index++ % device.queue->size].length = length;
+    transport_use(0, head, length);
 }
 
 static struct virtqueue_descriptor *descriptor(uint32_t at)
 {
-    ck_assert_uint_lt(at, device.queue->size);
-    return &device.queue->descriptor[at];
+    return transport_descriptor(0, at);
 }
 
 static void status_write(uint32_t place, uint8_t status)
@@ -127,15 +44,11 @@ static struct exo_disk info;
 static void setup(void)
 {
     uint32_t number;
-    const struct virtio found = {.kind = VIRTIO_BLOCK, .number = NUMBER};
-    memset(&device, 0, sizeof device);
-    device.capacity_blocks = 5000;
-    device.queue_most = 256;
-    device.offered = 1 << 9 | 1 << 13;
-    device.discard_sectors = 1 << 20;
+    const struct virtio found = transport_found(VIRTIO_BLOCK, TRANSPORT_NUMBER);
+    transport_setup(1 << 9 | 1 << 13, config);
     ck_assert(block_add(&found));
     ck_assert(device_disk(DISK, &info, &number));
-    ck_assert_uint_eq(number, NUMBER);
+    ck_assert_uint_eq(number, TRANSPORT_NUMBER);
 }
 
 static const struct disk_place read_request = {.block = 10, .frame = FRAME, .count = 4, .operation = EXO_DISK_READ};
@@ -165,8 +78,8 @@ END_TEST
 
 START_TEST(interrupt_finds_its_disk)
 {
-    ck_assert(block_interrupt(NUMBER));
-    ck_assert(!block_interrupt(NUMBER + 1));
+    ck_assert(block_interrupt(TRANSPORT_NUMBER));
+    ck_assert(!block_interrupt(TRANSPORT_NUMBER + 1));
     ck_assert_uint_eq(interrupted, 1);
     device_disk_again(DISK);
     ck_assert_uint_eq(device.interrupts, 1);
@@ -176,8 +89,8 @@ END_TEST
 START_TEST(read_is_three_descriptors)
 {
     device_disk_put(DISK, 5, &read_request);
-    ck_assert_uint_eq(device.queue->available->index, 1);
-    ck_assert_uint_eq(device.queue->available->ring[0], 15);
+    ck_assert_uint_eq(device.queue[0]->available->index, 1);
+    ck_assert_uint_eq(device.queue[0]->available->ring[0], 15);
     ck_assert_uint_eq(descriptor(15)->length, 16);
     ck_assert_uint_eq(descriptor(15)->flags, DESCRIPTOR_NEXT);
     ck_assert_uint_eq(((uint32_t *)descriptor(15)->address)[0], 0);
@@ -188,7 +101,7 @@ START_TEST(read_is_three_descriptors)
     ck_assert_uint_eq(descriptor(17)->flags, DESCRIPTOR_DEVICE_WRITES);
     ck_assert_uint_eq(descriptor(17)->length, 1);
     device_disk_kick(DISK);
-    ck_assert_uint_eq(device.doorbell, 0);
+    ck_assert_uint_eq(device.doorbell[0], 0);
 }
 END_TEST
 
@@ -224,9 +137,9 @@ END_TEST
 
 START_TEST(doorbell_is_spared_when_the_device_says_so)
 {
-    used()->flags = 1;
+    transport_used(0)->flags = 1;
     device_disk_kick(DISK);
-    ck_assert_uint_eq(device.doorbell, 99);
+    ck_assert_uint_eq(device.doorbell[0], 99);
 }
 END_TEST
 
@@ -281,9 +194,9 @@ END_TEST
 
 START_TEST(index_that_jumps_is_nonsense)
 {
-    used()->index = 300;
+    transport_used(0)->index = 300;
     ck_assert(answered(0, 0) == ANSWER_NONSENSE);
-    used()->index = 0;
+    transport_used(0)->index = 0;
     ck_assert(answered(0, 0) == ANSWER_NOTHING);
 }
 END_TEST
@@ -304,10 +217,10 @@ START_TEST(reset_begins_with_empty_rings)
     device_disk_put(DISK, 0, &read_request);
     use(0, 1);
     ck_assert(device_disk_restart(DISK) == RESTART_DONE);
-    ck_assert_uint_eq(device.queue->available->index, 0);
-    ck_assert_uint_eq(used()->index, 0);
+    ck_assert_uint_eq(device.queue[0]->available->index, 0);
+    ck_assert_uint_eq(transport_used(0)->index, 0);
     ck_assert(answered(0, 0) == ANSWER_NOTHING);
-    ck_assert_uint_eq(frames_taken, VIRTQUEUE_FRAMES + 1);
+    ck_assert_uint_eq(transport_frames_taken, VIRTQUEUE_FRAMES + 1);
 }
 END_TEST
 
@@ -323,7 +236,7 @@ END_TEST
 
 START_TEST(small_queue_is_refused)
 {
-    const struct virtio found = {.kind = VIRTIO_BLOCK, .number = 4};
+    const struct virtio found = transport_found(VIRTIO_BLOCK, 4);
     device.queue_most = 128;
     ck_assert(!block_add(&found));
     ck_assert_uint_eq(device.resets, 3); /* and left reset */
@@ -339,16 +252,5 @@ int main(void)
         index_that_jumps_is_nonsense, indices_wrap, reset_begins_with_empty_rings, device_that_is_not_reset_is_cut_off_at_last,
         small_queue_is_refused,
     };
-    Suite *suite = suite_create("device");
-    TCase *cases = tcase_create("block");
-    tcase_add_checked_fixture(cases, setup, NULL);
-    for (uint32_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        tcase_add_test(cases, tests[i]);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return transport_run("block", setup, tests, sizeof tests / sizeof tests[0]);
 }

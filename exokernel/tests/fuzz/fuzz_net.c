@@ -31,13 +31,14 @@ static uint8_t *batch(void)
     return (uint8_t *)context_page(vcpu_at(ROOT * VCPUS_PER_ENVIRONMENT)->context)->batch;
 }
 
-/* Shape i looks at the bytes 12 + k whose bit k of i is set. */
+/* Shape i looks at the bytes 12 + 9k whose bit k of i is set; shape SHAPES + i at the sender's station, too, which is 0. */
 static void shapes_make(void)
 {
-    for (uint32_t i = 0; i < SHAPES; i++) {
+    for (uint32_t i = 0; i < 2 * SHAPES; i++) {
         memset(batch(), 0, EXO_HEADER_SIZE);
+        memset(batch() + 6, i < SHAPES ? 0 : 0xff, 6);
         for (uint32_t k = 0; k < 3; k++)
-            batch()[12 + 9 * k] = i >> k & 1 ? 0xff : 0;
+            batch()[12 + 9 * k] = i % SHAPES >> k & 1 ? 0xff : 0;
         MUST(CALL(NET_SHAPE, FLOWS_SLOT, i));
     }
 }
@@ -74,12 +75,12 @@ static void pattern_write(uint8_t *value, uint32_t shape, const uint8_t bytes[3]
 {
     memset(value, 0, EXO_HEADER_SIZE);
     for (uint32_t k = 0; k < 3; k++)
-        value[12 + 9 * k] = shape >> k & 1 ? bytes[k] % 3 : 0;
+        value[12 + 9 * k] = shape % SHAPES >> k & 1 ? bytes[k] % 3 : 0;
 }
 
 static void claim(uint32_t subject, const uint8_t *bytes)
 {
-    uint32_t shape = bytes[2] % SHAPES, source = bytes[2] / SHAPES % 2 * shape;
+    uint32_t shape = bytes[2] % SHAPES, source = (const uint32_t[]){0, shape, SHAPES + shape}[bytes[2] / SHAPES % 3];
     pattern_write(batch(), shape, bytes + 3);
     pattern_write(batch() + EXO_HEADER_SIZE, source, bytes + 3);
     uint64_t own = subject ? A_FLOWS : FLOWS_SLOT, allowed = bytes[6] & 1 ? (subject ? A_READS : FLOWS_SLOT) : 0;

@@ -200,6 +200,26 @@ static bool no_claim_takes_the_victims_packets(void)
     return holds & check_refused("a claim at its position", exo_flow_make(peer_positions->slot, victim_flow, 0, value, any, source, 0, 0));
 }
 
+/* Its own packets, but sent as the victim, as all, or as another station. */
+static bool no_claim_sends_as_another(void)
+{
+    const volatile struct exo_flow *own = exo_flow_info(peer_flows->first), *victim = exo_flow_info(victim_flow);
+    uint8_t value[EXO_HEADER_SIZE], source[EXO_HEADER_SIZE];
+
+    memcpy(value, (const void *)own->value, sizeof value);
+    value[PEER_PORT_AT + 1]++; /* a port of nobody's */
+    memcpy(source, (const void *)victim->source, sizeof source);
+    int64_t as_victim = exo_flow_make(peer_positions->slot, peer_positions->first, own->shape, value, victim->source_shape, source, 0, 0);
+    exo_flow_free(0, peer_positions->slot, peer_positions->first);
+    memset(source + PEER_SENDER_AT, 0, 6);
+    int64_t as_station = exo_flow_make(peer_positions->slot, peer_positions->first, own->shape, value, victim->source_shape, source, 0, 0);
+    exo_flow_free(0, peer_positions->slot, peer_positions->first);
+    int64_t as_all = exo_flow_make(peer_positions->slot, peer_positions->first, own->shape, value, own->shape, value, 0, 0);
+    exo_flow_free(0, peer_positions->slot, peer_positions->first);
+    return check_equal("as the victim", as_victim, victim_flow + 1) & check_equal("as another station", as_station, EXO_WRONG_KIND) &
+           check_equal("as any station", as_all, EXO_WRONG_KIND);
+}
+
 static bool a_narrower_claim_in_an_own_flow_is_opened(void)
 {
     const volatile struct exo_flow *own = exo_flow_info(peer_flows->first);
@@ -236,7 +256,7 @@ void attack_run(uint32_t port, uint32_t victim)
         CASE(no_capability_sends_under_the_victims_flow), CASE(no_frame_of_others_is_read),
         CASE(sizes_and_places_that_lie_are_refused), CASE(counts_that_lie_send_nothing), CASE(no_frame_of_others_is_written),
         CASE(rings_of_others_are_refused), CASE(the_kernels_half_of_a_ring_is_never_bound),
-        CASE(no_claim_takes_the_victims_packets), CASE(a_narrower_claim_in_an_own_flow_is_opened),
+        CASE(no_claim_takes_the_victims_packets), CASE(no_claim_sends_as_another), CASE(a_narrower_claim_in_an_own_flow_is_opened),
         CASE(a_ring_given_up_full_of_packets_is_gone),
     };
 

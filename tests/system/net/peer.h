@@ -2,7 +2,7 @@
 #pragma once
 #include <exo/net.h>
 
-enum { PEER_SOURCE_AT = 34, PEER_PORT_AT = 36, PEER_DATA_AT = 42, PEER_NUMBER_AT = 42, PEER_FILL_AT = 46 };
+enum { PEER_SENDER_AT = 6, PEER_SOURCE_AT = 34, PEER_PORT_AT = 36, PEER_DATA_AT = 42, PEER_NUMBER_AT = 42, PEER_FILL_AT = 46 };
 
 extern struct exo_net peer_net;
 extern const struct exo_start_capability *peer_flows, *peer_positions; /* the program's capabilities; NULL: none */
