@@ -17,7 +17,7 @@ from prove_scalar import FIELDS, Execution, Prover, compiled, fresh_set, half, h
 VALUE_SCALAR = 16       # where struct code_value has its set
 CLASSES = {"alu32": 4, "alu64": 7, "jmp32": 6, "jmp64": 5}
 HELD = "held"
-WAY_CLOSED, WAY_OPEN = 1, 2
+WAY_UNKNOWN, WAY_CLOSED, WAY_OPEN = range(3)
 
 
 def occupied(s):
@@ -62,9 +62,16 @@ ASSUMED = {
 class Step(Execution):
     """One routine, with scalar.c's by their contracts. (name, HELD) in memory is the number that the set holds."""
 
-    def __init__(self, module, known):
+    def __init__(self, module, known, cases):
         super().__init__(module, {})
-        self.known = known
+        self.known, self.cases, self.taken = known, cases, []
+
+    def choose(self, condition):
+        """Is it so? One case after the other, since the solver takes long where answers stay open."""
+        case = self.cases[len(self.taken)] if len(self.taken) < len(self.cases) else 0
+        self.taken.append(case)
+        self.assumptions.append(condition if case else z3.Not(condition))
+        return case
 
     def block(self, block, label, values, guard, memory, ways, arriving, results):
         if not z3.is_false(guard):
@@ -103,11 +110,12 @@ class Step(Execution):
             return None, memory
         if name == "scalar_contains":
             found = holds({field: memory[arguments[0][0], field] for field in FIELDS}, arguments[1])
-            answer = self.fresh(1)
-            self.assumptions.append((answer == 1) == found)
-            return answer, memory
+            return z3.BitVecVal(self.choose(found), 1), memory
+        if name == "scalar_is_constant":
+            of = arguments[0][0]
+            return z3.BitVecVal(self.choose(memory[of, "low"] == memory[of, "high"]), 1), memory
         if name == "is_an_end":     # whatever it says
-            return self.fresh(1), memory
+            return z3.BitVecVal(self.choose(self.fresh(1) == 1), 1), memory
         if name == "assume_constant":
             return self.constant(arguments[0][0], guard, memory)
         if name.startswith("scalar_") and name not in self.module.routines:
@@ -143,9 +151,10 @@ class Step(Execution):
     def constant(self, name, guard, memory):
         """assume_constant, which is shown by itself: whatever it finds, its set holds the number, and it does not say that the way is closed."""
         self.count += 1
-        way, number, after = z3.BitVec(f"way{self.count}", 32), memory[name, HELD], fresh_set(f"{name}!{self.count}")
-        self.assumptions.append(z3.Implies(guard, z3.And(way != WAY_CLOSED, z3.ULE(way, WAY_OPEN), holds(after, number), occupied(after))))
-        return way, memory | {(name, field): value for field, value in after.items()}
+        number, after = memory[name, HELD], fresh_set(f"{name}!{self.count}")
+        way = WAY_OPEN if self.choose(self.fresh(1) == 1) else WAY_UNKNOWN
+        self.assumptions.append(z3.Implies(guard, z3.And(holds(after, number), occupied(after))))
+        return z3.BitVecVal(way, 32), memory | {(name, field): value for field, value in after.items()}
 
     @staticmethod
     def whole(memory, name):
@@ -236,13 +245,25 @@ class Steps(Prover):
         return z3.simplify(z3.Concat(high, z3.BitVecVal(offset, 16), z3.BitVec("registers", 8), z3.BitVecVal(opcode, 8)))
 
     def step(self, module, name, arguments, any_of, by, condition=True, returns=None):
-        """What is wrong, or None: of a routine that gets the sets a and b, holding x and y, where a holds `any_of` at the end, and, if
+        """What is wrong, or None, in all cases."""
+        cases = []
+        while cases is not None:
+            wrong, taken = self.case(module, name, arguments, any_of, by, condition, returns, cases)
+            if wrong:
+                return wrong
+            while taken and taken[-1]:
+                taken.pop()
+            cases = [*taken[:-1], 1] if taken else None
+        return None
+
+    def case(self, module, name, arguments, any_of, by, condition, returns, cases):
+        """What is wrong, or None, and the cases: of a routine that gets the sets a and b, holding x and y, where a holds `any_of` at the end, and, if
         `returns` is given, b still holds y and that is true of the value."""
         x, y = self.x, self.y
         sets = {"a": fresh_set("a"), "b": fresh_set("b")}
         memory = {(s, field): value for s, fields in sets.items() for field, value in fields.items()}
         memory |= {("a", HELD): x, ("b", HELD): y}
-        run = Switch(module, contracts(any_of, by))
+        run = Switch(module, contracts(any_of, by), cases)
         value, after = run.run(name, arguments, memory, z3.BoolVal(True))
         given = [holds(sets["a"], x), holds(sets["b"], y), condition]
         goals = list(run.obligations)
@@ -255,8 +276,8 @@ class Steps(Prover):
         for what, known, goal in goals:
             wrong = self.decide(given + run.assumptions[:known], goal)
             if wrong:
-                return f"{what}: {wrong}".replace("\n", " ")
-        return None
+                return f"{what}: {wrong}".replace("\n", " "), run.taken
+        return None, run.taken
 
     def numbers(self, title, opcode, offset, immediate, width, result, by):
         # a signed quotient is any number for the verifier, so nothing is asked of it: the result is a name
@@ -288,12 +309,17 @@ class Steps(Prover):
         return self.failed
 
     def jump(self, title, kind, operation, taken, condition):
+        """Both for numbers of 32 bits and for those with more."""
+        small = self.x == z3.ZeroExt(32, half(self.x))
+        cases = [z3.And(small, condition), z3.And(z3.Not(small), condition)] if kind == CLASSES["jmp32"] else [condition]
+        self.report(title, next(filter(None, (self.jump_in(kind, operation, taken, case) for case in cases)), None))
+
+    def jump_in(self, kind, operation, taken, condition):
         x, y, sets, taken = self.x, self.y, [("a", 0), ("b", 0)], z3.BitVecVal(taken, 1)
         wrong = self.step(self.branch_module, "assume_constant", [*sets, z3.BitVecVal(operation, 8), z3.BitVecVal(kind == CLASSES["jmp64"], 1), taken],
                           x, y, condition, lambda way: z3.And(way != WAY_CLOSED, z3.ULE(way, WAY_OPEN)))
-        wrong = wrong or self.step(self.branch_module, "branch_assume", [*sets, self.instruction(kind | operation), taken], x, y, condition,
-                                   lambda value: value == 1)
-        self.report(title, wrong)
+        return wrong or self.step(self.branch_module, "branch_assume", [*sets, self.instruction(kind | operation), taken], x, y, condition,
+                                  lambda value: value == 1)
 
     @staticmethod
     def widened(operation, offset, a, b, width, result):
