@@ -1,99 +1,67 @@
 /*
- * A load on the buffer pool: reads and writes spread unevenly over more pages than the pool has frames, for some time,
- * with a note of what every page must hold; at the end all pages are compared. Frames that are asked back are given.
+ * A database that lives on its own: SQLite, or the key-value store, on the program's extent. It runs the SQL script of its archive, prints
+ * what comes of it, and ends; frames that are asked back are given between two steps of a statement.
  */
+#include "archive.h"
+#include "ground.h"
+#include "instance.h"
 #include "pool.h"
-#include "store.h"
-#include <exo/calls.h>
+#include "script.h"
+#include "sql.h"
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
-#include <exo/upcall.h>
 
-enum { FRAMES = 64, WORDS = EXO_FRAME_SIZE / 8, HOT_PAGES = 32, BATCH = 64, MILLISECOND = 1000000 };
+enum { HEAP_PAGES = 2048, HEAP_SHARE = 3, STEPS = 1000 };
 
-static uint64_t version[POOL_PAGES]; /* word 0 of a page that was written, else 0 */
-static uint32_t operations;
-static uint64_t answer_ns;
-
-/* Frames are asked for at any instruction, and given where the pool is not being changed. */
-static void revocation_answer(void)
+static int progress(void *argument)
 {
-    uint32_t wanted = EXO_CONTEXT->revoke_count;
-    uint64_t before = exo_time();
-
-    if (!wanted)
-        return;
-    bool blocked = exo_events_block();
-    uint32_t given = pool_give((uint16_t)EXO_CONTEXT->revoke_capability, wanted);
-    exo_events_restore(blocked);
-    answer_ns = exo_time() - before;
-    exo_print("asked for %u frames: gave %u in %lu us, %u are left", wanted, given, answer_ns / 1000, pool_frames());
+    (void)argument;
+    instance_answer();
+    return 0;
 }
 
-static uint32_t random_next(void)
+static sqlite3 *database_open(void)
 {
-    static uint64_t state = 88172645463325252ull;
-    state ^= state << 13; /* Marsaglia, xorshift64 */
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32);
+    static struct sql_world world = { .time = exo_time };
+    uint32_t heap = pool_frames() / HEAP_SHARE;
+    sqlite3 *db = 0;
+
+    world.epoch = exo_argument("epoch", 0);
+    world.random = exo_system_info()->random_seed;
+    int result = sql_open(&world, heap < HEAP_PAGES ? heap : HEAP_PAGES);
+    if (result == SQLITE_OK)
+        result = sql_connect(&db);
+    if (result == SQLITE_OK)
+        result = lines_register(db);
+    if (result == SQLITE_OK) {
+        sqlite3_progress_handler(db, STEPS, progress, 0);
+        return db;
+    }
+    exo_print("no database: %s", db ? sqlite3_errmsg(db) : sqlite3_errstr(result));
+    exo_exit(1);
 }
 
-/* Three of four operations go to the hot pages; one of four writes. */
-static bool operation_run(void)
+static int sql_run(void)
 {
-    uint32_t random = random_next();
-    uint32_t page = random & 3 ? (random >> 8) % HOT_PAGES : (random >> 8) % POOL_PAGES;
-    volatile uint64_t *words = pool_page(page);
-    uint64_t expected = version[page] ? version[page] : store_word(page, 0);
+    uint64_t size;
+    const char *text = archive_find(0, &size);
+    sqlite3 *db = database_open();
 
-    operations++;
-    if (words[0] != expected || words[WORDS - 1] != (version[page] ? version[page] : store_word(page, WORDS - 1))) {
-        exo_print("page %u holds %#lx, not %#lx", page, words[0], expected);
-        return false;
-    }
-    if ((random & 12) == 0) {
-        version[page] = operations;
-        words[0] = operations;
-        words[WORDS - 1] = operations;
-    }
-    return true;
-}
-
-static uint32_t pages_wrong(void)
-{
-    uint32_t wrong = 0;
-
-    for (uint32_t page = 0; page < POOL_PAGES; page++) {
-        volatile uint64_t *words = pool_page(page);
-        bool good = true;
-        for (uint32_t i = 0; i < WORDS; i++) {
-            bool written = version[page] && (i == 0 || i == WORDS - 1);
-            good &= words[i] == (written ? version[page] : store_word(page, i));
-        }
-        wrong += !good;
-    }
-    return wrong;
+    if (!text)
+        exo_print("there is no script: name one as `archive` in the manifest");
+    uint32_t failed = text ? script_run(db, text) : 1;
+    sqlite3_close(db);
+    return failed ? 1 : 0;
 }
 
 int main(void)
 {
-    uint64_t end = exo_time() + exo_argument("milliseconds", 1000) * MILLISECOND;
-    int64_t result = pool_open((uint32_t)exo_argument("frames", FRAMES));
-    bool good = result == EXO_OK;
-
-    if (!good)
-        exo_print("no pool: %s", exo_status_name(result));
-    while (good && exo_time() < end) {
-        revocation_answer();
-        for (uint32_t i = 0; i < BATCH && good; i++)
-            good = operation_run();
-    }
-    uint32_t wrong = good ? pages_wrong() : POOL_PAGES;
-    exo_print("%u operations on %u pages in %u frames: %u faults, %u evicted, %u written back, %u aged, %u given",
-              operations, POOL_PAGES, pool_frames(), pool_figures.faults, pool_figures.evicted, pool_figures.written,
-              pool_figures.aged, pool_figures.given);
-    exo_print("%u pages verified, %u wrong", POOL_PAGES, wrong);
-    return wrong ? 1 : 0;
+    instance_open();
+    exo_print("SQLite %s on %u blocks, %u frames, %s", sqlite3_libversion(), pool_pages(), pool_frames(), replacement_clock.name);
+    int status = instance_run(sql_run);
+    exo_print("%u pages loaded, %u fresh, %u evicted, %u written back, %u aged; %u frames given, %u came back; disk: %u reads, %u writes, %u flushes",
+              pool_figures.loaded, pool_figures.fresh, pool_figures.evicted, pool_figures.written, pool_figures.aged, pool_figures.given,
+              pool_figures.grown, ground_figures.reads, ground_figures.writes, ground_figures.flushes);
+    return status;
 }

@@ -49,15 +49,15 @@ static inline bool is_harmless(char character)
     return ((uint8_t)character >= ' ' && character != 0x7f) || character == '\n' || character == '\t';
 }
 
-/* What may be printed of one line. */
-static uint32_t line_take(const volatile char *source, uint32_t length, char text[TAKE_MOST])
+/* What may be printed of one line; all of it by who drives the terminal. */
+static uint32_t line_take(const volatile char *source, uint32_t length, bool drives, char text[TAKE_MOST])
 {
     uint32_t most = length < TAKE_MOST ? length : TAKE_MOST, taken = 0;
     char character;
 
     do {
         character = source[taken];
-        text[taken++] = is_harmless(character) ? character : '?';
+        text[taken++] = drives || is_harmless(character) ? character : '?';
     } while (taken < most && character != '\n');
     return taken;
 }
@@ -74,7 +74,8 @@ exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32
 
     uint64_t label = capability.first | (uint64_t)capability.count << 32;
     char text[TAKE_MOST];
-    uint32_t taken = line_take((const volatile char *)context_here()->batch, length, text);
+    bool drives = capability.rights & EXO_RIGHT_READ;
+    uint32_t taken = line_take((const volatile char *)context_here()->batch, length, drives, text);
     line_write(label, text, taken);
     return taken;
 }

@@ -30,6 +30,15 @@ START_TEST(lines_of_two_writers_do_not_mix)
 }
 END_TEST
 
+START_TEST(who_reads_the_console_drives_the_terminal)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_READ | EXO_RIGHT_WRITE, 0, 0));
+    memcpy(context_page(ROOT_CONTEXT)->batch, "\r\033[2K", 5);
+    GIVES(CALL(CONSOLE_WRITE, 10, 5), 5);
+    ck_assert_str_eq(machine_log.console, "\r\033[2K");
+}
+END_TEST
+
 START_TEST(console_checks_its_arguments)
 {
     MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_READ, 0, 0));
@@ -72,5 +81,6 @@ START_TEST(long_line_is_taken_in_parts)
 END_TEST
 
 UNIT_SUITE(console, unit_setup, text_is_written_with_its_label, text_cannot_hide_its_label,
-           lines_of_two_writers_do_not_mix, console_checks_its_arguments, machine_ends_for_who_may_end_it,
+           lines_of_two_writers_do_not_mix, who_reads_the_console_drives_the_terminal, console_checks_its_arguments,
+           machine_ends_for_who_may_end_it,
            long_line_is_taken_in_parts)

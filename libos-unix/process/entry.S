@@ -144,7 +144,9 @@ system_leave:
     movq THREAD_MAIN_STACK, %rsp
     movq signal_mask, %rax
     notq %rax
-    testq %rax, STATE_PENDING
+    movq STATE_PENDING, %rcx
+    orq signals_own, %rcx
+    testq %rax, %rcx
     jz 1f
     movq $system_frame, %rdi
     call signal_take
@@ -176,10 +178,10 @@ system_start:
     jmp system_leave
 
 /*
- * uint64_t user_copy(target rdi, source rsi, size rdx), user_clear(target rdi, size rsi): a fault between user_copy_move and
- * user_copy_end that cannot be mended goes on at user_copy_end.
+ * uint64_t user_copy(target rdi, source rsi, size rdx), user_clear(target rdi, size rsi), user_fpu_save(area rdi), user_fpu_load(area rdi): a
+ * fault between user_copy_move and user_copy_end that cannot be mended goes on at user_copy_end, where rcx and rdx are not both 0 then.
  */
-    .globl user_copy, user_clear, user_copy_move, user_copy_end
+    .globl user_copy, user_clear, user_fpu_save, user_fpu_load, user_copy_move, user_copy_end
 user_clear:
     movq %rsi, %rcx
     movl %esi, %edx
@@ -187,6 +189,16 @@ user_clear:
     andl $7, %edx
     xorl %eax, %eax
     jmp 1f
+user_fpu_save:
+    xorl %ecx, %ecx
+    movl $-1, %eax
+    movl $-1, %edx
+    jmp 2f
+user_fpu_load:
+    xorl %ecx, %ecx
+    movl $-1, %eax
+    movl $-1, %edx
+    jmp 3f
 user_copy:
     movq %rdx, %rcx
     shrq $3, %rcx
@@ -199,6 +211,12 @@ user_copy_move:
 1:  rep stosq
     xchgq %rcx, %rdx
     rep stosb
+    jmp user_copy_end
+2:  xsave64 (%rdi)
+    xorl %edx, %edx
+    jmp user_copy_end
+3:  xrstor64 (%rdi)
+    xorl %edx, %edx
 user_copy_end:
     leaq (%rcx, %rdx), %rax
     ret

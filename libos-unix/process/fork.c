@@ -47,6 +47,7 @@ static void child_begin(void)
     const struct unix_fork *fork = (const struct unix_fork *)WINDOW->data;
 
     exo_start = fork->start;
+    signals_own = 0;
     exo_vcpu_entry(0, 0, EXO_ENTRY_EXCEPTION, (uint64_t)exo_exception_entry);
     process_enter();
     if (!inherit_adopt(fork))

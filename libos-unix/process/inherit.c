@@ -87,18 +87,18 @@ static bool run_bind(const struct unix_run *run, uint32_t first, uint32_t count)
 
 bool inherit_adopt(const struct unix_fork *fork)
 {
-    bool done = true;
-
     pool_open(&kin.pool, &fork->chunk);
     exo_space_open(&kin.space, &exo_start, &kin.pool.chunk[0]);
     kin.view_count = fork->view_count;
     memcpy(kin.view, fork->view, fork->view_count * sizeof *fork->view);
+    bool done = exo_space_view_begin(&kin.space, UNIX_VIEW_ADDRESS) == EXO_OK && exo_space_view_add(&kin.space, 0) == EXO_OK &&
+                exo_space_view_add(&kin.space, UNIX_RUNTIME_ADDRESS) == EXO_OK;
     memory_state.left_count = memory_state.copied = memory_state.regained = memory_state.filled = 0;
     memory_state.inherited_count = fork->run_count < INHERITED_MAX ? fork->run_count : INHERITED_MAX;
     memcpy(memory_state.inherited, fork->run, memory_state.inherited_count * sizeof *fork->run);
     for (uint32_t i = INHERITED_MAX; i < fork->run_count && done; i++)
         done = run_bind(&fork->run[i], 0, fork->run[i].count);
-    return done && exo_space_view(&kin.space, UNIX_VIEW_ADDRESS) == EXO_OK;
+    return done;
 }
 
 bool inherit_bind(uint64_t page)
@@ -115,6 +115,16 @@ bool inherit_bind(uint64_t page)
         return run_bind(run, first, count);
     }
     return false;
+}
+
+uint64_t inherit_next(uint64_t page, uint64_t end)
+{
+    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+        const struct unix_run *run = &memory_state.inherited[i];
+        if (run_end(run) > page && run->page < end)
+            end = run->page > page ? run->page : page;
+    }
+    return end;
 }
 
 /* The list is full: what is behind the gap comes now. */

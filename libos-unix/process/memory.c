@@ -193,7 +193,7 @@ static bool page_load(const struct region *region, uint64_t page, bool write)
     uint64_t last = page_of(region->file_end - 1), index = (region->offset + page - region->start) / EXO_FRAME_SIZE;
     bool whole = page != last || region->file_end % EXO_FRAME_SIZE == 0 || !(region->protection & PROT_WRITE);
     const struct unix_range *range = file_range(region->node);
-    uint64_t count = (last - page) / EXO_FRAME_SIZE + 1;
+    uint64_t count = (inherit_next(page, last + EXO_FRAME_SIZE) - page) / EXO_FRAME_SIZE;
 
     if (write || !whole || !range || index >= range->count)
         return page_read(region, page, index, write);
@@ -219,6 +219,13 @@ static bool page_absent(const struct region *region, uint64_t page, bool write)
     return region->node && page < region->file_end ? page_load(region, page, write) : page_clear(page, flags_of(region->protection, write));
 }
 
+bool memory_allows(uint64_t address, uint32_t error)
+{
+    const struct region *region = region_find(address);
+
+    return region && region->protection & (error & FAULT_WRITE ? PROT_WRITE : error & FAULT_FETCH ? PROT_EXEC : PROT_READ | PROT_EXEC);
+}
+
 bool memory_fault(uint64_t address, uint32_t error)
 {
     const struct region *region = region_find(address);
@@ -227,7 +234,7 @@ bool memory_fault(uint64_t address, uint32_t error)
 
     if (!region)
         return scratch_clear(page) || (page - UNIX_SITES_ADDRESS < SITE_PAGES * EXO_FRAME_SIZE && !write && inherit_bind(page));
-    if (!(region->protection & (write ? PROT_WRITE : error & FAULT_FETCH ? PROT_EXEC : PROT_READ | PROT_EXEC)))
+    if (!memory_allows(address, error))
         return false;
     uint64_t entry = exo_space_entry(&kin.space, page);
     if (!(entry & ENTRY_PRESENT))
@@ -278,23 +285,42 @@ static struct page_run run_begin(uint64_t address, uint64_t entry)
     return run;
 }
 
+/* The first page from `at` on that is there, or `end`; all of one table. */
+static uint64_t present_next(const volatile uint64_t *entries, uint64_t at, uint64_t end)
+{
+    enum { STEP = 8 };
+
+    for (uint32_t i = at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES; at < end; i++, at += EXO_FRAME_SIZE) {
+        if (entries[i] & ENTRY_PRESENT)
+            return at;
+        while (i % STEP == 0 && i + STEP < EXO_TABLE_ENTRIES && !entries[i] && !entries[i + 1] && !entries[i + 2] && !entries[i + 3] &&
+               !entries[i + 4] && !entries[i + 5] && !entries[i + 6] && !entries[i + 7]) {
+            i += STEP;
+            at += STEP * EXO_FRAME_SIZE;
+        }
+        if (at < end && entries[i] & ENTRY_PRESENT)
+            return at;
+    }
+    return end;
+}
+
 bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)
 {
     while (*at < end) {
-        if (!exo_space_find(&kin.space, *at, 1)) {
-            *at = (*at & -TABLE_SPAN) + TABLE_SPAN;
+        const volatile uint64_t *entries = exo_space_entries(&kin.space, *at);
+        uint64_t stop = (*at & -TABLE_SPAN) + TABLE_SPAN;
+        if (stop > end)
+            stop = end;
+        *at = entries ? present_next(entries, *at, stop) : stop;
+        if (*at >= stop)
             continue;
-        }
-        uint64_t entry = exo_space_entry(&kin.space, *at);
-        if (entry & ENTRY_PRESENT) {
-            *ret_run = run_begin(*at, entry);
-            do {
-                ret_run->count++;
-                *at += EXO_FRAME_SIZE;
-            } while (*at < end && run_goes_on(ret_run, exo_space_entry(&kin.space, *at)));
-            return true;
-        }
-        *at += EXO_FRAME_SIZE;
+        const volatile uint64_t *entry = &entries[*at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES];
+        *ret_run = run_begin(*at, *entry);
+        do {
+            ret_run->count++;
+            *at += EXO_FRAME_SIZE;
+        } while (*at < stop && run_goes_on(ret_run, *++entry));
+        return true;
     }
     return false;
 }

@@ -64,6 +64,8 @@ void system_start(void) __attribute__((noreturn));
 /* To or from the program's memory; not 0: not all could be moved. */
 uint64_t user_copy(void *target, const void *source, uint64_t size);
 uint64_t user_clear(void *target, uint64_t size);
+uint64_t user_fpu_save(void *area);
+uint64_t user_fpu_load(const void *area);
 void user_copy_move(void);
 void user_copy_end(void);
 /* A text of the program: 0, -EFAULT or -ENAMETOOLONG. */

@@ -60,15 +60,17 @@ int64_t server_wait(uint64_t words[7])
 {
     uint64_t sent[7];
 
+    if (signals_own && signal_interrupts())
+        return RESTART;
     memcpy(sent, words, sizeof sent);
     for (;;) {
         int64_t result = server_call(words);
         if (result != UNIX_WAIT)
             return result;
-        if (signal_is_ready())
+        if (signal_interrupts())
             return RESTART;
         processor_give_up();
-        if (signal_is_ready())
+        if (signal_interrupts())
             return RESTART;
         memcpy(words, sent, sizeof sent);
     }

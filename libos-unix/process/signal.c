@@ -10,6 +10,7 @@ enum { FLAGS_OF_PROGRAM = 0x250dd5, FLAGS_ALWAYS = 0x202, SELECTOR_CODE = 0x33, 
 
 struct signals signals EXO_EAGER;
 uint64_t signal_mask EXO_EAGER;
+uint64_t signals_own EXO_EAGER;
 
 /* What Linux puts onto the stack (arch/x86/include/uapi/asm/sigcontext.h describes it), and the FPU state behind it. */
 struct signal_context {
@@ -37,21 +38,71 @@ _Static_assert(sizeof(struct signal_context) == 256, "struct sigcontext");
 
 bool signal_is_ready(void)
 {
-    return STATE->pending & ~signal_mask;
+    return (STATE->pending | signals_own) & ~signal_mask;
 }
+
+static const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT);
+static const uint64_t stopping = BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU);
 
 static bool is_ignored(uint32_t signal)
 {
     uint64_t handler = signals.action[signal - 1].handler;
-    const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT);
-    const uint64_t stopping = BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU);
-
-    return handler == HANDLER_IGNORE || (handler == HANDLER_DEFAULT && (harmless | stopping) & BIT(signal));
+    return handler == HANDLER_IGNORE || (handler == HANDLER_DEFAULT && harmless & BIT(signal));
 }
 
-static struct signal_context context_of(const struct exo_upcall_frame *frame)
+static bool is_stop(uint32_t signal)
 {
-    return (struct signal_context){
+    return signals.action[signal - 1].handler == HANDLER_DEFAULT && stopping & BIT(signal);
+}
+
+/* Stand still until SIGCONT, unless the server says that it must not be. */
+static void stop_obey(uint32_t signal)
+{
+    int64_t result = server_ask(UNIX_STOP, signal, 0, 0);
+
+    while (result == UNIX_WAIT) {
+        processor_give_up();
+        result = server_ask(UNIX_STOP, 0, 0, 0);
+    }
+}
+
+bool signal_interrupts(void)
+{
+    uint64_t ready;
+
+    for (; (ready = signals_own & ~signal_mask); signals_own &= ~(ready & -ready)) {
+        uint32_t signal = (uint32_t)__builtin_ctzll(ready) + 1;
+        if (!is_ignored(signal) && !is_stop(signal))
+            return true;
+    }
+    while ((ready = STATE->pending & ~signal_mask)) {
+        uint32_t signal = (uint32_t)__builtin_ctzll(ready) + 1;
+        if (!is_ignored(signal) && !is_stop(signal))
+            return true;
+        if (server_ask(UNIX_SIGNAL_TAKE, ~BIT(signal), 0, 0) && is_stop(signal))
+            stop_obey(signal);
+    }
+    return false;
+}
+
+void signal_policy_tell(void)
+{
+    const struct linux_action *child = &signals.action[SIGCHLD - 1];
+    uint64_t ignored = 0, flags = child->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+
+    for (uint32_t signal = 1; signal <= SIGNALS; signal++)
+        if ((BIT(SIGCHLD) | stopping) & BIT(signal) && signals.action[signal - 1].handler == HANDLER_IGNORE)
+            ignored |= BIT(signal);
+    if (ignored == signals.told_ignored && flags == signals.told_flags)
+        return;
+    signals.told_ignored = ignored;
+    signals.told_flags = flags;
+    server_ask(UNIX_POLICY, ignored, flags, 0);
+}
+
+static void context_leave(struct signal_context *context, const struct exo_upcall_frame *frame)
+{
+    *context = (struct signal_context){
         frame->r8, frame->r9, frame->r10, frame->r11, frame->r12, frame->r13, frame->r14, frame->r15, frame->rdi, frame->rsi,
         frame->rbp, frame->rbx, frame->rdx, frame->rax, frame->rcx, frame->rsp, frame->rip, frame->rflags,
         .cs = SELECTOR_CODE, .error = frame->error, .vector = frame->vector, .address = frame->address,
@@ -80,44 +131,46 @@ static uint64_t stack_of(const struct exo_upcall_frame *frame, const struct linu
     return frame->rsp - RED_ZONE;
 }
 
-/* FPU state to the program's stack, page by page touched first: the instruction that saves it must not fault. */
+/* FPU state to the program's stack; of the header, of which xsave writes only a part, xrstor wants zeros (Intel SDM 1 13.4.2). */
 static bool fpu_put(uint64_t target)
 {
-    static const uint8_t zero[FPU_SIZE];
+    enum { HEADER = 512, HEADER_SIZE = 64 };
+    return !user_clear((void *)(target + HEADER), HEADER_SIZE) && !user_fpu_save((void *)target);
+}
 
-    if (user_copy((void *)target, zero, FPU_SIZE))
-        return false;
-    fpu_save((void *)target);
-    return true;
+/* Both ends of what is less than a page can be written. */
+static bool ends_are_writable(uint64_t start, uint64_t end)
+{
+    return !user_clear((void *)start, 8) && !user_clear((void *)(end - 8), 8);
 }
 
 /* The handler runs next; false: its stack cannot be used. */
 static bool handler_enter(struct exo_upcall_frame *frame, uint32_t signal, uint32_t code, uint64_t address)
 {
-    const struct linux_action action = signals.action[signal - 1];
-    uint64_t fpu = (stack_of(frame, &action) - FPU_SIZE) & -64ull;
-    uint64_t target = ((fpu - sizeof(struct signal_frame)) & -16ull) - 8;
-    struct signal_frame pushed = {
-        .restorer = action.restorer, .flags = UC_FP_XSTATE, .stack = signals.stack, .context = context_of(frame),
-        .mask = signals.is_suspended ? signals.suspended : signal_mask,
-        .information = { .signal = (int32_t)signal, .code = (int32_t)code, .address = address },
-    };
+    struct linux_action *action = &signals.action[signal - 1];
+    uint64_t fpu = (stack_of(frame, action) - FPU_SIZE) & -64ull, handler = action->handler;
+    struct signal_frame *pushed = (struct signal_frame *)(((fpu - sizeof *pushed) & -16ull) - 8);
 
-    pushed.stack.flags = signals.stack.size ? (is_on_stack(frame->rsp) ? SS_ONSTACK : 0) : SS_DISABLE;
-    pushed.context.fpu = fpu;
-    pushed.context.old_mask = pushed.mask;
-    if (!fpu_put(fpu) || user_copy((void *)target, &pushed, sizeof pushed))
+    if (!fpu_put(fpu) || !ends_are_writable((uint64_t)pushed, (uint64_t)(pushed + 1)))
         return false;
+    pushed->restorer = action->restorer;
+    pushed->flags = UC_FP_XSTATE;
+    pushed->link = 0;
+    pushed->stack = signals.stack;
+    pushed->stack.flags = signals.stack.size ? (is_on_stack(frame->rsp) ? SS_ONSTACK : 0) : SS_DISABLE;
+    context_leave(&pushed->context, frame);
+    pushed->mask = pushed->context.old_mask = signals.is_suspended ? signals.suspended : signal_mask;
+    pushed->context.fpu = fpu;
+    pushed->information = (struct signal_information){ .signal = (int32_t)signal, .code = (int32_t)code, .address = address };
     signals.is_suspended = false;
-    signal_mask |= action.mask & ~NEVER_BLOCKED;
-    if (!(action.flags & SA_NODEFER))
+    signal_mask |= action->mask & ~NEVER_BLOCKED;
+    if (!(action->flags & SA_NODEFER))
         signal_mask |= BIT(signal);
-    if (action.flags & (uint32_t)SA_RESETHAND)
-        signals.action[signal - 1].handler = HANDLER_DEFAULT;
+    if (action->flags & (uint32_t)SA_RESETHAND)
+        action->handler = HANDLER_DEFAULT;
     *frame = (struct exo_upcall_frame){
-        .rdi = signal, .rsi = target + __builtin_offsetof(struct signal_frame, information),
-        .rdx = target + __builtin_offsetof(struct signal_frame, flags),
-        .rip = action.handler, .rsp = target, .rflags = FLAGS_ALWAYS,
+        .rdi = signal, .rsi = (uint64_t)&pushed->information, .rdx = (uint64_t)&pushed->flags, .rip = handler, .rsp = (uint64_t)pushed,
+        .rflags = FLAGS_ALWAYS,
     };
     return true;
 }
@@ -136,14 +189,35 @@ static void call_settle(struct exo_upcall_frame *frame, bool again)
     frame->rip -= 2;
 }
 
+bool signal_self(uint64_t signal)
+{
+    if (signal - 1 >= SIGNALS || signals.action[signal - 1].handler <= HANDLER_IGNORE || (stopping | BIT(SIGCONT) | BIT(SIGKILL)) & BIT(signal))
+        return false;
+    signals_own |= BIT(signal);
+    return true;
+}
+
+/* The lowest first, whoever sent it. */
+static uint32_t signal_next(void)
+{
+    uint64_t own = signals_own & ~signal_mask, first = own & -own;
+
+    if (!own || STATE->pending & ~signal_mask & (first - 1))
+        return (uint32_t)server_ask(UNIX_SIGNAL_TAKE, signal_mask, 0, 0);
+    signals_own &= ~first;
+    return (uint32_t)__builtin_ctzll(first) + 1;
+}
+
 void signal_take(struct exo_upcall_frame *frame)
 {
-    uint32_t signal = (uint32_t)server_ask(UNIX_SIGNAL_TAKE, signal_mask, 0, 0);
+    uint32_t signal = signal_next();
 
     if (signal == 0)
         return;
     const struct linux_action *action = &signals.action[signal - 1];
-    if (is_ignored(signal)) {
+    if (is_ignored(signal) || is_stop(signal)) {
+        if (is_stop(signal))
+            stop_obey(signal);
         if (signals.is_suspended && !signals.is_restart) {
             signal_mask = signals.suspended; /* of a ppoll that it ended */
             signals.is_suspended = false;
@@ -172,18 +246,17 @@ void signal_reset(void)
             signals.action[i] = (struct linux_action){ 0 };
     signals.stack = (struct signal_stack){ 0 };
     signals.is_suspended = false;
+    signal_policy_tell();
 }
 
 int64_t signal_return(struct exo_upcall_frame *frame)
 {
-    static uint8_t fpu[FPU_SIZE] __attribute__((aligned(64)));
-    struct signal_frame pushed;
+    const struct signal_frame *pushed = (const struct signal_frame *)(frame->rsp - 8);
+    uint64_t word;
 
-    if (user_copy(&pushed, (const void *)(frame->rsp - 8), sizeof pushed) ||
-        user_copy(fpu, (const void *)pushed.context.fpu, sizeof fpu))
+    if (user_copy(&word, pushed, 8) || user_copy(&word, &pushed->mask, 8) || user_fpu_load((const void *)pushed->context.fpu))
         process_die(SIGSEGV);
-    context_enter(frame, &pushed.context);
-    signal_mask = pushed.mask & ~NEVER_BLOCKED;
-    fpu_load(fpu);
+    signal_mask = pushed->mask & ~NEVER_BLOCKED;
+    context_enter(frame, &pushed->context);
     return (int64_t)frame->rax;
 }

@@ -13,11 +13,19 @@ struct signals {
     bool is_suspended;
     bool is_restart;    /* the call of system_frame answered RESTART: */
     uint64_t restart;   /* its number */
+    uint64_t told_ignored, told_flags; /* what the server knows */
 };
 extern struct signals signals;
 extern uint64_t signal_mask; /* those that are blocked */
+extern uint64_t signals_own; /* those that the process sent itself, and not taken yet: the server knows nothing of them */
 
 bool signal_is_ready(void);
+/* Send it to ourselves; false: that is the server's affair. */
+bool signal_self(uint64_t signal);
+/* In a call that waits: is there one that ends the waiting? Those that are ignored go, those that stop are obeyed. */
+bool signal_interrupts(void);
+/* The server knows which of some signals are ignored, and how children end. */
+void signal_policy_tell(void);
 /* From entry.S: take one that is pending. */
 void signal_take(struct exo_upcall_frame *frame);
 /* One that the program's own instruction caused. */

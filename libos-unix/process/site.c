@@ -14,6 +14,8 @@
  */
 #include "site.h"
 #include "call.h"
+#include "inherit.h"
+#include "inherit.h"
 #include "memory.h"
 #include "pool.h"
 #include "region.h"
@@ -65,6 +67,12 @@ static uint64_t stub_of(const struct site *site)
 
 /* ---- pages that are executed */
 
+/* Present, now or from before the fork. */
+static bool page_is_here(uint64_t page)
+{
+    return page_is_present(page) || inherit_bind(page);
+}
+
 /* A copy of a page, or a cleared one, with other bytes at some place: in its stead, or nothing has changed. */
 struct patch {
     uint32_t offset, size;
@@ -73,8 +81,7 @@ struct patch {
 
 static bool page_patch(uint64_t page, const struct patch *patch, uint32_t patches)
 {
-    uint64_t entry = exo_space_entry(&kin.space, page);
-    uint32_t old = entry & 1 ? exo_entry_frame(entry) : 0;
+    uint32_t old = page_is_here(page) ? exo_entry_frame(exo_space_entry(&kin.space, page)) : 0;
     uint8_t *copy;
     uint32_t frame = page_copy_begin(old ? page : 0, &copy);
 
@@ -297,7 +304,7 @@ static bool site_is_rewritten(const struct site *site)
     at += site->way == WAY_HOP ? SYSCALL_SIZE + distance : -MOVE_SIZE;
     uint8_t jump[JUMP_SIZE];
     put_jump(jump, (uint64_t)at, stub_of(site));
-    return exo_space_entry(&kin.space, address_of(site) & -(uint64_t)EXO_FRAME_SIZE) & 1 && !memcmp(at, jump, JUMP_SIZE);
+    return page_is_here(address_of(site) & -(uint64_t)EXO_FRAME_SIZE) && !memcmp(at, jump, JUMP_SIZE);
 }
 
 void site_note(const struct exo_upcall_frame *frame)
@@ -342,7 +349,7 @@ void sites_undo(uint64_t start, uint64_t end)
     if (end <= (rewritten_low & -(uint64_t)EXO_FRAME_SIZE) || start > rewritten_high)
         return;
     for (uint32_t i = 0; i < SITES; i++)
-        if (site_is_rewritten(&sites[i]) && address_of(&sites[i]) + EXO_FRAME_SIZE > start && address_of(&sites[i]) < end)
+        if (address_of(&sites[i]) + EXO_FRAME_SIZE > start && address_of(&sites[i]) < end && site_is_rewritten(&sites[i]))
             site_undo(&sites[i]);
 }
 

@@ -1,5 +1,6 @@
 #include "device.h"
 #include "node.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -45,7 +46,7 @@ int64_t device_read(uint32_t device, void *target, size_t size)
     case DEVICE_NULL:
     case DEVICE_TTY:
     case DEVICE_CONSOLE:
-        return 0; /* no keys reach an instance yet: the console is at its end */
+        return 0; /* not the instance's terminal: it is at its end */
     case DEVICE_ZERO:
         memset(target, 0, size);
         return (int64_t)size;
@@ -60,7 +61,9 @@ int64_t device_read(uint32_t device, void *target, size_t size)
 
 int64_t device_write(uint32_t device, const void *source, size_t size)
 {
-    if (device == DEVICE_TTY || device == DEVICE_CONSOLE)
+    if ((device == DEVICE_TTY || device == DEVICE_CONSOLE) && terminal_exists())
+        terminal_put(source, size);
+    else if (device == DEVICE_TTY || device == DEVICE_CONSOLE)
         console_put(source, size);
     return (int64_t)size;
 }
@@ -80,6 +83,12 @@ static int64_t device_make(struct node *directory, const char *name, uint32_t de
 
 int64_t devices_make(void)
 {
+    if (!node_entry(node_root, "proc", 4)) {
+        struct node *proc = node_new(S_IFDIR | 0555);
+        if (!proc || node_link(node_root, "proc", 4, proc) < 0)
+            return -ENOSPC;
+    }
+
     static const struct {
         const char *name;
         uint32_t device;

@@ -109,6 +109,8 @@ void descriptor_set(struct process *process, uint64_t descriptor, struct file *f
 {
     process->descriptor[descriptor] = (struct descriptor){ file, close_on_exec };
     process->shared->quick[descriptor] = quick_of(file);
+    if (file && descriptor >= process->descriptor_end)
+        process->descriptor_end = (uint32_t)descriptor + 1;
 }
 
 struct file *descriptor_file(const struct process *process, uint64_t descriptor)

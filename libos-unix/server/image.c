@@ -25,6 +25,8 @@ struct elf_program {
     uint64_t offset, address, physical_address, file_size, memory_size, alignment;
 };
 
+#define TABLE_SPAN (1ull << 21)
+
 enum { ELF_LOAD = 1, ELF_EXECUTE = 1, ELF_WRITE = 2 };
 
 static uint32_t shared_first, shared_count; /* frames of the store, part after part */
@@ -156,9 +158,9 @@ static void start_fill(struct exo_start *start, const struct exo_space *space, u
     start->table4 = space->table4;
     start->table3 = exo_space_find(space, 0, 3);
     start->table2 = exo_space_find(space, 0, 2);
-    for (uint32_t i = 0; i < EXO_SPACE_TABLES && start->table1_count < EXO_START_TABLES; i++)
-        if (space->table[i].place && space->table[i].frame != start->table3 && space->table[i].frame != start->table2)
-            start->table1[start->table1_count++] = (struct exo_start_table){ exo_space_index(space->table[i].place), space->table[i].frame };
+    start->table1_count = 2;
+    start->table1[0] = (struct exo_start_table){ 0, exo_space_find(space, 0, 1) };
+    start->table1[1] = (struct exo_start_table){ UNIX_RUNTIME_ADDRESS / TABLE_SPAN, exo_space_find(space, UNIX_RUNTIME_ADDRESS, 1) };
 }
 
 int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork)

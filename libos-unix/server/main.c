@@ -8,6 +8,7 @@
 #include "process.h"
 #include "request.h"
 #include "schedule.h"
+#include "terminal.h"
 #include "path.h"
 #include <exo/calls.h>
 #include <exo/gate.h>
@@ -17,14 +18,16 @@
 #include <exo/upcall.h>
 #include <unix/linux.h>
 
-enum { GATE_STACK_SIZE = 32768, STATUS_BAD_START = 1, STATUS_LOST = 3 };
+enum { GATE_KEYS = 8 /* behind those of the schedulers */, GATE_STACK_SIZE = 32768, STATUS_BAD_START = 1, STATUS_LOST = 3 };
 
 static uint8_t gate_stack[GATE_STACK_SIZE] __attribute__((aligned(16)));
 
 static int64_t gate_open(void)
 {
     exo_gate_handler = request_serve;
-    return exo_gate_create(0, 0, (uint64_t)exo_gate_entry, (uint64_t)(gate_stack + sizeof gate_stack), SERVER_SLOT_GATE);
+    int64_t result = exo_gate_create(GATE_KEYS, 0, (uint64_t)exo_event_entry, 0, SERVER_SLOT_KEYS);
+    return result == EXO_OK ? exo_gate_create(0, 0, (uint64_t)exo_gate_entry, (uint64_t)(gate_stack + sizeof gate_stack), SERVER_SLOT_GATE)
+                            : result;
 }
 
 static const char *server_open(void)
@@ -71,6 +74,7 @@ static const char *first_start(void)
         return "there is no room for a process";
     if (console_open(process) < 0)
         return "/dev/console cannot be opened";
+    terminal_open(process);
     process->state = PROCESS_ALIVE;
     int64_t result = process_build(process);
     if (result != EXO_OK)
@@ -115,7 +119,7 @@ static void fault_tell(uint32_t environment)
 static void faulted_end(void)
 {
     __atomic_store_n(&instance.event_child, 0, __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE && exo_vcpu_start(processes[i].slot, 0) == EXO_OK) {
             exo_print("process %u (%s) was stopped by the kernel", processes[i].pid, processes[i].name);
             fault_tell(processes[i].frame);
@@ -127,11 +131,14 @@ static void serve(void)
 {
     while (!instance.over) {
         exo_events_block();
+        __atomic_store_n(&EXO_CONTEXT->inbox_full, 0, __ATOMIC_SEQ_CST); /* a message says that there is something to do */
+        terminal_keys_take();
+        process_alarms_pass();
         if (instance.event_child)
             faulted_end();
         loan_look();
         if (!instance.event_child)
-            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE, true);
+            exo_sleep(EXO_NEVER, EXO_EVENT_CHILD | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE, true);
         exo_events_restore(false);
     }
 }

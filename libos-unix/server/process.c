@@ -1,8 +1,11 @@
 #include "process.h"
 #include "heap.h"
+#include "job.h"
 #include "memory.h"
 #include "schedule.h"
+#include "terminal.h"
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -14,8 +17,9 @@ enum {
     RIGHTS_POOL = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
 };
 
-struct instance instance;
+struct instance instance = { .serving = 1 };
 struct process processes[PROCESSES_MAX];
+uint32_t processes_end;
 const char process_any_channel[1];
 static uint32_t pid_last;
 
@@ -31,7 +35,7 @@ struct process *process_badged(uint64_t badge)
 
 struct process *process_numbered(uint64_t pid)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if ((processes[i].state == PROCESS_ALIVE || processes[i].state == PROCESS_ZOMBIE) && processes[i].pid == pid)
             return &processes[i];
     return 0;
@@ -39,14 +43,22 @@ struct process *process_numbered(uint64_t pid)
 
 static struct process *process_find(void)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
-        if (processes[i].state == PROCESS_NONE)
-            return &processes[i];
-    return 0;
+    uint32_t i = 0, end = processes_end;
+
+    while (end && processes[end - 1].state == PROCESS_NONE)
+        end--;
+    while (i < end && processes[i].state != PROCESS_NONE)
+        i++;
+    if (i == PROCESSES_MAX)
+        return 0;
+    __atomic_store_n(&processes_end, i < end ? end : i + 1, __ATOMIC_SEQ_CST);
+    return &processes[i];
 }
 
-/* Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, but nothing of what
- * stands in them does. */
+/*
+ * Frames for what both sides see: state, window and data of the runtime. They stay for the next process in this place, which could find
+ * there what the last one had in its window: all processes of an instance are root, and may read each other's files, too.
+ */
 static int64_t window_make(struct process *process)
 {
     static uint32_t frames[PROCESSES_MAX];
@@ -66,7 +78,7 @@ static int64_t window_make(struct process *process)
     process->shared = (struct unix_state *)address;
     process->window = (struct unix_window *)(address + EXO_FRAME_SIZE);
     process->data = (uint8_t *)(address + (1 + WINDOW_PAGES) * EXO_FRAME_SIZE);
-    memset(process->window, 0, sizeof *process->window);
+    process->window->counts = (struct unix_counts){ 0 };
     return EXO_OK;
 }
 
@@ -134,18 +146,26 @@ static int64_t process_grant(struct process *process)
 
 static void descriptors_copy(struct process *process, const struct process *parent)
 {
-    memcpy(process->descriptor, parent->descriptor, sizeof process->descriptor);
-    memcpy(process->shared->quick, parent->shared->quick, sizeof process->shared->quick);
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    process->descriptor_end = parent->descriptor_end;
+    memcpy(process->descriptor, parent->descriptor, parent->descriptor_end * sizeof *process->descriptor);
+    memcpy(process->shared->quick, parent->shared->quick, parent->descriptor_end);
+    for (uint32_t i = 0; i < parent->descriptor_end; i++)
         if (process->descriptor[i].file)
             process->descriptor[i].file->users++;
+}
+
+void process_belongs(struct process *process, uint32_t group, uint32_t session)
+{
+    process->group = process->shared->group = group;
+    process->session = process->shared->session = session;
 }
 
 static void family_enter(struct process *process, struct process *parent)
 {
     struct unix_state *state = process->shared;
 
-    *state = (struct unix_state){ .pid = process->pid, .group = process->pid, .session = process->pid };
+    *state = (struct unix_state){ .pid = process->pid };
+    process_belongs(process, process->pid, process->pid);
     process->parent = parent;
     process->umask = 022;
     process->directory = parent ? parent->directory : node_root;
@@ -153,9 +173,12 @@ static void family_enter(struct process *process, struct process *parent)
     if (!parent)
         return;
     process->umask = parent->umask;
+    process->command_size = parent->command_size;
+    memcpy(process->command, parent->command, sizeof process->command);
     state->parent = parent->pid;
-    state->group = parent->shared->group;
-    state->session = parent->shared->session;
+    process_belongs(process, parent->group, parent->session);
+    process->ignored = parent->ignored;
+    process->child_flags = parent->child_flags;
     exo_text_copy(process->name, parent->name, sizeof process->name);
     descriptors_copy(process, parent);
 }
@@ -179,9 +202,10 @@ struct process *process_create(struct process *parent)
 
     if (!process)
         return 0;
-    memset(process, 0, sizeof *process);
+    memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
+    process->started = exo_time();
     if (window_make(process) == EXO_OK &&
         exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name) == EXO_OK) {
         process->has_environment = true;
@@ -210,14 +234,14 @@ static uint32_t viewers_of(uint32_t environment)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         count += processes[i].state != PROCESS_NONE && is_viewer(&processes[i], environment);
     return count;
 }
 
 static struct process *process_in(uint32_t environment)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].has_environment && processes[i].frame == environment)
             return &processes[i];
     return 0;
@@ -327,7 +351,7 @@ int64_t process_views_grant(struct process *child, struct process *parent, const
 
 static void belongings_drop(struct process *process)
 {
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    for (uint32_t i = 0; i < process->descriptor_end; i++)
         descriptor_close(process, i);
     if (process->directory) {
         process->directory->users--;
@@ -355,7 +379,7 @@ static void children_pass_on(const struct process *process)
 {
     struct process *first = &processes[0];
 
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *child = &processes[i];
         if (child->parent != process || child->state == PROCESS_NONE)
             continue;
@@ -385,9 +409,15 @@ static void instance_end(int status)
 {
     instance.over = true;
     instance.status = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
-    for (uint32_t i = 1; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 1; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE)
             process_end(&processes[i], SIGKILL);
+}
+
+/* It wants to know nothing of children that have ended. */
+static bool is_forgotten_by(const struct process *parent)
+{
+    return parent->child_flags & SA_NOCLDWAIT || parent->ignored & 1ull << (SIGCHLD - 1);
 }
 
 void process_end(struct process *process, int status)
@@ -395,6 +425,8 @@ void process_end(struct process *process, int status)
     struct process *parent = process->parent;
 
     process_stop(process);
+    terminal_leave(process);
+    job_children_leave(process);
     instance.requests += process->requests;
     instance.counts.trapped += process->window->counts.trapped;
     instance.counts.direct += process->window->counts.direct;
@@ -408,12 +440,9 @@ void process_end(struct process *process, int status)
         process_dispose(process);
     if (process == &processes[0])
         instance_end(status);
-    if (parent && parent->state == PROCESS_ALIVE) {
-        process_signal(parent, SIGCHLD);
-        process_wake(parent);
-    } else {
+    parent_tell(process);
+    if (!parent || parent->state != PROCESS_ALIVE || is_forgotten_by(parent))
         process_forget(process);
-    }
 }
 
 void process_forget(struct process *process)
@@ -422,8 +451,23 @@ void process_forget(struct process *process)
     process->state = process->has_environment ? PROCESS_HOLDER : PROCESS_NONE;
 }
 
+void process_alarms_pass(void)
+{
+    uint64_t now = exo_time();
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *process = &processes[i];
+        if (process->state != PROCESS_ALIVE || !process->alarm || process->alarm > now)
+            continue;
+        process->alarm = process->alarm_again ? now + process->alarm_again : 0;
+        process_signal(process, SIGALRM);
+    }
+}
+
 static void process_run(struct process *process)
 {
+    if (process->stopped)
+        return;
     process->waiting_on = 0;
     __atomic_store_n(&process->runnable, 1, __ATOMIC_SEQ_CST);
     schedule_kick();
@@ -431,7 +475,7 @@ static void process_run(struct process *process)
 
 void process_wake(const void *channel)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE && (processes[i].waiting_on == channel || processes[i].waiting_on == process_any_channel))
             process_run(&processes[i]);
 }
@@ -444,6 +488,7 @@ void process_signal(struct process *process, uint32_t signal)
         process_end(process, SIGKILL);
         return;
     }
+    job_signal(process, signal);
     __atomic_fetch_or(&process->shared->pending, 1ull << (signal - 1), __ATOMIC_SEQ_CST);
     process_run(process);
 }

@@ -23,7 +23,7 @@ struct process {
     uint32_t runnable;       /* read by the schedulers */
     uint64_t deadline;       /* when it is runnable again (ns) */
     const void *waiting_on;
-    uint32_t pid;
+    uint32_t pid, group, session; /* unix_state tells it the same */
     struct process *parent;
     uint32_t umask;
     int status;              /* as wait4 tells it */
@@ -38,12 +38,24 @@ struct process {
     struct unix_range file[FILES_MAX];   /* files that it may map */
     struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
     struct node *directory;
-    struct descriptor descriptor[DESCRIPTORS_MAX];
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];
     uint64_t requests;
     uint64_t mask;           /* signals that it blocked at its last request */
+    uint64_t ignored;        /* those that it ignores */
+    uint32_t child_flags;    /* SA_NOCLDSTOP and SA_NOCLDWAIT of its SIGCHLD */
+    uint32_t stopped;        /* the signal that stopped it, or 0 */
+    bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
+    bool tells_stop, tells_continue; /* what its parent has not waited for yet */
+    bool executed;           /* it has called exec since it was forked */
+    uint64_t alarm, alarm_again; /* when SIGALRM comes (ns), or 0; and how long after that again */
+    uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t command_size;
+    char command[256];       /* the words of its command line, each ended by a zero */
+    uint64_t started;        /* ns */
+    uint32_t descriptor_end; /* from here on none is open */
+    struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
 
 struct instance {
@@ -52,10 +64,12 @@ struct instance {
     uint32_t created, peak;
     uint64_t requests;
     struct unix_counts counts; /* of those that have ended */
+    uint32_t serving;     /* a request: what runs on virtual processor 0 may be interrupted in its middle */
     uint32_t event_child; /* a process may have stopped for a fault */
 };
 extern struct instance instance;
 extern struct process processes[PROCESSES_MAX];
+extern uint32_t processes_end; /* all from here on are PROCESS_NONE */
 
 struct process *process_badged(uint64_t badge);
 struct process *process_numbered(uint64_t pid);
@@ -77,6 +91,8 @@ void process_end(struct process *process, int status);
 void process_forget(struct process *process);
 /* What a child that is being forked sees: the files of its parent, and the chunks of the owners that the parent names. */
 int64_t process_views_grant(struct process *child, struct process *parent, const struct unix_fork *fork);
+/* Its group and session, where it sees them too. */
+void process_belongs(struct process *process, uint32_t group, uint32_t session);
 /* The program is gone, and with it what it mapped. */
 void process_views_drop(struct process *process);
 /* One chunk more, or a file whose frames lie in a row; 0 or a status. */
@@ -89,3 +105,5 @@ void process_drop(const struct process *process, uint16_t slot);
 extern const char process_any_channel[];
 void process_wake(const void *channel);
 void process_signal(struct process *process, uint32_t signal);
+/* SIGALRM to those whose time has come. */
+void process_alarms_pass(void);

@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "request.h"
 #include "stat.h"
+#include "terminal.h"
 #include <exo/machine.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -31,6 +32,8 @@ int64_t request_read(struct request *request)
 
     if (!file)
         return -EBADF;
+    if (file_is_terminal(file))
+        return terminal_read(request, file);
     return moved(request, file, file_read(file, request->window->data, window_size(request->a[2])));
 }
 
@@ -40,7 +43,10 @@ int64_t request_write(struct request *request)
 
     if (!file)
         return -EBADF;
-    int64_t result = moved(request, file, file_write(file, request->window->data, window_size(request->a[2])));
+    int64_t result = file_is_terminal(file) ? terminal_write(request) : 0;
+    if (result != 0)
+        return result;
+    result = moved(request, file, file_write(file, request->window->data, window_size(request->a[2])));
     if (result == -EPIPE)
         process_signal(request->process, SIGPIPE);
     return result;
@@ -176,10 +182,44 @@ int64_t request_fcntl(struct request *request)
     }
 }
 
-/* Nothing is a terminal yet. */
+/* How much a read gives at once. */
+static int64_t readable_tell(struct request *request, const struct file *file)
+{
+    int32_t size;
+
+    if (file->kind == FILE_NODE && node_is(file->node, S_IFREG))
+        size = file->node->size > file->offset ? (int32_t)(file->node->size - file->offset) : 0;
+    else if (file->kind == FILE_PIPE_READ || file->kind == FILE_PIPE_WRITE)
+        size = (int32_t)(file->pipe->written - file->pipe->read);
+    else
+        return -ENOTTY;
+    memcpy(request->window->data, &size, sizeof size);
+    request->more[0] = sizeof size;
+    return 0;
+}
+
+/* a: descriptor, what, a number. The window has what goes in, and what comes out: more[0] bytes. */
 int64_t request_ioctl(struct request *request)
 {
-    return file_of(request) ? -ENOTTY : -EBADF;
+    struct file *file = file_of(request);
+    int32_t on;
+
+    if (!file)
+        return -EBADF;
+    switch (request->a[1]) {
+    case FIOCLEX:
+    case FIONCLEX:
+        request->process->descriptor[request->a[0]].close_on_exec = request->a[1] == FIOCLEX;
+        return 0;
+    case FIONBIO:
+        memcpy(&on, request->window->data, sizeof on);
+        file->flags = (file->flags & ~(uint32_t)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
+        return 0;
+    default:
+        if (file_is_terminal(file))
+            return terminal_ioctl(request);
+        return request->a[1] == FIONREAD ? readable_tell(request, file) : -ENOTTY;
+    }
 }
 
 /* a: flags. more: the two descriptors. */
@@ -336,7 +376,7 @@ static int16_t events_of(const struct file *file)
         return (int16_t)((pipe->written != pipe->read ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP));
     if (file->kind == FILE_PIPE_WRITE)
         return (int16_t)((PIPE_SIZE - (pipe->written - pipe->read) >= PIPE_ATOMIC ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR));
-    return POLLIN | POLLOUT;
+    return (int16_t)((file_is_terminal(file) && !terminal_may_read() ? 0 : POLLIN) | POLLOUT);
 }
 
 /* a: -, count, deadline. The descriptors are in the window. Any change of any pipe makes it look again. */

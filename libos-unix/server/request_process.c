@@ -1,9 +1,11 @@
 /* Requests about processes. */
 #include "device.h"
+#include "job.h"
 #include "memory.h"
 #include "path.h"
 #include "request.h"
 #include "schedule.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -30,25 +32,42 @@ static bool is_waited_for(const struct process *child, const struct process *par
         return false;
     if (pid > 0)
         return child->pid == pid;
-    return pid == -1 || child->shared->group == (pid ? (uint32_t)-pid : parent->shared->group);
+    return pid == -1 || child->group == (pid ? (uint32_t)-pid : parent->group);
 }
 
-/* a: pid, options. more[0]: the status. */
+/* One that was stopped, or goes on, and has not been waited for since; 0: none. */
+static int64_t change_tell(struct request *request, struct process *child)
+{
+    bool *told = child->tells_stop && request->a[1] & WUNTRACED ? &child->tells_stop
+               : child->tells_continue && request->a[1] & WCONTINUED ? &child->tells_continue : 0;
+
+    if (!told || child->state != PROCESS_ALIVE)
+        return 0;
+    request->more[0] = told == &child->tells_stop ? child->stopped << 8 | STATUS_STOPPED : STATUS_CONTINUED;
+    *told = request->a[3];
+    return child->pid;
+}
+
+/* a: pid, options, leave those that have ended, leave who is found. more[0]: the status. */
 int64_t request_wait(struct request *request)
 {
     bool any = false;
 
-    if (request->a[1] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED))
+    if ((uint32_t)request->a[1] & ~(uint32_t)(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS_OF_LINUX))
         return -EINVAL;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *child = &processes[i];
         if (!is_waited_for(child, request->process, (int32_t)request->a[0]))
             continue;
         any = true;
-        if (child->state != PROCESS_ZOMBIE)
+        int64_t changed = change_tell(request, child);
+        if (changed)
+            return changed;
+        if (child->state != PROCESS_ZOMBIE || request->a[2])
             continue;
         request->more[0] = (uint64_t)(uint32_t)child->status;
-        process_forget(child);
+        if (!request->a[3])
+            process_forget(child);
         return child->pid;
     }
     if (!any)
@@ -66,7 +85,7 @@ static bool is_addressed(const struct process *process, const struct process *se
         return process != sender && process->pid != 1;
     if (process->state == PROCESS_ZOMBIE)
         return false;
-    return process->shared->group == (pid ? (uint32_t)-pid : sender->shared->group);
+    return process->group == (pid ? (uint32_t)-pid : sender->group);
 }
 
 int64_t request_kill(struct request *request)
@@ -76,7 +95,7 @@ int64_t request_kill(struct request *request)
 
     if (signal > SIGNALS)
         return -EINVAL;
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         if (!is_addressed(&processes[i], request->process, pid))
             continue;
         result = 0;
@@ -102,34 +121,41 @@ int64_t request_setpgid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
 
+    uint32_t group = request->a[1] ? (uint32_t)request->a[1] : process ? process->pid : 0;
+
     if ((int32_t)request->a[1] < 0)
         return -EINVAL;
     if (!process || process->state != PROCESS_ALIVE || (process != request->process && process->parent != request->process))
         return -ESRCH;
-    process->shared->group = request->a[1] ? (uint32_t)request->a[1] : process->pid;
+    if (process != request->process && process->executed)
+        return -EACCES;
+    if (process->session == process->pid || process->session != request->process->session ||
+        (group != process->pid && !group_is_in(group, process->session)))
+        return -EPERM;
+    process_belongs(process, group, process->session);
     return 0;
 }
 
 int64_t request_getpgid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
-    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->group : -ESRCH;
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->group : -ESRCH;
 }
 
 int64_t request_getsid(struct request *request)
 {
     struct process *process = named_or_self(request, request->a[0]);
-    return process && process->state == PROCESS_ALIVE ? (int64_t)process->shared->session : -ESRCH;
+    return process && process->state == PROCESS_ALIVE ? (int64_t)process->session : -ESRCH;
 }
 
 int64_t request_setsid(struct request *request)
 {
-    struct unix_state *state = request->process->shared;
+    struct process *process = request->process;
 
-    if (state->group == state->pid && state->pid != 1)
+    if (group_is_in(process->pid, 0))
         return -EPERM;
-    state->group = state->session = state->pid;
-    return state->pid;
+    process_belongs(process, process->pid, process->pid);
+    return process->pid;
 }
 
 /* What the parent says goes to the child's window first, which nobody else sees yet. */
@@ -164,16 +190,35 @@ int64_t request_fork(struct request *request)
     return child->pid;
 }
 
+static void name_take(struct request *request)
+{
+    struct process *process = request->process;
+
+    memcpy(process->name, request->window->path[1], sizeof process->name);
+    process->name[sizeof process->name - 1] = 0;
+}
+
 int64_t request_exec_done(struct request *request)
 {
     struct process *process = request->process;
 
     process_views_drop(process);
-    for (uint32_t i = 0; i < DESCRIPTORS_MAX; i++)
+    process->executed = true;
+    process->command_size = request->a[0] < sizeof process->command ? (uint32_t)request->a[0] : sizeof process->command;
+    memcpy(process->command, request->window->data, process->command_size);
+    for (uint32_t i = 0; i < process->descriptor_end; i++)
         if (process->descriptor[i].file && process->descriptor[i].close_on_exec)
             descriptor_close(process, i);
-    memcpy(process->name, request->window->path[1], sizeof process->name);
-    process->name[sizeof process->name - 1] = 0;
+    name_take(request);
+    return 0;
+}
+
+/* a: set it? Else it is told. */
+int64_t request_name(struct request *request)
+{
+    if (request->a[0])
+        name_take(request);
+    memcpy(request->window->path[1], request->process->name, sizeof request->process->name);
     return 0;
 }
 
@@ -186,6 +231,7 @@ int64_t request_signal_take(struct request *request)
         return 0;
     uint32_t signal = (uint32_t)__builtin_ctzll(ready) + 1;
     __atomic_fetch_and(pending, ~(1ull << (signal - 1)), __ATOMIC_SEQ_CST);
+    request->process->may_stop = true; /* until SIGCONT comes */
     return signal;
 }
 
@@ -232,6 +278,23 @@ int64_t request_start(struct request *request)
         return -EPERM;
     request->more[0] = command_split(request_command, request->window->data, WINDOW_DATA_SIZE);
     random_fill(request->more + 1, 16);
+    request->more[3] = terminal_exists();
+    return 0;
+}
+
+/* a: set? when, again; ns from now. more: what there was, likewise. */
+int64_t request_timer(struct request *request)
+{
+    struct process *process = request->process;
+    uint64_t now = exo_time(), alarm = process->alarm;
+
+    request->more[0] = !alarm ? 0 : alarm > now ? alarm - now : 1;
+    request->more[1] = process->alarm_again;
+    if (!request->a[0])
+        return 0;
+    process->alarm_again = request->a[2];
+    __atomic_store_n(&process->alarm, request->a[1] ? now + request->a[1] : 0, __ATOMIC_SEQ_CST);
+    schedule_kick();
     return 0;
 }
 
@@ -247,6 +310,13 @@ int64_t request_broken(struct request *request)
 {
     exo_print("process %u (%s): the runtime faulted: exception %lu at %#lx, address %#lx", request->process->pid,
               request->process->name, request->a[0], request->a[1], request->a[2]);
+    return 0;
+}
+
+int64_t request_no_memory(struct request *request)
+{
+    exo_print("process %u (%s): out of memory, killed at %#lx", request->process->pid, request->process->name, request->a[0]);
+    process_end(request->process, SIGKILL);
     return 0;
 }
 

@@ -1,16 +1,17 @@
 #include "schedule.h"
 #include "memory.h"
 #include "process.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/upcall.h>
 
-enum { SCHEDULERS_MAX = EXO_VCPUS_PER_ENVIRONMENT - 1, STACK_SIZE = 8192, LOOK_AGAIN_NS = 1000000 };
+enum { SCHEDULERS_MAX = EXO_VCPUS_PER_ENVIRONMENT - 1, STACK_SIZE = 8192, LOOK_AGAIN_NS = 1000000, LOOK_TURNS = 8 };
 
 struct scheduler {
     uint8_t stack[STACK_SIZE], upcall_stack[STACK_SIZE];
-    uint32_t asleep, last;
+    uint32_t asleep, last, turn;
     bool exists;
 } __attribute__((aligned(16)));
 
@@ -21,14 +22,20 @@ static struct exo_thread *thread_of(const struct scheduler *self)
     return &exo_threads[self - schedulers + 1];
 }
 
-/* Who waits for a time that has come goes on. Returns the next such time. */
-static uint64_t deadlines_pass(void)
+/* Who waits for a time that has come goes on. Returns the next such time. *ret_alarm: the server is to send SIGALRM. */
+static uint64_t deadlines_pass(bool *ret_alarm)
 {
     uint64_t now = exo_time(), next = EXO_NEVER;
 
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    *ret_alarm = false;
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *process = &processes[i];
         uint64_t deadline = __atomic_load_n(&process->deadline, __ATOMIC_SEQ_CST);
+        uint64_t alarm = __atomic_load_n(&process->alarm, __ATOMIC_SEQ_CST);
+        if (process->state == PROCESS_ALIVE && alarm) {
+            *ret_alarm |= alarm <= now;
+            next = alarm > now && alarm < next ? alarm : next;
+        }
         if (process->state != PROCESS_ALIVE || process->runnable)
             continue;
         if (deadline <= now)
@@ -39,15 +46,20 @@ static uint64_t deadlines_pass(void)
     return next;
 }
 
-/* Give the rest of the slice to one that can use it; false: there was none. */
+/*
+ * Give the rest of the slice to one that can use it; false: there was none. The server is first when it was interrupted in a request; it also
+ * has events of its own, for which it is asked now and then.
+ */
 static bool somebody_run(struct scheduler *self)
 {
     struct exo_thread *thread = thread_of(self);
 
-    if (exo_thread_yield_to(thread, 0, 0) == EXO_OK)
+    bool look = __atomic_load_n(&instance.serving, __ATOMIC_SEQ_CST) || self->turn++ % LOOK_TURNS == 0;
+    if (look && exo_thread_yield_to(thread, 0, 0) == EXO_OK)
         return true;
-    for (uint32_t i = 1; i <= PROCESSES_MAX; i++) {
-        uint32_t index = (self->last + i) % PROCESSES_MAX;
+    uint32_t end = __atomic_load_n(&processes_end, __ATOMIC_SEQ_CST), index = self->last;
+    for (uint32_t i = 0; i < end; i++) {
+        index = index + 1 < end ? index + 1 : 0;
         struct process *process = &processes[index];
         if (!__atomic_load_n(&process->runnable, __ATOMIC_SEQ_CST))
             continue;
@@ -55,23 +67,35 @@ static bool somebody_run(struct scheduler *self)
         if (exo_thread_yield_to(thread, process->slot, 0) == EXO_OK)
             return true;
     }
-    return false;
+    return !look && exo_thread_yield_to(thread, 0, 0) == EXO_OK;
 }
 
 static bool somebody_is_runnable(void)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < processes_end; i++)
         if (__atomic_load_n(&processes[i].runnable, __ATOMIC_SEQ_CST))
             return true;
     return false;
+}
+
+/* The one that looks for keys. */
+static bool is_first(const struct scheduler *self)
+{
+    for (const struct scheduler *other = schedulers; other < self; other++)
+        if (other->exists)
+            return false;
+    return true;
 }
 
 /* One that is runnable and yet did not run is on another processor: look again soon. */
 static void scheduler_sleep(struct scheduler *self, struct exo_context *context)
 {
     __atomic_store_n(&self->asleep, 1, __ATOMIC_SEQ_CST);
-    uint64_t deadline = deadlines_pass();
-    if (somebody_is_runnable())
+    bool alarm;
+    uint64_t deadline = deadlines_pass(&alarm);
+    if (is_first(self) && terminal_keys_due() < deadline)
+        deadline = terminal_keys_due();
+    if (somebody_is_runnable() || alarm)
         deadline = exo_time() + LOOK_AGAIN_NS;
     __atomic_store_n(&context->inbox_full, 0, __ATOMIC_SEQ_CST);
     exo_thread_sleep(thread_of(self), deadline, EXO_EVENT_MESSAGE, false);
@@ -83,7 +107,12 @@ static void scheduler_begin(struct exo_context *context)
     struct scheduler *self = &schedulers[((uint64_t)context - EXO_CONTEXT_ADDRESS) / EXO_FRAME_SIZE - 1];
 
     for (;;) {
-        deadlines_pass();
+        bool due;
+        deadlines_pass(&due);
+        if (is_first(self))
+            due |= terminal_keys_look();
+        if (due)
+            exo_gate_send(SERVER_SLOT_KEYS, 0, 0, 0, 0, 0);
         if (!somebody_run(self))
             scheduler_sleep(self, context);
     }

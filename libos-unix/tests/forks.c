@@ -13,6 +13,8 @@ enum { STREAM_WORDS = 16384, TABLE_WORDS = 8192, CHUNK_WORDS = 128, CHILD_STATUS
 
 static uint64_t table[TABLE_WORDS]; /* 16 pages that both sides change */
 
+static uint64_t initial[TABLE_WORDS] = { 1 }; /* 16 pages of the file, of which the parent changes some */
+
 static uint32_t stream_next(uint32_t seed)
 {
     return seed * 1664525 + 1013904223; /* Numerical Recipes, 7.1 */
@@ -60,12 +62,30 @@ static int all_read(int from, void *data, size_t size)
     return 1;
 }
 
+/* Pages that the parent changed lie between some that it did not. */
+static void initial_mark(uint64_t value)
+{
+    for (uint32_t i = STRIDE; i < TABLE_WORDS; i += 3 * STRIDE)
+        initial[i] = value;
+}
+
+static int initial_is(uint64_t value)
+{
+    int right = initial[0] == 1;
+
+    for (uint32_t i = STRIDE; i < TABLE_WORDS; i += STRIDE)
+        right &= initial[i] == (i / STRIDE % 3 == 1 ? value : 0);
+    return right;
+}
+
 /* The child: what it inherited, then what it wrote itself, then the stream. */
 static void child_main(uint32_t round, int to)
 {
     uint64_t sums[2] = { table_sum(), 0 };
     uint32_t seed = round, words[CHUNK_WORDS];
 
+    if (!initial_is(round))
+        _exit(98);
     table_mark(round);
     sums[1] = table_sum();
     all_write(to, sums, sizeof sums);
@@ -99,6 +119,7 @@ static int round_run(uint32_t round)
     int ends[2], status = -1;
 
     table_fill(round, 3);
+    initial_mark(round);
     if (pipe(ends))
         return 0;
     pid_t child = fork();
@@ -108,6 +129,7 @@ static int round_run(uint32_t round)
         close(ends[0]);
         child_main(round, ends[1]);
     }
+    initial_mark(7);
     table_fill(1000 * round, 5); /* the child must not see this */
     close(ends[1]);
     int told = all_read(ends[0], sums, sizeof sums), intact = stream_is_intact(round, ends[0]);

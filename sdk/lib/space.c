@@ -133,6 +133,23 @@ int64_t exo_space_view(struct exo_space *space, uint64_t address)
     return result;
 }
 
+int64_t exo_space_view_begin(struct exo_space *space, uint64_t address)
+{
+    space->view = address;
+    return exo_space_table(space, address) ? EXO_OK : EXO_BAD_NAME;
+}
+
+int64_t exo_space_view_add(struct exo_space *space, uint64_t address)
+{
+    return view_bind(space, table_index(space, place_of(address, 1)));
+}
+
+const volatile uint64_t *exo_space_entries(const struct exo_space *space, uint64_t address)
+{
+    uint32_t index = table_index(space, place_of(address, 1));
+    return space->table[index].place ? (const volatile uint64_t *)(space->view + (uint64_t)index * EXO_FRAME_SIZE) : 0;
+}
+
 uint64_t exo_space_entry(const struct exo_space *space, uint64_t address)
 {
     uint32_t index = table_index(space, place_of(address, 1));

@@ -64,7 +64,7 @@ static const char *word_read(struct plan *plan, const char *key, const char *val
         { "flow", &plan->flow }, { "flows", &plan->flows }, { "position", &plan->position }, { "positions", &plan->positions },
     };
     struct { const char *key; bool *value; } flags[] = {
-        { "wait", &plan->wait }, { "restart", &plan->restart }, { "console", &plan->console }, { "trace", &plan->trace },
+        { "wait", &plan->wait }, { "restart", &plan->restart }, { "console", &plan->console }, { "terminal", &plan->terminal }, { "trace", &plan->trace },
     };
     struct { const char *key; char *value; size_t size; } texts[] = {
         { "name", plan->name, sizeof plan->name }, { "image", plan->image, sizeof plan->image },

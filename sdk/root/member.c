@@ -63,6 +63,13 @@ static int64_t console_grant(struct member *member)
                            EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, label[0], label[1], 0);
 }
 
+/* A second one without a label: it reads what is typed, and may drive the terminal. */
+static int64_t terminal_grant(struct member *member)
+{
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_CONSOLE, 0), EXO_KIND_CONSOLE,
+                           EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, 0, 0, 0);
+}
+
 static int64_t gate_grant(struct member *member)
 {
     member->child.start.number = member_number(member) + 1;
@@ -94,14 +101,22 @@ static int64_t memory_grant(struct member *member, const void *image, size_t siz
 static int64_t range_grant(struct member *member, uint32_t index)
 {
     const struct slot_range *range = &member->plan.range[index];
-    uint16_t all = exo_start_slot(EXO_KIND_SLOTS, 0);
     uint32_t first = range->processor * EXO_SLOTS_PER_PROCESSOR + range->first;
-    int64_t result = exo_child_grant(&member->child, all, EXO_KIND_SLOTS, RIGHTS_TIME, first, range->count,
-                                     &member->slots[index]);
 
-    for (uint32_t slot = first; slot < first + range->count && result == EXO_OK; slot++)
-        if (exo_slot_info(slot)->owner == exo_start.environment)
-            result = exo_slot_free(0, all, slot);
+    return exo_child_grant(&member->child, exo_start_slot(EXO_KIND_SLOTS, 0), EXO_KIND_SLOTS, RIGHTS_TIME, first, range->count,
+                           &member->slots[index]);
+}
+
+static int64_t slot_pass(struct member *member, uint16_t capability, uint32_t slot)
+{
+    int64_t result = EXO_OK;
+
+    if (exo_slot_info(slot)->owner == exo_start.environment)
+        result = exo_slot_free(0, exo_start_slot(EXO_KIND_SLOTS, 0), slot);
+    if (result == EXO_OK)
+        result = exo_slot_take(member->child.slot, capability, slot, 0);
+    if (result == EXO_OK && plan_borrower(&member->plan, slot % EXO_SLOTS_PER_PROCESSOR) == root_borrows)
+        result = slot_lend_back(member, capability, slot);
     return result;
 }
 
@@ -112,7 +127,7 @@ static int64_t range_take(struct member *member, uint32_t index)
     int64_t result = EXO_OK;
 
     for (uint32_t slot = first; slot < first + range->count && result == EXO_OK; slot++)
-        result = exo_slot_take(member->child.slot, member->slots[index], slot, 0);
+        result = slot_pass(member, member->slots[index], slot);
     return result;
 }
 
@@ -183,6 +198,8 @@ static bool member_grant(struct member *member, const void *image, size_t size)
 
     if (plan->console && (result = console_grant(member)) != EXO_OK)
         return member_refuse(member, "its console", result);
+    if (plan->terminal && (result = terminal_grant(member)) != EXO_OK)
+        return member_refuse(member, "the terminal", result);
     if ((result = gate_grant(member)) != EXO_OK)
         return member_refuse(member, "its gate to the root", result);
     result = exo_child_grant(&member->child, member->child.slot, EXO_KIND_ENVIRONMENT, RIGHTS_SELF, member->child.frame,
@@ -241,6 +258,7 @@ bool member_build(struct member *member)
 
     member->state = MEMBER_REFUSED;
     member->status = 1;
+    member->lends_back = 0;
     if (!member->first && !(member->first = memory_find(member->plan.memory))) {
         exo_print("%s: refused: no %u frames in a row are left", member->plan.name, member->plan.memory);
         return false;
@@ -264,33 +282,6 @@ struct member *member_named(const char *name)
     return 0;
 }
 
-static int64_t range_lend(struct member *member, uint32_t index, uint16_t target)
-{
-    const struct slot_range *range = &member->plan.range[index];
-    uint32_t first = range->processor * EXO_SLOTS_PER_PROCESSOR + range->first;
-    int64_t result = EXO_OK;
-
-    for (uint32_t slot = first; slot < first + range->count && result == EXO_OK; slot++)
-        result = exo_slot_lend(member->child.slot, member->slots[index], slot, target, 0);
-    return result;
-}
-
-/* After it owns its slots and its borrower was built. */
-void member_lend(struct member *member)
-{
-    const struct member *borrower = member_named(member->plan.lend);
-    uint16_t target;
-
-    if (!borrower || borrower->state == MEMBER_REFUSED || borrower->state == MEMBER_ENDED)
-        return;
-    int64_t result = exo_child_grant(&member->child, borrower->child.slot, EXO_KIND_ENVIRONMENT, EXO_RIGHT_RUN,
-                                     borrower->child.frame, 1, &target);
-    for (uint32_t i = 0; i < member->plan.range_count && result == EXO_OK; i++)
-        result = range_lend(member, i, target);
-    if (result != EXO_OK)
-        exo_print("%s: cannot lend its slots to %s: %s", member->plan.name, member->plan.lend, exo_status_name(result));
-}
-
 bool member_start(struct member *member)
 {
     int64_t result = exo_child_start(&member->child, member->entry);
@@ -306,8 +297,20 @@ bool member_start(struct member *member)
     return true;
 }
 
+/* Its slots are the root's again. Where the root only borrowed them that must be before they are swept, or it would never run again. */
+static void ranges_return(struct member *member)
+{
+    uint16_t all = exo_start_slot(EXO_KIND_SLOTS, 0);
+
+    for (uint32_t i = 0; i < member->plan.range_count; i++)
+        for (uint32_t n = 0; n < member->plan.range[i].count; n++)
+            exo_slot_take(0, all, member->plan.range[i].processor * EXO_SLOTS_PER_PROCESSOR + member->plan.range[i].first + n, 0);
+}
+
 void member_end(struct member *member)
 {
+    if (member->lends_back && exo_environment_destroy(member->child.slot) == EXO_OK)
+        ranges_return(member);
     int64_t result = exo_child_end(member->child.slot, member->child.frame);
 
     member->state = MEMBER_ENDED;

@@ -19,13 +19,13 @@ struct extent {
 
 /* What the manifest says of an environment. */
 struct plan {
-    char name[16], image[64], archive[64], lend[16];
+    char name[16], image[64], archive[64], lend[128];
     char arguments[232];
     uint32_t memory, kept; /* frames */
     uint32_t programs;     /* pages of the window of downloaded programs */
     uint32_t flow, flows, position, positions; /* of the flow table: those it has, and where it may claim others */
     uint32_t give;         /* frames that are asked back after a while */
-    bool wait, restart, console, trace;
+    bool wait, restart, console, terminal, trace;
     uint32_t range_count;
     struct slot_range range[RANGES_MAX];
     uint32_t extent_count;
@@ -44,6 +44,7 @@ struct member {
     uint32_t first;         /* its frames: memory of them, the last kept of which are guaranteed */
     uint16_t memory_slot;   /* in its tables: the FRAMES capability without KEPT, or 0 */
     uint16_t slots[RANGES_MAX];
+    uint16_t lends_back;    /* in its tables: the capability by which it lends slots to the root, or 0 */
     uint64_t entry;
     struct exo_child child;
 };
@@ -65,7 +66,15 @@ const char *manifest_read(const char *text, size_t size);
 
 /* member.c: false when it was refused, which was reported. */
 bool member_build(struct member *member);
+
+/* lend.c: by plan.lend, `NAME` or `NAME:FIRST:COUNT`, comma after comma, later ones first. */
+bool plan_lends(const struct plan *plan, const char *name);
+/* Who runs in a position of a vector of slots while its owner sleeps: a member, root_borrows, or 0. */
+#define root_borrows (&root.member[MEMBERS_MAX])
+struct member *plan_borrower(const struct plan *plan, uint32_t position);
 void member_lend(struct member *member);
+/* What the member lends to the root, at once: the root may own no slot any more. */
+int64_t slot_lend_back(struct member *member, uint16_t capability, uint32_t slot);
 bool member_start(struct member *member);
 void member_end(struct member *member);
 

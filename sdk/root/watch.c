@@ -44,7 +44,7 @@ static void member_restart(struct member *member)
     if (!member_start(member))
         return;
     for (uint32_t i = 0; i < root.member_count; i++)
-        if (root.member[i].state == MEMBER_RUNNING && exo_text_equals(root.member[i].plan.lend, member->plan.name))
+        if (root.member[i].state == MEMBER_RUNNING && plan_lends(&root.member[i].plan, member->plan.name))
             member_lend(&root.member[i]);
 }
 

@@ -50,8 +50,13 @@ uint32_t exo_space_find(const struct exo_space *space, uint64_t address, uint32_
 /* From now on every TABLE1 is bound readable in the 2 MiB from address on, which must be empty. For a space whose tables were
  * all taken under the allocator's capability. */
 int64_t exo_space_view(struct exo_space *space, uint64_t address);
+/* The same for a space whose few TABLE1s are known: the view is begun, and a table that was there before comes into it. */
+int64_t exo_space_view_begin(struct exo_space *space, uint64_t address);
+int64_t exo_space_view_add(struct exo_space *space, uint64_t address);
 /* The page-table entry of an address in the program's own space, which has a view; 0: nothing is mapped. */
 uint64_t exo_space_entry(const struct exo_space *space, uint64_t address);
+/* All EXO_TABLE_ENTRIES of the TABLE1 that an address goes through; 0: there is none. */
+const volatile uint64_t *exo_space_entries(const struct exo_space *space, uint64_t address);
 static inline uint32_t exo_entry_frame(uint64_t entry)
 {
     return (uint32_t)(entry >> 12 & (EXO_FRAME_LIMIT - 1));

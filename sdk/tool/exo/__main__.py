@@ -3,7 +3,7 @@ import argparse
 import os
 import sys
 
-from . import bench, build, manifest, package, program, run, suites, test
+from . import bench, build, database, manifest, package, program, run, suites, test
 from .trouble import Trouble
 
 INTERRUPTED, NO_READER = 130, 141  # as a shell says that a signal ended a command
@@ -59,6 +59,10 @@ def arguments():
     sub.add_argument("object", metavar="OBJECT.o")
     sub.add_argument("--function", metavar="NAME", dest="name", help="which one, if the object has several")
     sub.add_argument("--output", metavar="HEADER.h", help="the file to write (default: print)")
+    sub = command("database", database.command_database, "write the SQLite database on a disk's image to a file")
+    sub.add_argument("image", metavar="IMAGE")
+    sub.add_argument("target", metavar="FILE")
+    sub.add_argument("--first", type=int, default=0, metavar="BLOCK", help="where its extent begins on the disk (0)")
     add_system(command("debug", run.command_debug, "boot a system halted, with gdb attached"))
     own, words = split_words(sys.argv[1:])
     args = parser.parse_args(own)

@@ -20,6 +20,10 @@ CRASHED = 125
 OUTPUT_MOST = 16 << 20
 COUNTED = ["-icount", "shift=0,sleep=off", "-seed", "42", "-rtc", "base=2024-01-01,clock=vm"]
 
+# Eight ns an instruction, about what emulation takes: the clock stands still when the emulator does. While all sleep it jumps to the
+# next timer (with sleep=on it would go on by this computer's clock, and bring its delays in).
+PACED = ["-icount", "shift=3,sleep=off"]
+
 
 @dataclass
 class Outcome:
@@ -31,11 +35,13 @@ class Outcome:
 
 
 def command(machine, kernel, module, counted=False, disc=None, extra=(), devices=()):
-    """machine: {"machine", "memory" (bytes), "processors"}; disc: boot this by GRUB instead of the kernel by PVH.
+    """machine: {"machine", "memory" (bytes), "processors", perhaps "clock"}; disc: boot this by GRUB instead of the kernel by PVH.
 
     With devices counted time goes on while the machine waits for them, so it is not the same in each run.
     """
-    time = [word.replace("sleep=off", "sleep=on") if devices else word for word in COUNTED] if counted else []
+    time = PACED if machine.get("clock") == "counted" else []
+    if counted:
+        time = [word.replace("sleep=off", "sleep=on") if devices else word for word in COUNTED]
     boot = ["-cdrom", str(disc), "-boot", "d"] if disc else ["-kernel", str(kernel), "-initrd", str(module)]
     return ["qemu-system-x86_64", "-accel", "tcg", "-M", machine["machine"], "-cpu", "max,-erms",
             "-m", f"{machine['memory'] >> 20}M", "-smp", str(machine["processors"]), *boot,
@@ -73,6 +79,20 @@ def run(line, timeout, show=True, kernel=None, until_output=False):
     seconds = time.monotonic() - started
     status, reason = meaning(process.returncode, complaint, ended, timeout)
     return Outcome(status, reason, seconds, output, first)
+
+
+def has_terminal():
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def run_at_terminal(line):
+    """Run QEMU with the user's terminal as the machine's console, until it ends or the user ends it: no time limit."""
+    at = line.index("-serial")
+    line = [*line[:at], "-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal", *line[at + 2:]]
+    started = time.monotonic()
+    returncode = subprocess.run(line).returncode
+    status, reason = (0, "") if returncode == 0 else meaning(returncode, "", None, 0)
+    return Outcome(status, reason, time.monotonic() - started, "", None)
 
 
 def follow(process, started, timeout, show, names, until_output):

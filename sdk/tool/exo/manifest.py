@@ -28,6 +28,7 @@ ARGUMENTS_MOST = 231  # bytes, by struct exo_start
 PROGRAMS_MOST = 511  # pages of the kernel's window but the first
 ENVIRONMENTS_MOST, RANGES_MOST, IMAGE_NAME_MOST = 24, 8, 63  # by sdk/root/root.h
 LOANS_MOST, TURNS_MOST = 4, 8  # by sdk/root/loan.c
+LEND_MOST = 127  # by sdk/root/root.h
 NAME = re.compile(r"[a-z0-9_-]{1,8}")
 ROOT_NAME = "root"  # stands before the root's own lines
 IMAGE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
@@ -35,6 +36,7 @@ MANIFEST_NAME = "system"  # what the manifest is called in the boot module
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RESTARTS = ("never", "always")
 MACHINES = ("q35", "microvm")
+CLOCKS = ("wall", "counted")
 REQUIRED = object()
 
 # key: (type, default, what it means)
@@ -52,6 +54,7 @@ MACHINE_KEYS = {
     "processors": ("whole number", 1, "1 to 8"),
     "timeout": ("whole number", 60, "seconds after which the run is ended by force"),
     "machine": ("text", "q35", "q35 or microvm"),
+    "clock": ("text", "wall", "wall; counted: its time is what it executes, 8 ns an instruction, so that it stands still when the emulator does"),
     "network": ("text", "none", "none; user: a device on QEMU's user network; wire: one whose packets are datagrams of this computer"),
     "forward": ("list of texts", [], "ports of this computer that lead into it: \"udp HERE:THERE\""),
     "disks": ("list of texts", [], "a size (an empty disk) or an image each; then read-only, errors=FILE, iops=N, null=US"),
@@ -67,10 +70,11 @@ ENVIRONMENT_KEYS = {
     "flows": ("list of texts", [], "the packets that are its own: \"arp ADDRESS\", \"udp PORT\", \"udp ADDRESS:PORT\", the same of tcp"),
     "positions": ("whole number", 0, "of the table of flows, where it may claim others"),
     "archive": ("text", None, "a file that it may read, such as a root file system: a path like that of image"),
-    "lend": ("text", None, "the environment that runs in its slots while it sleeps"),
+    "lend": ("text", None, "the environment that runs in its slots while it sleeps; or some: \"db, unix 8 8, root 62 2\", by position and count"),
     "wait": ("true or false", True, "the system ends when all that have it are finished"),
     "restart": ("text", "never", "never or always: start it again when it fails"),
     "console": ("true or false", True, "may it print"),
+    "terminal": ("true or false", False, "the machine's console is its terminal: it reads what is typed (one may)"),
     "trace": ("true or false", False, "may it read the kernel's trace rings"),
     "programs": ("whole number", 0, "pages of machine code that it may have of downloaded programs, 511 for all together"),
     "give": ("size", 0, "what the root asks back of it after a while, as memory pressure would"),
@@ -284,6 +288,7 @@ def check_whole(manifest, spec):
     check_names(manifest)
     for environment in manifest.environments:
         check_environment(manifest, environment)
+    check_terminal(manifest)
     check_slots(manifest)
     check_programs(manifest)
     check_extents(manifest)
@@ -302,6 +307,8 @@ def check_machine(manifest):
         manifest.problem(("machine", 0, "memory"), f"{size_shown(machine['memory'])} of memory", "give 64M to 16G")
     if machine["machine"] not in MACHINES:
         manifest.problem(("machine", 0, "machine"), f'no machine "{machine["machine"]}"', "write q35 or microvm")
+    if machine["clock"] not in CLOCKS:
+        manifest.problem(("machine", 0, "clock"), f'no clock "{machine["clock"]}"', "write wall or counted")
     if not 1 <= machine["timeout"] <= TIMEOUT_MOST:
         manifest.problem(("machine", 0, "timeout"), f"{machine['timeout']} seconds to run", f"give 1 to {TIMEOUT_MOST}")
     if len(machine["disks"]) > DISK_LIMIT:
@@ -326,12 +333,20 @@ def check_names(manifest):
         first.setdefault(environment.name, environment.index)
 
 
+def check_terminal(manifest):
+    """What is typed goes to one."""
+    having = [environment for environment in manifest.environments if environment.terminal]
+    for environment in having[1:]:
+        manifest.problem(("environment", environment.index, "terminal"), f"{having[0].name} has the terminal already",
+                         "give it to one environment")
+
+
 def check_environment(manifest, environment):
     def problem(key, text, mend):
         manifest.problem(("environment", environment.index, key), f"{environment.name}: {text}", mend)
 
     names = [other.name for other in manifest.environments]
-    borrowed = any(other.lend == environment.name and other.slots for other in manifest.environments)
+    borrowed = any(name == environment.name for other in manifest.environments if other.slots for name, *_ in lent(other))
     image_name = Path(environment.image).name
     if not environment.slots and not borrowed:
         problem("slots", "owns no time slot and borrows none, so it never runs", "write slots = [[0, 16, 8]]")
@@ -355,14 +370,45 @@ def check_environment(manifest, environment):
                 f"give at most {ARGUMENTS_MOST}")
     if environment.restart not in RESTARTS:
         problem("restart", f'"{environment.restart}" is no way to restart', "write never or always")
-    if environment.lend is not None and (environment.lend not in names or environment.lend == environment.name):
-        problem("lend", f'lends to "{environment.lend}"', "name another environment of this manifest")
+    check_lend(environment, names, problem)
     if not environment.image:
         problem("image", "names no program", "name a program of the build, such as libos-unix/unix.elf")
 
 
+def lent(environment):
+    """[(name, first position, count)] of what `lend` says; first is None in a part that is not like that."""
+    parts = [part.split() for part in environment.lend.split(",")] if environment.lend is not None else []
+    return [(part[0], int(part[1]), int(part[2])) if len(part) == 3 and part[1].isdigit() and part[2].isdigit()
+            else (part[0], 0, SLOTS_PER_PROCESSOR) if len(part) == 1 else (" ".join(part), None, None) for part in parts]
+
+
+def check_lend(environment, names, problem):
+    for name, first, count in lent(environment):
+        if first is None:
+            problem("lend", f'lends "{name}"', 'write lend = "NAME", or "NAME FIRST COUNT" for each, with commas between them')
+        elif name not in [*names, ROOT_NAME] or name == environment.name:
+            problem("lend", f'lends to "{name}"', "name another environment of this manifest")
+        elif not 0 < count <= SLOTS_PER_PROCESSOR - first:
+            problem("lend", f"lends positions {first} to {first + count}", "choose a count from 1, and first + count up to 64")
+    if len(words_of_lend(environment)) > LEND_MOST:
+        problem("lend", "says too much", f"lend in fewer parts: at most {LEND_MOST} characters")
+
+
+def words_of_lend(environment):
+    return ",".join(f"{name}:{first}:{count}" for name, first, count in lent(environment))
+
+
+def root_borrows(environment):
+    """Does the root run in some slot of processor 0 while this environment sleeps?"""
+    borrower = {}
+    for name, first, count in lent(environment):
+        borrower |= {position: name for position in range(first, first + count)} if first is not None else {}
+    owned = {position for processor, first, count in environment.slots if processor == 0 for position in range(first, first + count)}
+    return any(borrower.get(position) == ROOT_NAME for position in owned)
+
+
 def check_slots(manifest):
-    """Every position has one owner, exists, and leaves the root at least one on processor 0."""
+    """Every position has one owner, exists, and the root owns or borrows at least one on processor 0."""
     owner, processors = {}, manifest.machine["processors"]
     for environment in manifest.environments:
         where = ("environment", environment.index, "slots")
@@ -375,10 +421,11 @@ def check_slots(manifest):
                 manifest.problem(where, f"{text} are not within positions 0 to 63", "choose a count from 1, and first + count up to 64")
                 continue
             claim_slots(manifest, owner, environment, range(first, first + count), processor)
-    if all((0, position) in owner for position in range(SLOTS_PER_PROCESSOR)):
+    borrows = any(root_borrows(environment) for environment in manifest.environments)
+    if not borrows and all((0, position) in owner for position in range(SLOTS_PER_PROCESSOR)):
         last = manifest.environments[-1].index
         manifest.problem(("environment", last, "slots"), "all slots of processor 0 are given away",
-                         "leave the root at least one to start and watch the system")
+                         "leave the root at least one to start and watch the system, or lend it one")
 
 
 def claim_slots(manifest, owner, environment, positions, processor):
@@ -507,6 +554,8 @@ def compiled(manifest, image_names, archive_names=None):
                  f"kept={environment.kept // FRAME}", f"slots={slots}", f"wait={int(environment.wait)}",
                  f"restart={int(environment.restart == 'always')}", f"console={int(environment.console)}",
                  f"trace={int(environment.trace)}", f"give={environment.give // FRAME}"]
+        if environment.terminal:
+            words.append("terminal=1")
         if environment.programs:
             words.append(f"programs={environment.programs}")
         words += flows
@@ -515,7 +564,7 @@ def compiled(manifest, image_names, archive_names=None):
         if archive:
             words.append(f"archive={archive}")
         if environment.lend is not None:
-            words.append(f"lend={environment.lend}")
+            words.append(f"lend={words_of_lend(environment)}")
         out.append("environment " + " ".join(words + [f"arguments={environment.arguments}"]))
     for loan in manifest.loans:
         turns = ",".join(f"{name}:{at}" for name, at in zip(loan["holders"], [0, *loan["at"]]))

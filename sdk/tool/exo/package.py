@@ -19,6 +19,8 @@ PROBES = {
     "busybox-static": ("file", "/var/lib/dpkg/info/busybox-static.list"),
     "musl-tools": ("command", "musl-gcc"),
     "cpio": ("command", "cpio"),
+    "dpkg-dev": ("command", "dpkg-source"),
+    "tcl": ("command", "tclsh"),
     "qemu-system-x86": ("command", "qemu-system-x86_64"),
     "check": ("file", "/usr/include/check.h"),
     "libsubunit-dev": ("file", "/usr/lib/*/libsubunit.a"),
@@ -33,7 +35,8 @@ PROBES = {
     "gdb": ("command", "gdb"),
 }
 
-BUILD = ("gcc", "libc6-dev", "meson", "ninja-build", "busybox-static", "musl-tools", "cpio")
+BUILD = ("gcc", "libc6-dev", "meson", "ninja-build", "busybox-static", "musl-tools", "cpio",
+         "dpkg-dev", "tcl")
 RUN = BUILD + ("qemu-system-x86",)
 TEST = RUN + ("pkg-config", "check", "libsubunit-dev", "clang", "llvm", "libclang-rt-14-dev", "python3-llvmlite",
               "python3-z3", "grub-pc-bin", "grub-common", "xorriso")

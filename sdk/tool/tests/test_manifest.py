@@ -62,7 +62,7 @@ class Manifests(unittest.TestCase):
         self.assertEqual(manifest.compiled(system, ["unix.elf", "rt.elf", "db.elf"]), (
             "machine processors=2\n"
             "environment name=unix image=unix.elf memory=4096 kept=128 slots=0:0:16,1:0:8 wait=1 restart=0 console=1 "
-            "trace=0 give=0 lend=rt arguments=one two=2\n"
+            "trace=0 give=0 lend=rt:0:64 arguments=one two=2\n"
             "environment name=rt image=rt.elf memory=4096 kept=64 slots=0:16:4 wait=0 restart=1 console=1 trace=0 "
             "give=0 arguments=\n"
             "environment name=db image=db.elf memory=4096 kept=64 slots=0:40:8 wait=1 restart=0 console=1 trace=0 "
@@ -172,6 +172,12 @@ class Manifests(unittest.TestCase):
     def test_name_taken(self):
         self.refused('name = "db"', 'name = "unix"', 24, "is taken on line 8", "choose another")
 
+    def test_two_terminals(self):
+        self.path.write_text(GOOD.replace('image = ', 'terminal = true\nimage = ', 2))
+        with self.assertRaises(Trouble) as caught:
+            manifest.read(self.path)
+        self.assertIn("unix has the terminal already: give it to one environment", str(caught.exception))
+
     def test_slot_claimed_by_two(self):
         self.refused("[[0, 16, 4]]", "[[0, 15, 4]]", 19, "claims slot 15 of processor 0 too, as unix does on line 13",
                      "give each position to one environment")
@@ -222,6 +228,23 @@ class Manifests(unittest.TestCase):
         self.assertRegex(header, rf"#define MEMBERS_MAX +{manifest.ENVIRONMENTS_MOST}\b")
         self.assertRegex(header, rf"#define RANGES_MAX +{manifest.RANGES_MOST}\b")
         self.assertIn(f"image[{manifest.IMAGE_NAME_MOST + 1}]", header)
+
+    def test_clocks(self):
+        self.assertEqual(self.read(GOOD).machine["clock"], "wall")
+        self.assertEqual(self.read(GOOD.replace("[machine]", '[machine]\nclock = "counted"')).machine["clock"], "counted")
+        self.refused("[machine]", '[machine]\nclock = "sand"', 4, 'no clock "sand"', "wall or counted")
+
+    def test_lending_by_position(self):
+        system = self.read(GOOD.replace('lend = "rt"', 'lend = "rt, root 5 2"'))
+        self.assertEqual(manifest.lent(system.environments[0]), [("rt", 0, 64), ("root", 5, 2)])
+        self.refused('lend = "rt"', 'lend = "rt 5"', 14, 'lends "rt 5"', "NAME FIRST COUNT")
+        self.refused('lend = "rt"', 'lend = "rt 60 5"', 14, "lends positions 60 to 65", "up to 64")
+
+    def test_the_root_may_borrow_instead_of_owning(self):
+        rest = "slots = [[0, 40, 24], [0, 20, 20]]"
+        with self.assertRaisesRegex(Trouble, "all slots of processor 0 are given away"):
+            self.read(GOOD.replace("slots = [[0, 40, 8]]", rest))
+        self.read(GOOD.replace("slots = [[0, 40, 8]]", f'{rest}\nlend = "root 62 2"'))
 
     def test_lending_to_nobody(self):
         self.refused('lend = "rt"', 'lend = "nobody"', 14, 'lends to "nobody"', "name another environment")
