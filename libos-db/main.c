@@ -24,7 +24,7 @@ static int progress(void *argument)
 static sqlite3 *database_open(void)
 {
     static struct sql_world world = { .time = exo_time };
-    uint32_t heap = pool_frames() / HEAP_SHARE;
+    uint32_t own = ground_own_frames(), heap = (own < pool_frames() ? own : pool_frames()) / HEAP_SHARE;
     sqlite3 *db = 0;
 
     world.epoch = exo_argument("epoch", 0);

@@ -116,8 +116,9 @@ uint32_t script_run(sqlite3 *db, const char *text)
             failed += command_run(db, line);
             continue;
         }
+        const char *begin = text;
         if (sqlite3_prepare_v2(db, text, -1, &statement, &text) != SQLITE_OK)
-            return failed + failure_print(db, text);
+            return failed + failure_print(db, begin);
         if (statement)
             failed += statement_run(db, statement);
         sqlite3_finalize(statement);

@@ -295,7 +295,9 @@ START_TEST(storm_is_charged_to_its_ring_and_ends_with_its_share)
         ring_at(ACTOR_RING)->receive[i] = (struct exo_net_receive){.frame = ACTOR_FRAME};
     ring_at(ACTOR_RING)->receive_posted = 64;
     machine.time = 5 * EXO_SLOT_NS;
+    machine_tick = 100;
     network_gives(PACKET, OWN_PORT);
+    ck_assert_uint_gt(vcpu_at(A * VCPUS_PER_ENVIRONMENT)->excess_ns, 0);
     queue->spent_ns = EXO_SLOT_NS / 4;
     network_gives(PACKET, OWN_PORT);
     ck_assert_uint_eq(flow_at(A_FLOW)->dropped, 1);

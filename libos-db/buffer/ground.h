@@ -14,6 +14,8 @@ extern struct ground_figures ground_figures;
 uint32_t ground_open(uint32_t pages_more);
 /* The capability under which the pool's frames are owned. */
 uint16_t ground_capability(void);
+/* Frames that were the program's own when its pool was made, without those of a loan. */
+uint32_t ground_own_frames(void);
 /* The ring to its disk, when nothing is under way in it. */
 struct exo_disk_ring *ground_ring(void);
 /* The archive of the manifest, in whole pages, or 0. */

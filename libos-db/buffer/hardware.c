@@ -26,7 +26,7 @@ static struct exo_space space;
 static struct exo_disk_ring ring;
 static const struct exo_start_capability *extent;
 static uint64_t own_next = OWN_ADDRESS;
-static uint32_t begun, page_limit;
+static uint32_t begun, page_limit, own_count;
 static uint32_t tables[TABLES_MAX];
 static int64_t worst;
 
@@ -135,7 +135,13 @@ uint32_t hardware_frame_take(void)
 
 uint32_t hardware_frames_free(void)
 {
-    return exo_frames_free(&frames) + frames.stocked + loan.count;
+    own_count = exo_frames_free(&frames) + frames.stocked;
+    return own_count + loan.count;
+}
+
+uint32_t ground_own_frames(void)
+{
+    return own_count;
 }
 
 bool ground_is_loan(uint16_t capability, uint32_t *ret_first, uint32_t *ret_count)

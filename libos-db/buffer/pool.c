@@ -406,11 +406,17 @@ static void slot_remove(uint32_t index)
             pool.unused[i] = index;
 }
 
+/* All reserved memory may come to need a frame, without which whoever touches it cannot go on. */
+static uint32_t frames_least(void)
+{
+    return pool.reserved ? pool.reserved + MEMORY_LEAST + FRAMES_LEAST : FRAMES_LEAST;
+}
+
 static uint32_t unused_give(uint16_t capability, uint32_t wanted)
 {
     uint32_t given = 0;
 
-    while (given < wanted && pool.unused_count && pool.count > FRAMES_LEAST) {
+    while (given < wanted && pool.unused_count && pool.count > frames_least()) {
         uint32_t slot = pool.unused[pool.unused_count - 1];
         if (!hardware_frame_return(capability, pool.slots[slot].frame))
             break;
@@ -553,6 +559,8 @@ bool pool_leave(uint32_t first, uint32_t count)
 
     for (uint32_t slot = 0; slot < pool.count; slot++)
         inside += slot_is_in(slot, range);
+    if (pool.count - inside < frames_least())
+        return false;
     memory_give_way(pool.count - inside);
     while ((left = pages_leave(range, true)) > 0)
         ;

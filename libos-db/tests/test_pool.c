@@ -224,23 +224,28 @@ END_TEST
 
 TEST(frames_of_a_range_leave_with_what_is_in_them)
 {
-    uint64_t *kept = pool_memory_reserve(8), *memory[8];
+    enum { MANY = 200 };
+    uint64_t *kept, *memory[8];
 
+    machine_start(MANY);
+    ck_assert_int_eq(pool_open(PAGES, MEMORY, MANY, &replacement_clock), 0);
+    kept = pool_memory_reserve(8);
     for (uint32_t i = 0; i < 8; i++) {
         kept[i * 512] = 100 + i;
         memory[i] = pool_memory_alloc();
         memory[i][0] = 200 + i;
     }
-    for (uint32_t page = 0; page < FRAMES; page++)
+    for (uint32_t page = 0; page < MANY; page++)
         words(page)[0] = page;
     ck_assert(pool_leave(1, 30));
-    ck_assert_uint_eq(pool_frames(), FRAMES - 30);
+    ck_assert_uint_eq(pool_frames(), MANY - 30);
+    ck_assert(!pool_leave(31, 150)); /* too few would be left */
     ck_assert(pool_is_sound());
     for (uint32_t page = 0; page < PAGES; page++)
         ck_assert(!pool_is_resident(page) || POOL_ENTRIES[page] >> 12 > 30);
     for (uint32_t i = 0; i < 8; i++)
         ck_assert(kept[i * 512] == 100 + i && memory[i][0] == 200 + i);
-    for (uint32_t page = 0; page < FRAMES; page++)
+    for (uint32_t page = 0; page < MANY; page++)
         ck_assert_uint_eq(words(page)[0], page);
 }
 END_TEST

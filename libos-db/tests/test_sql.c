@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKS = 1024, MEMORY = 1024, HEAP = 512, FRAMES = 700, COMMITS = 80, ROWS = 60 };
+enum { BLOCKS = 1024, MEMORY = 1024, HEAP = 160, FRAMES = 700, COMMITS = 80, ROWS = 60 };
 
 static sqlite3 *db;
 

@@ -5,11 +5,14 @@
 #include "fork.h"
 #include "inherit.h"
 #include "memory.h"
+#include "region.h"
 #include "runtime.h"
 #include "signal.h"
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
+
+enum { FORK_STACK = 1024 }; /* more than what lies on the stack between skips_list and the request */
 
 static uint8_t fork_fpu[FPU_SIZE] EXO_EAGER __attribute__((aligned(64)));
 
@@ -26,6 +29,31 @@ static int64_t owners_list(struct unix_fork *fork)
         fork->owner[fork->owner_count++] = kin.view[i].of;
     }
     return 0;
+}
+
+static void skip(struct unix_fork *fork, uint32_t *count, const void *start, const void *end)
+{
+    uint32_t from = (uint32_t)((const uint8_t *)start - exo_data_start), to = (uint32_t)((const uint8_t *)end - exo_data_start), i = *count;
+
+    for (; i && fork->skip[i - 1].start > from; i--)
+        fork->skip[i] = fork->skip[i - 1];
+    fork->skip[i].start = from;
+    fork->skip[i].end = to;
+    ++*count;
+}
+
+/* Large parts of our state that a child fills anew: unused parts of tables, of both stacks, and what `kin` is. */
+static void skips_list(struct unix_fork *fork)
+{
+    const uint8_t *upcall_stack = (const uint8_t *)exo_threads[0].stack, *main_stack = (const uint8_t *)exo_threads[0].main_stack;
+    uint8_t *here = __builtin_frame_address(0);
+    uint32_t count = 0;
+
+    skip(fork, &count, main_stack, upcall_stack);
+    skip(fork, &count, main_stack - exo_threads[0].stack_size, here - FORK_STACK);
+    skip(fork, &count, &kin, &kin + 1);
+    skip(fork, &count, &regions.region[regions.count], &regions + 1);
+    skip(fork, &count, memory_state.left, memory_state.inherited + INHERITED_MAX);
 }
 
 void process_enter(void)
@@ -75,6 +103,7 @@ int64_t process_fork(void)
     int64_t result = owners_list(fork);
 
     fork->run_count = 0;
+    skips_list(fork);
     if (result < 0 || !inherit_list(fork))
         return -EAGAIN;
     while ((result = fork_try()) == UNIX_WAIT)

@@ -163,6 +163,19 @@ static void start_fill(struct exo_start *start, const struct exo_space *space, u
     start->table1[1] = (struct exo_start_table){ UNIX_RUNTIME_ADDRESS / TABLE_SPAN, exo_space_find(space, UNIX_RUNTIME_ADDRESS, 1) };
 }
 
+/* The parent's state but for what it says that its child does without: it may say what it likes. */
+static void data_copy(struct process *process, const struct process *parent, const struct unix_fork *fork)
+{
+    uint32_t size = process_data_pages() * EXO_FRAME_SIZE, at = 0;
+
+    for (uint32_t i = 0; i <= SKIPS; i++) {
+        uint32_t start = i < SKIPS && fork->skip[i].start < size ? fork->skip[i].start : size;
+        if (start > at)
+            memcpy(process->data + at, parent->data + at, start - at);
+        at = i < SKIPS && fork->skip[i].end > at ? fork->skip[i].end : at;
+    }
+}
+
 int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork)
 {
     static struct exo_space space;
@@ -177,7 +190,7 @@ int64_t process_copy(struct process *process, const struct process *parent, stru
         result = vcpu_make(&space, process, &context);
     if (result != EXO_OK)
         return result;
-    memcpy(process->data, parent->data, (size_t)process_data_pages() * EXO_FRAME_SIZE);
+    data_copy(process, parent, fork);
     start_fill(&fork->start, &space, process->frame, context);
     exo_text_copy(fork->start.name, "process", sizeof fork->start.name);
     fork->chunk = process->chunk[0];

@@ -117,6 +117,11 @@ int64_t process_file_grant(struct process *process, struct node *node, const str
     uint32_t n = process->file_count;
     struct unix_range *range = &process->file[n];
 
+    for (uint32_t i = 0; i < n; i++)
+        if (process->file[i].of == node->number && process->file[i].first == node->run) {
+            *ret_range = &process->file[i];
+            return EXO_OK;
+        }
     if (n == FILES_MAX || !node->run)
         return EXO_BAD_NAME;
     *range = (struct unix_range){ node->run, (uint32_t)((node->size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE), SLOT_FILES + n, node->number };
@@ -269,11 +274,16 @@ void process_drop(const struct process *process, uint16_t slot)
     exo_drop_of(process->slot, process->frame, slot);
 }
 
+/* The next program may well map the same ones: they stay if there is room for others, too. */
 static void files_drop(struct process *process)
 {
+    bool lives = process->state == PROCESS_ALIVE;
+
+    if (lives && process->file_count <= FILES_MAX / 2)
+        return;
     for (uint32_t i = 0; i < process->file_count; i++) {
         struct node *node = node_numbered(process->file[i].of);
-        if (process->state == PROCESS_ALIVE)
+        if (lives)
             process_drop(process, (uint16_t)process->file[i].slot);
         node->users--;
         node_settle(node);
@@ -281,17 +291,15 @@ static void files_drop(struct process *process)
     process->file_count = 0;
 }
 
+/* The capabilities stay until the process ends, or the owner does: to take them from one that lives costs the kernel a look at every frame. */
 void process_views_drop(struct process *process)
 {
     uint32_t count = process->view_count;
 
     process->view_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (process->state == PROCESS_ALIVE)
-            process_drop(process, (uint16_t)process->view[i].slot);
+    for (uint32_t i = 0; i < count; i++)
         if (i + 1 == count || process->view[i].of != process->view[i + 1].of)
             holder_settle(process->view[i].of);
-    }
     files_drop(process);
 }
 

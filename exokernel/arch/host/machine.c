@@ -18,6 +18,7 @@ uint8_t machine_bytes[MACHINE_FRAMES][EXO_FRAME_SIZE];
 struct exo_net_ring machine_net_rings[MACHINE_FRAMES];
 struct net_queue machine_net_queues[MACHINE_FRAMES];
 int machine_network;
+uint64_t machine_tick;
 
 /* What user code is taken to write: as page-table entries, these would map frame 1 to user mode. */
 #define USER_BYTES (1ull << 12 | ENTRY_PRESENT | ENTRY_USER | ENTRY_WRITE)
@@ -51,6 +52,7 @@ void machine_reset(uint32_t frames, uint32_t processors)
     memset(&kernel, 0, sizeof kernel);
     memset(&network, 0, sizeof network);
     machine_network = -1;
+    machine_tick = 0;
     kernel.frame_count = frames;
     kernel.processor_count = processors;
     machine.system.frame_count = frames;
@@ -86,7 +88,7 @@ void arch_unlock(void)
 
 uint64_t arch_time(void)
 {
-    return machine.time;
+    return machine.time += machine_tick;
 }
 
 void arch_timer(uint64_t deadline)

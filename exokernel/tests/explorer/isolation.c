@@ -18,6 +18,7 @@ static struct {
     uint8_t frame[MACHINE_FRAMES];
     uint8_t entry[MACHINE_FRAMES][TABLE_ENTRIES];
     uint8_t slot[PROCESSOR_LIMIT * SLOTS_PER_PROCESSOR];
+    uint8_t flow[FLOW_LIMIT];
 } involved;
 
 static bool frame_is(frame_name frame, uint32_t kind)
@@ -98,6 +99,8 @@ void step_prepare(void)
             entries_prepare(frame);
     for (uint32_t slot = 0; slot < kernel.processor_count * SLOTS_PER_PROCESSOR; slot++)
         involved.slot[slot] = holders_of(machine.slot[slot].capability, machine.slot[slot].stamp);
+    for (uint32_t flow = 0; flow < FLOW_LIMIT; flow++)
+        involved.flow[flow] = holders_of(machine.flow[flow].capability, machine.flow[flow].stamp);
 }
 
 static const char *capabilities_check(const struct state *before, frame_name table, uint8_t actors)
@@ -155,6 +158,18 @@ static frame_name belongs_to(const struct state *before, frame_name frame)
     return info->kind == EXO_FRAME_CAPABILITIES ? before->machine.capabilities[frame].header.environment : info->owner;
 }
 
+static const char *flows_check(const struct state *before, uint8_t actors)
+{
+    for (uint32_t flow = 0; flow < FLOW_LIMIT; flow++) {
+        const struct exo_flow *now = &machine.flow[flow], *then = &before->machine.flow[flow];
+        if (!then->owner || actors >> then->owner & 1 || involved.flow[flow] & actors)
+            continue;
+        if (now->owner != then->owner || now->state != then->state || now->stamp != then->stamp || now->capability != then->capability)
+            return "a call changed a flow that it has no business with";
+    }
+    return NULL;
+}
+
 const char *isolation_check(const struct step *step, const struct state *before)
 {
     vcpu_name running = before->kernel.processor[step->processor].running;
@@ -185,5 +200,5 @@ const char *isolation_check(const struct step *step, const struct state *before)
         if (now->owner != then->owner || now->vcpu != then->vcpu || now->stamp != then->stamp)
             return "a call changed a slot that it has no business with";
     }
-    return NULL;
+    return flows_check(before, actors);
 }

@@ -3,6 +3,7 @@
 #include "step.h"
 #include <capability.h>
 #include <dispatch.h>
+#include <string.h>
 
 /*
  * Frames: 1 to 3 environments (the root, A, B), 4 to 6 their capability tables, 7 to 9 the root's context page, root table and its shadow.
@@ -314,7 +315,50 @@ static void list_gates(void)
     LIST_ACTION(ACCEPT, OF(0), OF(0));
 }
 
+/* ---- flows: the root's, those that A claims, with leave and without, and the ends of both. A pattern of shape ANY matches each packet,
+ * one of shape STATION those that this station sends. */
+
+enum { SHAPE_ANY, SHAPE_STATION, ROOT_FLOWS = 5, A_FLOWS = 3, A_LEAVE = 4, STATION_AT = 6, STATION_SIZE = 6 };
+
+static void shape_set(uint32_t shape, uint8_t byte)
+{
+    struct caller caller = as(ROOT);
+    uint8_t *mask = (uint8_t *)context_page(vcpu_at(ROOT * VCPUS_PER_ENVIRONMENT)->context)->batch;
+    machine.current = 0;
+    memset(mask, 0, EXO_HEADER_SIZE);
+    memset(mask + STATION_AT, byte, STATION_SIZE);
+    MUST(call_net_shape(&caller, ROOT_FLOWS, shape));
+    memset(mask, 0, EXO_HEADER_SIZE);
+}
+
+static void build_flows(void)
+{
+    build_a(RIGHTS_GIVEN, 6);
+    world_hold(ROOT_FLOWS, EXO_KIND_FLOWS, RIGHTS_ALL, 0, FLOW_LIMIT);
+    shape_set(SHAPE_ANY, 0);
+    shape_set(SHAPE_STATION, 0xff);
+    grant(ROOT, ROOT_FLOWS, A_SLOT, A_FLOWS, RIGHTS_GIVEN, 1, 2);
+    grant(ROOT, ROOT_FLOWS, A_SLOT, A_LEAVE, EXO_RIGHT_READ | EXO_RIGHT_GRANT, 0, 1);
+}
+
+static void list_flows(void)
+{
+    LIST_ACTORS({0, 0}, {1, 0}, {0, A_SLOT});
+    LIST(FLOW_CLAIM, OF(A_FLOWS, ROOT_FLOWS), OF(0, 1, 2), OF(SHAPE_ANY, SHAPE_STATION, SHAPE_ANY | SHAPE_STATION << 8, SHAPE_STATION | SHAPE_STATION << 8),
+         OF(0, A_FLOWS, A_LEAVE, ROOT_FLOWS), OF(0, 1));
+    LIST(FLOW_OPEN, OF(A_FLOWS, ROOT_FLOWS), OF(0, 1, 2));
+    LIST(FLOW_FREE, OF(A_FLOWS, A_LEAVE, ROOT_FLOWS), OF(0, 1, 2));
+    LIST(FLOW_ATTACH, OF(A_FLOWS, A_LEAVE, ROOT_FLOWS), OF(0, 1, 2), OF(0));
+    LIST(CAPABILITY_DERIVE, OF(A_FLOWS, ROOT_FLOWS), OF(0, A_SLOT), OF(A_FLOWS, A_LEAVE), OF(EXO_RIGHT_GRANT, RIGHTS_GIVEN), OF(0, 1), OF(1, 2));
+    LIST(CAPABILITY_WITHDRAW, OF(0, ROOT_FLOWS), OF(A), OF(A_FLOWS, A_LEAVE));
+    LIST(REVOKE, OF(ROOT_FLOWS), OF(A), OF(A_FLOWS), OF(0, 1), OF(AFTER(0)));
+    LIST(ENVIRONMENT_DESTROY, OF(A_SLOT));
+    LIST(ENVIRONMENT_REAP, OF(A));
+    LIST_ACTION(INTERRUPT, OF(0), OF(0));
+}
+
 const struct scope scopes[] = {
+    {"flows", build_flows, list_flows},
     {"sharing", build_sharing, list_sharing}, {"chain", build_chain, list_chain}, {"tables", build_tables, list_tables},
     {"force", build_force, list_force},       {"life", build_life, list_life},    {"time", build_time, list_time},
     {"gates", build_gates, list_gates},       {"withdrawal", build_withdrawal, list_withdrawal},

@@ -19,6 +19,7 @@ void state_save(struct state *state)
 {
     state->kernel = kernel;
     state->machine = machine;
+    memcpy(state->network, &network, STATE_NETWORK);
     memcpy(state->notes, machine_notes, sizeof machine_notes);
     for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
         if (frame_is(frame, EXO_FRAME_CONTEXT))
@@ -34,6 +35,7 @@ void state_load(const struct state *state)
 {
     kernel = state->kernel;
     machine = state->machine;
+    memcpy(&network, state->network, STATE_NETWORK);
     state_load_notes(state);
     for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++) {
         const struct state_context *kept = &state->context[frame];
@@ -50,7 +52,8 @@ void state_load(const struct state *state)
 
 bool state_is_present(const struct state *state)
 {
-    if (memcmp(&state->machine, &machine, sizeof machine) || memcmp(&state->kernel, &kernel, sizeof kernel))
+    if (memcmp(&state->machine, &machine, sizeof machine) || memcmp(&state->kernel, &kernel, sizeof kernel) ||
+        memcmp(state->network, &network, STATE_NETWORK))
         return false;
     for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++) {
         if (!frame_is(frame, EXO_FRAME_CONTEXT))
@@ -239,6 +242,21 @@ static void hash_processor(uint32_t number)
     }
 }
 
+/* Births only by their order, and a claim's wider flow by whether it is still that. */
+static void hash_flow(uint32_t name)
+{
+    const struct exo_flow *flow = &machine.flow[name];
+    mix((uint64_t)flow->owner << 32 | flow->state << 16 | flow->shape << 8 | flow->source_shape);
+    if (!flow->owner)
+        return;
+    mix(refers(flow->capability, flow->stamp) << 32 | flow->next << 16 | flow->progress);
+    mix((uint64_t)flow->within << 32 | flow->depth << 8 | (flow->within && machine.flow[flow->within - 1].born == flow->within_born));
+    mix(flow->within ? refers(flow->within_capability, flow->within_stamp) : 0);
+    mix(flow->state == EXO_FLOW_OPEN && flow->generation == kernel.generation + 1);
+    for (uint32_t other = 0; other < FLOW_LIMIT; other++)
+        mix(!flow->born << 1 | (machine.flow[other].born < flow->born));
+}
+
 uint64_t state_hash(void)
 {
     hash_value = 0x243f6a8885a308d3ull;
@@ -249,6 +267,10 @@ uint64_t state_hash(void)
         mix((uint64_t)info->owner << 32 | info->vcpu);
         mix(refers(info->capability, info->stamp) << 32 | info->borrower);
     }
+    for (uint32_t flow = 0; flow < FLOW_LIMIT; flow++)
+        hash_flow(flow);
+    for (uint32_t bucket = 0; bucket < FLOW_BUCKETS; bucket++)
+        mix(network.bucket[bucket]);
     for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
         hash_processor(processor);
     mix(machine.time % ((uint64_t)EXO_SLOT_NS * SLOTS_PER_PROCESSOR));

@@ -10,9 +10,13 @@ struct state_context {
     uint64_t inbox_full;
 };
 
+/* All of it but the packet that a handler looks at. */
+enum { STATE_NETWORK = __builtin_offsetof(struct network, packet) };
+
 struct state {
     struct kernel kernel;
     struct machine machine;
+    uint8_t network[STATE_NETWORK];
     struct state_context context[MACHINE_FRAMES];
     struct machine_note notes[PROCESSOR_LIMIT][MACHINE_NOTES]; /* kept, but neither compared nor hashed */
 };

@@ -1,30 +1,29 @@
 /*
  * libFuzzer: bytes become calls of the root, of A and B (whom the root acts for) and of A itself on processor 1, with any
  * arguments, and touches, interrupts, timers and waits between them, on a host machine of the sizes that ship. Sanitizers
- * watch the core; invariants are checked after every CHECK_EVERY-th step and at each input's end.
+ * watch the core.
  */
 #include "../code/assemble.h"
 #undef CALL
-#include "../invariants.h"
+#include "loop.h"
 #include "../snapshot.h"
 #include "../world.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     FRAMES = 96, A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23, A_SLOT = 4, B_SLOT = 5,
-    A_FIRST = 32, PROGRAM_FIRST = 56, PROGRAMS_SLOT = 6, B_FIRST = 64, STEP_BYTES = 8, CHECK_EVERY = 16, CALLS_WANTED = 1000000,
+    A_FIRST = 32, PROGRAM_FIRST = 56, PROGRAMS_SLOT = 6, B_FIRST = 64, CALLS_WANTED = 1000000,
 };
 
 _Static_assert((int)FRAMES <= (int)SNAPSHOT_FRAMES, "every input starts from the same state");
 
-static uint64_t calls, succeeded, checks;
+static uint64_t calls, succeeded;
 
 static void verdict_print(void)
 {
     printf("%sok 1 - %llu calls of random and mutated sequences, %llu of them successful, %llu checks of the invariants\n1..1\n",
-           calls >= CALLS_WANTED ? "" : "not ", (unsigned long long)calls, (unsigned long long)succeeded, (unsigned long long)checks);
+           calls >= CALLS_WANTED ? "" : "not ", (unsigned long long)calls, (unsigned long long)succeeded, (unsigned long long)fuzz_checks);
 }
 
 /* A program lies ready in frames of A's, one for machine code and five behind it; the window's pages are the root's and A's. */
@@ -50,16 +49,6 @@ static void world_make(void)
     world_vcpu(A_SLOT, 0, 1, A_FIRST, A_FIRST + 1);
     world_run(A_SLOT, 0, 2, 1);
     program_make();
-    snapshot_keep();
-}
-
-int LLVMFuzzerInitialize(int *count, char ***word)
-{
-    (void)count;
-    (void)word;
-    world_make();
-    atexit(verdict_print);
-    return 0;
 }
 
 /* Most bytes are themselves: slots, frames and small numbers. The rest are what breaks careless checks. */
@@ -120,24 +109,4 @@ static void step_take(const uint8_t bytes[STEP_BYTES])
         machine.time += value_of(bytes[2]) % EXO_SLOT_NS;
 }
 
-static void state_check(void)
-{
-    const char *broken = invariants_check();
-    checks++;
-    if (!broken)
-        return;
-    fprintf(stderr, "invariant: %s\n", broken);
-    abort();
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
-    snapshot_restore();
-    for (size_t i = 0; i + STEP_BYTES <= size; i += STEP_BYTES) {
-        step_take(bytes + i);
-        if (i / STEP_BYTES % CHECK_EVERY == CHECK_EVERY - 1)
-            state_check();
-    }
-    state_check();
-    return 0;
-}
+const struct fuzzer fuzzer = {.make = world_make, .step = step_take, .verdict = verdict_print, .check_every = 16};

@@ -4,7 +4,7 @@
  * twice, never, for places it was not given, resets that take time), on a host machine of the sizes that ship. The invariants
  * say above all that nothing the device works on has changed hands.
  */
-#include "../invariants.h"
+#include "loop.h"
 #include "../snapshot.h"
 #include "../world.h"
 #include <call.h>
@@ -12,23 +12,22 @@
 #include <disk.h>
 #include <dispatch.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     FRAMES = 112, A = 20, A_CAPABILITIES = 21, B = 22, B_CAPABILITIES = 23, A_SLOT = 4, B_SLOT = 5, A_FIRST = 32, B_FIRST = 64,
-    COUNT = 32, ROOT_FIRST = 96, EXTENT = 6, BLOCKS = 64, STEP_BYTES = 8, CHECK_EVERY = 8, REQUESTS_WANTED = 10000,
+    COUNT = 32, ROOT_FIRST = 96, EXTENT = 6, BLOCKS = 64, REQUESTS_WANTED = 10000,
 };
 
 _Static_assert((int)FRAMES <= (int)SNAPSHOT_FRAMES, "every input starts from the same state");
 
-static uint64_t requests, completions, resets, checks;
+static uint64_t requests, completions, resets;
 
 static void verdict_print(void)
 {
     printf("%sok 1 - %llu requests handed to a device that does as it likes, %llu completions, %llu resets, %llu checks of the invariants\n1..1\n",
            requests >= REQUESTS_WANTED ? "" : "not ", (unsigned long long)requests, (unsigned long long)completions,
-           (unsigned long long)resets, (unsigned long long)checks);
+           (unsigned long long)resets, (unsigned long long)fuzz_checks);
 }
 
 static void actor_make(uint32_t slot, frame_name environment, frame_name first, uint32_t block)
@@ -40,10 +39,8 @@ static void actor_make(uint32_t slot, frame_name environment, frame_name first, 
     MUST(CALL_FOR(slot, FRAME_TAKE, 1, first + 16, 8));
 }
 
-int LLVMFuzzerInitialize(int *count, char ***word)
+static void world_make(void)
 {
-    (void)count;
-    (void)word;
     world_reset(FRAMES, 1);
     machine.disk_device[0].present = 1;
     machine.disk_device[0].info = (struct exo_disk){
@@ -57,9 +54,6 @@ int LLVMFuzzerInitialize(int *count, char ***word)
     MUST(CALL(FRAME_TAKE, ROOT_FRAMES, ROOT_FIRST + 2, 8));
     MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, 20, 0));
     MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, 20, 0));
-    snapshot_keep();
-    atexit(verdict_print);
-    return 0;
 }
 
 static frame_name who(uint8_t byte)
@@ -191,24 +185,4 @@ static void step_take(const uint8_t bytes[STEP_BYTES])
     machine.current = 0;
 }
 
-static void state_check(void)
-{
-    const char *broken = invariants_check();
-    checks++;
-    if (!broken)
-        return;
-    fprintf(stderr, "invariant: %s\n", broken);
-    abort();
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
-    snapshot_restore();
-    for (size_t i = 0; i + STEP_BYTES <= size; i += STEP_BYTES) {
-        step_take(bytes + i);
-        if (i / STEP_BYTES % CHECK_EVERY == CHECK_EVERY - 1)
-            state_check();
-    }
-    state_check();
-    return 0;
-}
+const struct fuzzer fuzzer = {.make = world_make, .step = step_take, .verdict = verdict_print, .check_every = 8};

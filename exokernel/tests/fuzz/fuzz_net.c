@@ -1,11 +1,10 @@
 /*
  * libFuzzer: bytes become claims, openings, ends and attachments of flows by the root and by A, places and entries of their rings
- * with anything in them, packets sent and packets from the network. Whose a packet is, is compared with a linear search; the invariants
- * are checked at each input's end.
+ * with anything in them, packets sent and packets from the network. Whose a packet is, is compared with a linear search.
  */
-#include "../invariants.h"
-#include "../network.h"
+#include "loop.h"
 #include "../snapshot.h"
+#include "../network.h"
 #include "../world.h"
 #include <flow.h>
 #include <net.h>
@@ -15,7 +14,7 @@
 
 enum {
     FRAMES = 96, A = 20, A_CAPABILITIES = 21, A_SLOT = 4, A_FIRST = 32, A_COUNT = 32, FLOWS_SLOT = 10, A_FLOWS = 2, A_READS = 3,
-    ROOT_RING = 70, A_RING = A_FIRST + 8, SHAPES = 6, FLOWS = 24, STEP_BYTES = 8, PACKETS_WANTED = 20000,
+    ROOT_RING = 70, A_RING = A_FIRST + 8, SHAPES = 6, FLOWS = 24, PACKETS_WANTED = 20000,
 };
 
 static uint64_t packets, calls, matched;
@@ -43,10 +42,8 @@ static void shapes_make(void)
     }
 }
 
-int LLVMFuzzerInitialize(int *count, char ***word)
+static void world_make(void)
 {
-    (void)count;
-    (void)word;
     world_reset(FRAMES, 2);
     world_actor(A_SLOT, A, A_CAPABILITIES, A_FIRST, A_COUNT);
     world_vcpu(A_SLOT, 0, 1, A_FIRST + 1, A_FIRST + 2);
@@ -60,9 +57,6 @@ int LLVMFuzzerInitialize(int *count, char ***word)
     MUST(CALL_FOR(A_SLOT, NET_RING_CREATE, 1, A_RING, 0));
     MUST(CALL(FRAME_TAKE, ROOT_FRAMES, ROOT_RING + 4, 4));
     MUST(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_RING + 4, 4));
-    snapshot_keep();
-    atexit(verdict_print);
-    return 0;
 }
 
 static exo_result call(uint32_t subject, uint32_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
@@ -160,14 +154,4 @@ static void step_take(const uint8_t bytes[STEP_BYTES])
     packet_compare(bytes + 3);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
-    snapshot_restore();
-    for (size_t i = 0; i + STEP_BYTES <= size; i += STEP_BYTES)
-        step_take(bytes + i);
-    const char *broken = invariants_check();
-    if (!broken)
-        return 0;
-    fprintf(stderr, "invariant: %s\n", broken);
-    abort();
-}
+const struct fuzzer fuzzer = {.make = world_make, .step = step_take, .verdict = verdict_print, .check_every = 64};

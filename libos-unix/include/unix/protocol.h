@@ -29,6 +29,7 @@ enum {
     OWNERS_MAX = 8,
     VIEWS_MAX = 64,
     RUNS_MAX = 1024,
+    SKIPS = 5,
     SLOT_SERVER = 1,    /* in a process's tables: the gate to the server */
     SLOT_WINDOW = 3,    /* the window, and behind it the runtime's data */
     SLOT_STATE = 4,     /* struct unix_state */
@@ -109,6 +110,9 @@ struct unix_run {
 struct unix_fork {
     uint32_t owner_count;
     uint32_t owner[OWNERS_MAX];
+    struct {
+        uint32_t start, end; /* bytes of the runtime's state, from its beginning, that the child does without; in ascending order */
+    } skip[SKIPS];
     uint32_t view_count;
     struct unix_range view[VIEWS_MAX];
     struct unix_range chunk;

@@ -140,6 +140,11 @@ def print_table(results, suite):
         operation = peer["operation"] + (f" ({row['unit']})" if row["unit"] != "instructions" else "")
         limit = shown(row["limit"]) if row["least"] is None else f">= {row['least']}"
         print(ROW.format(row["row"], shown(row["value"]), limit, shown(row["linux"]), paper, operation))
+    aims = {row["row"]: peers[suite][row["row"]].get("aim") for row in results}
+    missed = [f"{row['row']} {shown(aims[row['row']])}" for row in results
+              if aims[row["row"]] and row["value"] and row["value"] > aims[row["row"]]]
+    if any(aims.values()):
+        print(f"\nAims not reached: {', '.join(missed) or 'none'}.")
     print("\nInstructions by -icount shift=0 on QEMU's q35, from user mode, stub included.")
     if suite == "db":
         print("Idle time is taken off, the interrupt that ends it counted for each request. Runs differ slightly, since the disk answers in real time.")

@@ -37,11 +37,12 @@ class Outcome:
 def command(machine, kernel, module, counted=False, disc=None, extra=(), devices=()):
     """machine: {"machine", "memory" (bytes), "processors", perhaps "clock"}; disc: boot this by GRUB instead of the kernel by PVH.
 
-    With devices counted time goes on while the machine waits for them, so it is not the same in each run.
+    With devices counted time goes on while the machine waits for them, so it is not the same in each run; with a counted clock it does not.
     """
     time = PACED if machine.get("clock") == "counted" else []
     if counted:
-        time = [word.replace("sleep=off", "sleep=on") if devices else word for word in COUNTED]
+        waits = devices and machine.get("clock") != "counted"
+        time = [word.replace("sleep=off", "sleep=on") if waits else word for word in COUNTED]
     boot = ["-cdrom", str(disc), "-boot", "d"] if disc else ["-kernel", str(kernel), "-initrd", str(module)]
     return ["qemu-system-x86_64", "-accel", "tcg", "-M", machine["machine"], "-cpu", "max,-erms",
             "-m", f"{machine['memory'] >> 20}M", "-smp", str(machine["processors"]), *boot,

@@ -33,7 +33,7 @@ def command_run(args):
     for text in system.machine["forward"]:
         print(f"exo: {text}: from this computer's port to the machine's", flush=True)
     if any(environment.terminal for environment in system.environments) and machine.has_terminal():
-        print("exo: this terminal is the machine's; Ctrl-A X ends it", flush=True)
+        print("exo: this terminal is the machine's, without a time limit; Ctrl-A X ends it", flush=True)
         outcome = machine.run_at_terminal(line)
     else:
         outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))

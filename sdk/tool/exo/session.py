@@ -1,7 +1,8 @@
 """Sessions at the terminal: keys go to the serial line as a user would type them, and what the screen shows is compared.
 
 libos-unix/tests/sessions.txt has them below lines `== NAME`: `> TEXT` types (with Python's escapes; Enter is \\r), `< TEXT` waits
-until it was printed since the last wait, `?` waits for a pause and keeps the screen. One shell runs all; each leaves it at its prompt.
+until it was printed since the last wait, `~ TEXT` until it is on the screen; `? TEXT` as well, and keeps the screen after a pause.
+One shell runs all; each leaves it at its prompt.
 """
 import os
 import re
@@ -59,6 +60,14 @@ class Line:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
+    def wait_screen(self, text):
+        until = time.monotonic() + STEP_SECONDS
+        while text not in self.screen.shown():
+            left = until - time.monotonic()
+            if left <= 0 or not self.receive(left):
+                return False
+        return True
+
     def settle(self):
         while self.receive(PAUSE_SECONDS):
             pass
@@ -71,8 +80,11 @@ def steps_play(line, steps):
     for kind, text in steps:
         if kind == ">":
             line.type(text)
-        elif kind == "?":
-            kept.append(line.settle())
+        elif kind in "?~":
+            if not line.wait_screen(text):
+                return None
+            if kind == "?":
+                kept.append(line.settle())
         elif not line.wait(text):
             return None
     return kept

@@ -65,6 +65,11 @@ class Devices(unittest.TestCase):
     def test_a_disk_can_keep_nothing(self):
         self.assertIn("driver=null-co,size=1048576,latency-ns=70000,read-zeroes=on", self.attached('"1M null=70"')[0].backend[1])
 
+    def test_a_disk_can_be_logged(self):
+        backend = self.attached('"1M logged"')[0].backend[1]
+        self.assertIn("driver=blklogwrites,file.driver=file,file.filename=", backend)
+        self.assertIn("log.filename=", backend)
+
     def test_transports(self):
         two = [device.Device("blk", "drive=disk0", ["-drive", "x"]), device.Device("net", "netdev=n0", [])]
         self.assertEqual(device.arguments("q35", two), ["-drive", "x", "-device", "virtio-blk-pci,drive=disk0",

@@ -1,10 +1,9 @@
 """Every kind of mistake in a manifest is refused with its file, its line and its mend."""
-import tempfile
 import unittest
-from pathlib import Path
 
 from exo import manifest, place
 from exo.trouble import Trouble
+from with_manifest import ManifestCase
 
 GOOD = """\
 spec = 1
@@ -36,26 +35,8 @@ slots = [[0, 40, 8]]
 """
 
 
-class Manifests(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = Path(self.folder.name) / "system.toml"
-
-    def read(self, text, **given):
-        self.path.write_text(text)
-        return manifest.read(self.path, **given)
-
-    def refused(self, old, new, line, *words, **given):
-        """GOOD with `old` replaced is refused with exactly one message, for this line, with these words."""
-        self.assertIn(old, GOOD)
-        with self.assertRaises(Trouble) as caught:
-            self.read(GOOD.replace(old, new, 1), **given)
-        self.assertEqual(len(caught.exception.lines), 1, caught.exception.lines)
-        message = caught.exception.lines[0]
-        self.assertTrue(message.startswith(f"{self.path}:{line}: "), message)
-        for word in words:
-            self.assertIn(word, message)
+class Manifests(ManifestCase):
+    good = GOOD
 
     def test_good_one_is_compiled(self):
         system = self.read(GOOD)

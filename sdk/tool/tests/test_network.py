@@ -1,10 +1,8 @@
 """Flows in manifests: what they mean, and mistakes with file, line and mend."""
-import tempfile
 import unittest
-from pathlib import Path
 
 from exo import manifest, network
-from exo.trouble import Trouble
+from with_manifest import ManifestCase
 
 GOOD = """\
 spec = 1
@@ -69,25 +67,8 @@ class Flows(unittest.TestCase):
             self.assertEqual(network.overlap(network.parsed(first), network.parsed(second)), expected, (first, second))
 
 
-class Manifests(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = Path(self.folder.name) / "system.toml"
-
-    def read(self, text, **given):
-        self.path.write_text(text)
-        return manifest.read(self.path, **given)
-
-    def refused(self, old, new, line, *words):
-        self.assertIn(old, GOOD)
-        with self.assertRaises(Trouble) as caught:
-            self.read(GOOD.replace(old, new, 1))
-        self.assertEqual(len(caught.exception.lines), 1, caught.exception.lines)
-        message = caught.exception.lines[0]
-        self.assertTrue(message.startswith(f"{self.path}:{line}: "), message)
-        for word in words:
-            self.assertIn(word, message)
+class Manifests(ManifestCase):
+    good = GOOD
 
     def test_flows_have_positions_in_their_order(self):
         text = manifest.compiled(self.read(GOOD), ["a.elf", "b.elf"])

@@ -26,6 +26,6 @@ enum {
     DISK_LIMIT = 1,
     DISK_PLACES = 2,
     RING_SHARE = 1,
-    FLOW_LIMIT = 2,
+    FLOW_LIMIT = 3,
     FLOW_BUCKETS_BITS = 1,
 };
