@@ -18,7 +18,7 @@
 
 enum {
     SLEEPERS = 1000, PREDICATES = 500, FIRST_SLOT = 128, WINDOW_SLOT = 100, FRAMES = 40, CODE_FRAMES = 16, VISITS = 1000,
-    TICKS = 61, TICK_LEAST = 50, /* what lies between two readings of the clock is less */
+    TICKS = 61, TRIES = 10, TICK_LEAST = 50, /* what lies between two readings of the clock is less */
     RIGHTS_MEMORY = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT,
 };
 
@@ -84,8 +84,9 @@ static void sleeper_make(uint32_t n)
     bench_must(exo_child_fill(&child, STUB_ADDRESS, 1, EXO_MAP_READ | EXO_MAP_EXECUTE, sleeper_stub, (size_t)(sleeper_stub_end - sleeper_stub)), "code");
     bench_must(exo_child_fill(&child, CALL_ADDRESS, 1, EXO_MAP_READ, call, sizeof call), "a call");
     bench_must(exo_child_start(&child, STUB_ADDRESS), "starting");
-    bench_must(exo_yield_to(slot, 0), "running it");
-    int64_t result = exo_yield_to(slot, 0);
+    int64_t result = EXO_OK;
+    for (uint32_t i = 0; i < TRIES && result == EXO_OK; i++) /* the end of a slice may come before it has slept */
+        result = exo_yield_to(slot, 0);
     if (result != EXO_BUSY)
         bench_fail(result, "a sleeper does not sleep");
     if (n < PREDICATES && exo_slice_notify(slot, 0) != 0)
