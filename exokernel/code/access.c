@@ -242,12 +242,6 @@ static bool region_writable(const struct code_verifier *verifier, const struct p
     return verifier->program->kind->regions[place->region].flags & CODE_REGION_WRITE;
 }
 
-static void sign_extend(struct code_scalar *s, uint32_t size)
-{
-    scalar_shift_left(s, 64 - 8 * size);
-    scalar_shift_signed(s, 64 - 8 * size);
-}
-
 static uint64_t size_max(uint64_t size)
 {
     return size == 8 ? UINT64_MAX : (1ull << 8 * size) - 1;
@@ -266,7 +260,7 @@ bool access_load(struct code_verifier *verifier, struct code_instruction i)
     if (place.memory == CODE_NOTE_STACK && !stack_load(verifier, &place, name, &value))
         return false;
     if (OPCODE_MODE(i.opcode) == MODE_MEMSX)
-        sign_extend(&value.scalar, size);
+        arithmetic_extend(&value.scalar, 8 * size);
     verifier->now.registers[code_destination(i)] = value;
     return true;
 }

@@ -68,7 +68,7 @@ static void negate(struct code_scalar *a)
     *a = zero;
 }
 
-static void extend(struct code_scalar *a, uint32_t width)
+void arithmetic_extend(struct code_scalar *a, uint32_t width)
 {
     if (width == 32) {
         scalar_extend_sign(a);
@@ -204,7 +204,7 @@ static bool move_step(struct code_verifier *verifier, struct code_instruction i,
     if (b.type != CODE_SCALAR && (width == 32 || i.offset))
         return verifier_refuse(verifier, CODE_NOT_SCALAR, source);
     if (i.offset) {
-        extend(&b.scalar, (uint32_t)i.offset);
+        arithmetic_extend(&b.scalar, (uint32_t)i.offset);
         b.id = 0;
     }
     if (width == 32) {
@@ -218,7 +218,7 @@ static bool move_step(struct code_verifier *verifier, struct code_instruction i,
     return true;
 }
 
-static void number_step(struct code_value *a, struct code_value *b, struct code_instruction i, uint32_t width)
+void arithmetic_numbers(struct code_value *a, struct code_value *b, struct code_instruction i, uint32_t width)
 {
     if (OPCODE_OPERATION(i.opcode) == ALU_END) {
         convert(&a->scalar, i);
@@ -256,7 +256,7 @@ bool arithmetic_step(struct code_verifier *verifier, struct code_instruction i)
         return verifier_refuse(verifier, CODE_UNINITIALISED, name);
     if (a.type != CODE_SCALAR || b.type != CODE_SCALAR)
         return pointer_step(verifier, i, a, b);
-    number_step(&a, &b, i, width);
+    arithmetic_numbers(&a, &b, i, width);
     a.id = 0;
     verifier->now.registers[name] = a;
     return true;

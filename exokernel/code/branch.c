@@ -120,8 +120,7 @@ static enum way assume_constant(struct code_scalar *a, const struct code_scalar 
     return contains && is_an_end(a, value) ? WAY_UNKNOWN : WAY_OPEN;
 }
 
-/* False if the jump cannot go this way. */
-static bool assume(struct code_scalar *a, struct code_scalar *b, struct code_instruction i, bool taken)
+bool branch_assume(struct code_scalar *a, struct code_scalar *b, struct code_instruction i, bool taken)
 {
     uint8_t operation = OPCODE_OPERATION(i.opcode);
     bool wide = OPCODE_CLASS(i.opcode) == CLASS_JMP;
@@ -194,12 +193,12 @@ static uint32_t branch_scalars(struct code_verifier *verifier, struct code_instr
     struct code_scalar taken_a = *a, taken_b = *b, passed_a = *a, passed_b = *b;
     uint32_t ways = 0;
 
-    if (assume(&taken_a, &taken_b, i, true)) {
+    if (branch_assume(&taken_a, &taken_b, i, true)) {
         ways |= BRANCH_TAKEN;
         state_copy(&verifier->other, &verifier->now);
         learn_both(&verifier->other, i, &taken_a, &taken_b);
     }
-    if (assume(&passed_a, &passed_b, i, false)) {
+    if (branch_assume(&passed_a, &passed_b, i, false)) {
         ways |= BRANCH_PASSED;
         learn_both(&verifier->now, i, &passed_a, &passed_b);
     }

@@ -151,6 +151,12 @@ enum { BRANCH_TAKEN = 1, BRANCH_PASSED = 2 };
 /* Which ways are possible, or 0 as a refusal: `now` passes, `other` is the state that jumps. */
 uint32_t branch_step(struct code_verifier *verifier, struct code_instruction instruction);
 
+/* Parts of these steps, proved by tests/code/prove_step.py: what an instruction but a move makes of two numbers; the lower `width` bits with
+   their sign; and what is known of two numbers if a jump is taken or not, where false is that it cannot go this way. */
+void arithmetic_numbers(struct code_value *a, struct code_value *b, struct code_instruction instruction, uint32_t width);
+void arithmetic_extend(struct code_scalar *a, uint32_t width);
+bool branch_assume(struct code_scalar *a, struct code_scalar *b, struct code_instruction instruction, bool taken);
+
 bool verifier_refuse(struct code_verifier *verifier, enum code_reason reason, uint32_t culprit);
 
 static inline struct code_value value_scalar(uint64_t high)

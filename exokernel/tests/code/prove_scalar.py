@@ -17,7 +17,7 @@ import ir   # noqa: E402
 
 FIELDS = {"low": (0, 64), "high": (8, 64), "least": (16, 64), "most": (24, 64), "bits": (32, 64), "unknown": (40, 64),
           "low32": (48, 32), "high32": (52, 32), "least32": (56, 32), "most32": (60, 32)}
-LIMIT_MS = 60000
+LIMIT_MS = 120000
 REDUCTIONS = ("range_from_bits", "ranges_by_sign", "ranges_by_half", "scalar_reduce")
 
 
@@ -101,7 +101,7 @@ class Execution:
                 values[i.name] = self.phi(i, values, ways)
             elif i.op == "ret":
                 results.append((guard, self.value(i.operands[0], values) if i.operands else None, memory))
-            elif i.op == "br":
+            elif i.op in ("br", "switch"):
                 self.branch(i, label, values, guard, memory, arriving)
             elif i.op == "call":
                 values[i.name], memory = self.call(i, values, guard, memory)
@@ -157,6 +157,9 @@ class Execution:
             bits = arguments[0].size()
             return z3.Sum(*[z3.ZeroExt(bits - 1, z3.Extract(n, n, arguments[0])) for n in range(bits)])
         a, b = arguments[:2]
+        if name == "fshl":
+            bits = a.size()
+            return z3.Extract(2 * bits - 1, bits, z3.Concat(a, b) << z3.ZeroExt(bits, z3.URem(arguments[2], bits)))
         less = {"umin": z3.ULT, "umax": z3.UGT, "smin": lambda x, y: x < y, "smax": lambda x, y: x > y}
         if name not in less:
             raise ir.IrError(f"intrinsic {name}")
@@ -339,7 +342,7 @@ class Prover:
 
 
 def compiled(clang, include, source):
-    command = [clang, "-std=gnu11", "-O1", "-fno-inline", "-fno-vectorize", "-fno-slp-vectorize", "-I", include, "-S", "-emit-llvm", "-o", "-", source]
+    command = [clang, "-std=gnu11", "-O1", "-fno-inline", "-fno-vectorize", "-fno-slp-vectorize", "-fno-jump-tables", "-I", include, "-S", "-emit-llvm", "-o", "-", source]
     return ir.Module(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

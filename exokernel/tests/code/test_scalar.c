@@ -221,7 +221,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, setup, NULL);
-    tcase_set_timeout(tests, getenv("EXO_LONG") ? 1800 : 60);
+    tcase_set_timeout(tests, getenv("EXO_LONG") ? 7200 : 60);
     tcase_add_test(tests, products_are_sound);
     tcase_add_test(tests, quotients_are_sound);
     tcase_add_test(tests, remainders_are_sound);

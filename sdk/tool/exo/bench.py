@@ -13,7 +13,7 @@ from . import beside, build as builder
 from . import disk, elf, image, machine, manifest, network, oracle, package, place, system, tap
 from .trouble import Trouble
 
-SUITES = {"kernel": ["bench/kernel/system.toml"], "io": ["bench/io/system.toml", "bench/io/echo.toml"],
+SUITES = {"kernel": ["bench/kernel/system.toml"], "io": ["bench/io/system.toml", "bench/io/echo.toml", "bench/io/sleepers.toml"],
           "unix": ["bench/unix/system.toml"], "rt": ["bench/rt/system.toml", "bench/rt/load.toml"],
           "db": ["bench/db/system.toml"]}
 LINE = re.compile(r"\bbench (\w+) (\d+) (\S.*)")
