@@ -212,10 +212,33 @@ static bool scratch_clear(uint64_t page)
            page_clear(page, EXO_MAP_READ | EXO_MAP_WRITE);
 }
 
+/* The first touch of an inherited page is a write: only the copy is bound. */
+static bool inherited_copy(uint64_t page, uint32_t frame, uint16_t slot)
+{
+    uint32_t copy = pool_frame();
+
+    if (!copy || !frame_bind(page, copy, EXO_MAP_READ | EXO_MAP_WRITE))
+        return false;
+    if (!page_bind(UNIX_COPY_ADDRESS, frame, 1, slot, EXO_MAP_READ)) {
+        exo_space_unmap(&kin.space, page, 1);
+        pool_free(copy, 1);
+        return false;
+    }
+    memcpy((void *)page, (const void *)UNIX_COPY_ADDRESS, EXO_FRAME_SIZE);
+    page_copy_end();
+    memory_state.copied++;
+    return true;
+}
+
 static bool page_absent(const struct region *region, uint64_t page, bool write)
 {
+    uint32_t frame;
+    uint16_t slot;
+
+    if (write && inherit_find(page, &frame, &slot))
+        return inherited_copy(page, frame, slot);
     if (inherit_bind(page))
-        return !write || page_own(page, exo_entry_frame(exo_space_entry(&kin.space, page)));
+        return true;
     return region->node && page < region->file_end ? page_load(region, page, write) : page_clear(page, flags_of(region->protection, write));
 }
 
