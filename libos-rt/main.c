@@ -31,11 +31,11 @@ static uint8_t stack[TASKS][STACK] __attribute__((aligned(16)));
 
 static struct rt_task control = {
     .name = "control", .job = control_run, .argument = &work[0], .stack = stack[0], .stack_size = STACK,
-    .on_miss = RT_SKIP, .attribute = DEADLINE(250000, 8 * MILLISECOND),
+    .on_miss = RT_SKIP, .attribute = DEADLINE(100000, 8 * MILLISECOND),
 };
 static struct rt_task logging = {
     .name = "log", .job = log_run, .argument = &work[1], .stack = stack[1], .stack_size = STACK,
-    .on_miss = RT_SKIP, .attribute = DEADLINE(250000, 16 * MILLISECOND),
+    .on_miss = RT_SKIP, .attribute = DEADLINE(100000, 16 * MILLISECOND),
 };
 static struct rt_task *const tasks[TASKS] = {&control, &logging};
 

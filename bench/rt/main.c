@@ -7,7 +7,7 @@
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { STACK = 8192, ROUNDS = 200, PERIOD = 25000 };
+enum { STACK = 8192, ROUNDS = 200, PERIOD = 30000 };
 
 #define DEADLINE(runtime, deadline, period) {sizeof(struct rt_attribute), RT_SCHED_DEADLINE, 0, 0, 0, runtime, deadline, period}
 

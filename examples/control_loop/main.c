@@ -115,15 +115,15 @@ static uint8_t stack[2][STACK] __attribute__((aligned(64))), fpu[2][FPU] __attri
 
 /* The plant moves at the beginning of each millisecond, the controller acts on that. */
 static struct rt_task moving = {
-    .name = "plant", .give_to = SLOT_PLANT, .attribute = DEADLINE(100000, 400000, MILLISECOND), .phase = 100000,
+    .name = "plant", .give_to = SLOT_PLANT, .attribute = DEADLINE(80000, 400000, MILLISECOND), .phase = 100000, .on_miss = RT_SKIP,
 };
 static struct rt_task control = {
     .name = "control", .job = control_run, .stack = stack[0], .stack_size = STACK, .fpu = fpu[0],
-    .attribute = DEADLINE(50000, 400000, MILLISECOND), .phase = 550000, .on_miss = RT_SKIP,
+    .attribute = DEADLINE(40000, 450000, MILLISECOND), .phase = 550000, .on_miss = RT_SKIP,
 };
 static struct rt_task record = {
     .name = "record", .job = record_run, .stack = stack[1], .stack_size = STACK, .fpu = fpu[1],
-    .attribute = DEADLINE(50000, MOMENT_MS * MILLISECOND, MOMENT_MS * MILLISECOND), .phase = 600000,
+    .attribute = DEADLINE(40000, MOMENT_MS * MILLISECOND, MOMENT_MS * MILLISECOND), .phase = 600000,
 };
 static struct rt_task *const tasks[] = {&moving, &control, &record};
 

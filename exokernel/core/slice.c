@@ -10,6 +10,7 @@
 #include <vcpu.h>
 
 enum verdict { VERDICT_KEEP, VERDICT_RECALL, VERDICT_END };
+enum { ENDING = 1, ENDING_LOAN }; /* kernel.processor[].ending */
 
 static const struct exo_slot *slot_now(uint32_t processor)
 {
@@ -287,11 +288,11 @@ static void slice_force(uint32_t processor, const struct exo_registers *register
     vcpu_set(vcpu_at(running), EXO_VCPU_READY);
 }
 
-static void slice_end(uint32_t processor, uint64_t now)
+static void slice_end(uint32_t processor, uint64_t now, bool loan)
 {
     struct processor *self = &kernel.processor[processor];
 
-    self->ending = 1;
+    self->ending = loan ? ENDING_LOAN : ENDING;
     self->grace = now + EXO_GRACE_NS;
     upcall_mark(vcpu_at(self->running)->context, EXO_EVENT_END);
     trace_record(EXO_TRACE_END, self->running, 0, self->slot);
@@ -314,6 +315,27 @@ static void slice_evict(uint32_t processor, uint64_t now, const struct exo_regis
     slice_charge(processor, now);
 }
 
+/* Whose loan the time is that is being used here; 0: nobody's. */
+static vcpu_name slice_lender(uint32_t processor)
+{
+    const struct exo_slot *slot = slot_now(processor);
+    vcpu_name payer = kernel.processor[processor].payer;
+
+    return payer && payer == slot->borrower && payer != slot->vcpu ? slot->vcpu : 0;
+}
+
+/* Against its lender a borrower has no grace, even if the lender's next slot is lent to another. */
+static void slice_recall_late(uint32_t processor, uint64_t now, const struct exo_registers *registers)
+{
+    const struct exo_slot *slot = slot_now(processor);
+    vcpu_name payer, next = slice_pick(processor, &payer);
+
+    if (!next || payer != slot->vcpu || next == kernel.processor[processor].running)
+        return;
+    slice_force(processor, registers);
+    slice_charge(processor, now);
+}
+
 /* Look again who should run. */
 static void slice_look(uint32_t processor, struct exo_registers *registers)
 {
@@ -323,6 +345,7 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
     slice_drop_payer(processor);
     if (self->running)
         slice_evict(processor, now, registers);
+    vcpu_name lender = slice_lender(processor);
     bool boundary = slice_advance(processor, now);
     if (processor == 0 && kernel.watch && now >= kernel.watch)
         disk_watch(now);
@@ -332,8 +355,10 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
         if (verdict == VERDICT_RECALL)
             slice_force(processor, registers);
         else if (verdict == VERDICT_END)
-            slice_end(processor, now);
+            slice_end(processor, now, lender && lender == slot_now(processor)->vcpu);
     }
+    if (self->running && self->ending == ENDING_LOAN)
+        slice_recall_late(processor, now, registers);
     if (!self->running) {
         slice_next(processor, now, registers);
         return;

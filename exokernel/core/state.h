@@ -150,7 +150,7 @@ struct processor {
     uint32_t slot;     /* name of the current slot */
     uint32_t passed;   /* who gave up the rest of this slot: PASSED_ bits */
     uint32_t traced;   /* records ever written to its trace ring */
-    uint8_t ending;    /* 1: the end upcall was given; grace is the deadline */
+    uint8_t ending;    /* not 0: the end upcall was given; grace is the deadline. 2: of a loan, and the lender owns this slot, too */
     uint8_t idle;      /* 1: it halts; since idle_since */
     uint64_t slot_end; /* ns */
     uint64_t grace;    /* ns */

@@ -289,6 +289,50 @@ START_TEST(borrower_gets_the_end_when_the_loan_ends)
 }
 END_TEST
 
+/* Root owns slots 0 and 1, lends them to two; both loans are recalled at once. */
+static void loans_of_two_slots(uint64_t wake)
+{
+    MUST(CALL(SLOT_LEND, ROOT_SLOTS, 0, ANN_SLOT, 0));
+    MUST(CALL(SLOT_LEND, ROOT_SLOTS, 1, ANN_SLOT, 1));
+    CALL(SLICE_SLEEP, wake, 0, 0);
+    ck_assert_uint_eq(running_on(0), ann);
+    events_take(ann);
+}
+
+START_TEST(lender_waits_for_no_grace_at_the_boundary)
+{
+    loans_of_two_slots(MS);
+    world_registers[0] = (struct exo_registers){.rip = 0x402000};
+    time_pass(0, MS);
+    ck_assert_uint_eq(running_on(0), root);
+    ck_assert_uint_eq(context_of(ann)->forced.rip, 0x402000);
+    ck_assert_uint_eq(kernel.processor[0].ending, 0);
+}
+END_TEST
+
+START_TEST(lender_waits_for_no_grace_after_the_boundary)
+{
+    loans_of_two_slots(MS + 1000);
+    time_pass(0, MS);
+    ck_assert_uint_eq(running_on(0), ann);
+    ck_assert_uint_eq(context_of(ann)->pending, EXO_EVENT_END);
+    time_pass(0, MS + 1000);
+    ck_assert_uint_eq(running_on(0), root);
+    ck_assert_uint_eq(vcpu_at(ann)->excess_ns, 1000);
+    ck_assert_uint_eq(state_of(ann), EXO_VCPU_READY);
+}
+END_TEST
+
+START_TEST(borrower_has_its_grace_before_the_next_one)
+{
+    loans_of_two_slots(2 * MS - 1);
+    time_pass(0, MS + 1000);
+    ck_assert_uint_eq(running_on(0), ann);
+    CALL(SLICE_YIELD);
+    ck_assert_uint_eq(running_on(0), vcpu_of(ANN, 1));
+}
+END_TEST
+
 START_TEST(directed_yield_passes_the_slice_and_not_the_debt)
 {
     CALL(SLICE_YIELD_TO, ANN_SLOT, 0);
@@ -430,7 +474,8 @@ UNIT_SUITE(slice, scene_setup, owner_of_consecutive_slots_is_not_interrupted,
            timer_cancelled_does_not_fire, borrower_runs_while_the_owner_sleeps_and_is_recalled,
            message_recalls_a_lent_slot, recall_takes_the_slot_from_whom_the_borrower_yielded_to,
            borrower_that_yields_leaves_the_slot_idle, sleeping_borrower_wakes_in_the_lent_slot,
-           borrower_gets_the_end_when_the_loan_ends, directed_yield_passes_the_slice_and_not_the_debt,
+           borrower_gets_the_end_when_the_loan_ends, lender_waits_for_no_grace_at_the_boundary,
+           lender_waits_for_no_grace_after_the_boundary, borrower_has_its_grace_before_the_next_one, directed_yield_passes_the_slice_and_not_the_debt,
            who_was_yielded_to_gives_the_slice_back, directed_yield_after_a_withdrawal_is_refused,
            directed_yield_is_refused_without_right_or_target, directed_yield_past_the_end_only_yields,
            one_virtual_processor_is_on_one_processor, event_for_who_runs_elsewhere_is_delivered_there,

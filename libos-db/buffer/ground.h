@@ -14,6 +14,8 @@ extern struct ground_figures ground_figures;
 uint32_t ground_open(uint32_t pages_more);
 /* The capability under which the pool's frames are owned. */
 uint16_t ground_capability(void);
+/* The ring to its disk, when nothing is under way in it. */
+struct exo_disk_ring *ground_ring(void);
 /* The archive of the manifest, in whole pages, or 0. */
 const void *ground_archive(uint64_t *ret_size);
 /* Is this the capability to frames that the program has in turn with others (the manifest's [[loan]])? They are in the pool while it is its turn. */

@@ -92,6 +92,11 @@ uint16_t ground_capability(void)
     return frames.capability;
 }
 
+struct exo_disk_ring *ground_ring(void)
+{
+    return &ring;
+}
+
 const void *ground_archive(uint64_t *ret_size)
 {
     const uint64_t address = OWN_ADDRESS + (1ull << 36);

@@ -77,7 +77,7 @@ static void job_look(struct schedule *schedule, struct rt_task *task, uint64_t n
     }
 }
 
-static void charge(struct schedule *schedule, uint64_t now)
+static inline __attribute__((always_inline)) void charge(struct schedule *schedule, uint64_t now)
 {
     struct rt_task *task = schedule->running;
 

@@ -10,7 +10,7 @@ enum {
     PATH = 5000,      /* the longest path of the kernel */
     TIMER = 3500,     /* of its timer */
     SCHEDULE = 1200,  /* from the event's entry to a task, with a preempted one kept and gone back to */
-    SWITCH = 300,     /* between tasks, the clock's alarm included */
+    SWITCH = 2500,    /* half of: a job's end, the next one's start, and an alarm that was set for it and came for nothing */
     LOOP = 5000, TRIES = 20,
 };
 

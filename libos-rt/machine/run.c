@@ -94,6 +94,14 @@ static inline uint32_t events_take(void)
     return __atomic_exchange_n(&EXO_CONTEXT->pending, 0, __ATOMIC_SEQ_CST);
 }
 
+/* Are some pending? */
+static inline bool events_let_in(void)
+{
+    __atomic_store_n(&rt_held, 0, __ATOMIC_RELAXED);
+    __atomic_exchange_n(&EXO_CONTEXT->event_busy, 0, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&EXO_CONTEXT->pending, __ATOMIC_SEQ_CST);
+}
+
 static inline void events_tell(uint32_t events)
 {
     if (events & OTHER_EVENTS && rt_event_handler)
@@ -221,9 +229,9 @@ CALLED_FROM_ASSEMBLER _Noreturn void rt_after_force(struct exo_context *context)
 /* ---- in a task */
 
 /* From a task that goes on when its turn comes. */
-static void task_switch(struct rt_task *task, struct rt_task *next)
+static inline void task_switch(struct rt_task *task, struct rt_task *next)
 {
-    if (!task_prepare(next)) {
+    if (__builtin_expect(!task_prepare(next), true)) {
         rt_switch(&task->resume, next->resume);
         return;
     }
@@ -249,22 +257,25 @@ static void task_leave(struct rt_task *task, uint64_t now, uint32_t events)
         task_switch(task, next);
 }
 
-static void events_release(void)
+/* Events that came while they were held: until there are none. */
+static __attribute__((noinline)) void events_serve(void)
 {
     struct rt_task *task = schedule.running; /* which may be told to stop */
 
-    for (;;) {
-        __atomic_store_n(&rt_held, 0, __ATOMIC_RELAXED);
-        __atomic_exchange_n(&EXO_CONTEXT->event_busy, 0, __ATOMIC_SEQ_CST);
-        if (!__atomic_load_n(&EXO_CONTEXT->pending, __ATOMIC_SEQ_CST))
-            return;
+    do {
         rt_hold();
         uint32_t events = events_take();
         uint64_t now = exo_time();
         if (!(events & EXO_EVENT_END))
             events_apply(events, now);
         task_leave(task, now, events);
-    }
+    } while (events_let_in());
+}
+
+static inline void events_release(void)
+{
+    if (__builtin_expect(events_let_in(), false))
+        events_serve();
 }
 
 static void job_enter(void)

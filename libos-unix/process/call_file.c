@@ -129,6 +129,26 @@ int64_t call_fstat(const uint64_t a[6], struct exo_upcall_frame *frame)
     return user_copy((void *)a[1], WINDOW->data, sizeof(struct linux_stat)) ? -EFAULT : 0;
 }
 
+/* a: descriptor, where. */
+int64_t call_fstatfs(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int64_t result = window_ask(LINUX_FSTATFS, a);
+
+    (void)frame;
+    if (result < 0)
+        return result;
+    return user_copy((void *)a[1], WINDOW->data, sizeof(struct linux_statfs)) ? -EFAULT : 0;
+}
+
+int64_t call_fadvise(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    enum { ADVICE = 6 };
+    int64_t result = server_ask(LINUX_LSEEK, a[0], 0, SEEK_CUR);
+
+    (void)frame;
+    return result == -EBADF || result == -ESPIPE ? result : a[3] >= ADVICE ? -EINVAL : 0;
+}
+
 int64_t call_getdents(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     int64_t result = window_ask(LINUX_GETDENTS64, a);
@@ -237,6 +257,117 @@ int64_t call_poll(const uint64_t a[6], struct exo_upcall_frame *frame)
 
     (void)frame;
     return descriptors_poll(a, milliseconds < 0 ? EXO_NEVER : exo_time() + (uint64_t)milliseconds * MILLISECOND);
+}
+
+enum { SET_WORDS = 1024 / 64, SETS = 3 };
+
+/* The three sets of select as a list for poll, in the window; how many, or -errno. */
+static int64_t sets_to_polls(uint64_t count, const uint64_t sets[SETS][SET_WORDS])
+{
+    struct linux_poll *polls = (struct linux_poll *)WINDOW->data;
+    uint32_t made = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bit = 1ull << i % 64;
+        int16_t events = (int16_t)((sets[0][i / 64] & bit ? POLLIN : 0) | (sets[1][i / 64] & bit ? POLLOUT : 0) |
+                                   (sets[2][i / 64] & bit ? POLLPRI : 0));
+        if (events)
+            polls[made++] = (struct linux_poll){ (int32_t)i, events, 0 };
+    }
+    return made;
+}
+
+/* Back: how many bits are set, or -EBADF. */
+static int64_t polls_to_sets(int64_t count, uint64_t sets[SETS][SET_WORDS])
+{
+    static const int16_t ready[SETS] = { POLLIN | POLLHUP | POLLERR, POLLOUT | POLLERR, POLLPRI };
+    const struct linux_poll *polls = (const struct linux_poll *)WINDOW->data;
+    static const int16_t asked[SETS] = { POLLIN, POLLOUT, POLLPRI };
+    int64_t bits = 0;
+
+    memset(sets, 0, SETS * sizeof *sets);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t number = (uint32_t)polls[i].descriptor;
+        if (polls[i].returned & POLLNVAL)
+            return -EBADF;
+        for (uint32_t set = 0; set < SETS; set++)
+            if (polls[i].events & asked[set] && polls[i].returned & ready[set]) {
+                sets[set][number / 64] |= 1ull << number % 64;
+                bits++;
+            }
+    }
+    return bits;
+}
+
+/* a: highest descriptor and one, three sets. */
+static int64_t descriptors_select(const uint64_t a[6], uint64_t deadline)
+{
+    static uint64_t sets[SETS][SET_WORDS];
+    uint64_t count = a[0] < SET_WORDS * 64 ? a[0] : SET_WORDS * 64, size = (count + 63) / 64 * 8;
+
+    if ((int32_t)a[0] < 0)
+        return -EINVAL;
+    memset(sets, 0, sizeof sets);
+    for (uint32_t i = 0; i < SETS; i++)
+        if (a[1 + i] && user_copy(sets[i], (const void *)a[1 + i], size))
+            return -EFAULT;
+    int64_t polls = sets_to_polls(count, sets);
+    int64_t result = window_ask(LINUX_POLL, (const uint64_t[6]){ 0, (uint64_t)polls, deadline });
+    if (result < 0)
+        return result == RESTART ? -EINTR : result;
+    if ((result = polls_to_sets(polls, sets)) < 0)
+        return result;
+    for (uint32_t i = 0; i < SETS; i++)
+        if (a[1 + i] && user_copy((void *)a[1 + i], sets[i], size))
+            return -EFAULT;
+    return result;
+}
+
+/* The time limit becomes what is left of it; unit: nanoseconds of its second word. */
+static int64_t limited_select(const uint64_t a[6], int64_t unit)
+{
+    struct linux_time time = { 0, 0 };
+    uint64_t deadline = EXO_NEVER;
+
+    if (a[4] && user_copy(&time, (const void *)a[4], sizeof time))
+        return -EFAULT;
+    if (time.s < 0 || time.ns < 0 || (unit == 1 && time.ns > 999999999))
+        return -EINVAL;
+    if (a[4])
+        deadline = exo_time() + (uint64_t)time.s * 1000 * MILLISECOND + (uint64_t)(time.ns * unit);
+    int64_t result = descriptors_select(a, deadline);
+    uint64_t now = exo_time(), left = now < deadline ? deadline - now : 0;
+    time = (struct linux_time){ (int64_t)(left / (1000 * MILLISECOND)), (int64_t)(left % (1000 * MILLISECOND)) / unit };
+    if (a[4])
+        user_copy((void *)a[4], &time, sizeof time); /* where it cannot be told, it is not */
+    return result;
+}
+
+int64_t call_select(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return limited_select(a, 1000);
+}
+
+/* a[5]: where the mask of signals meanwhile stands. */
+int64_t call_pselect(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t where[2] = { 0, 0 }, old = signal_mask, mask = old;
+
+    (void)frame;
+    if (a[5] && user_copy(where, (const void *)a[5], sizeof where))
+        return -EFAULT;
+    if (where[0] && user_copy(&mask, (const void *)where[0], sizeof mask))
+        return -EFAULT;
+    signal_mask = mask;
+    int64_t result = limited_select(a, 1);
+    if (result == -EINTR && where[0]) {
+        signals.suspended = old;
+        signals.is_suspended = true;
+        return result;
+    }
+    signal_mask = old;
+    return result;
 }
 
 /* a[3]: the mask of signals meanwhile. */

@@ -185,6 +185,73 @@ int64_t call_readlink(const uint64_t a[6], struct exo_upcall_frame *frame)
     return call_readlinkat((const uint64_t[6]){ here, a[0], a[1], a[2] }, frame);
 }
 
+int64_t call_truncate(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return path_ask(LINUX_TRUNCATE, (const uint64_t[6]){ here, a[0], a[1] });
+}
+
+int64_t call_mknodat(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return path_ask(LINUX_MKNODAT, a);
+}
+
+int64_t call_mknod(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_mknodat((const uint64_t[6]){ here, a[0], a[1], a[2] }, frame);
+}
+
+int64_t call_statfs(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int64_t result = path_ask(LINUX_STATFS, (const uint64_t[6]){ here, a[0] });
+
+    (void)frame;
+    if (result < 0)
+        return result;
+    return user_copy((void *)a[1], WINDOW->data, sizeof(struct linux_statfs)) ? -EFAULT : 0;
+}
+
+int64_t call_renameat2(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return a[4] & ~(uint64_t)RENAME_NOREPLACE ? -EINVAL : paths_ask(LINUX_RENAMEAT, a[1], a[3], a);
+}
+
+/* a: directory, path, directory, path, flags */
+int64_t call_linkat(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return a[4] & ~(uint64_t)AT_SYMLINK_FOLLOW ? -EINVAL : paths_ask(LINUX_LINK, a[1], a[3], a);
+}
+
+/* a: target, directory, path */
+int64_t call_symlinkat(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return paths_ask(LINUX_SYMLINK, a[0], a[2], (const uint64_t[6]){ 0, a[1] });
+}
+
+/* a: directory, path, flags, mask, where */
+int64_t call_statx(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    int64_t result = path_ask(LINUX_NEWFSTATAT, (const uint64_t[6]){ a[0], a[1], 0, a[2] });
+    struct linux_stat stat;
+
+    (void)frame;
+    if (result < 0)
+        return result;
+    memcpy(&stat, WINDOW->data, sizeof stat);
+    const struct linux_statx statx = {
+        .mask = STATX_BASIC, .block_size = (uint32_t)stat.block_size, .nlink = (uint32_t)stat.nlink, .uid = stat.uid, .gid = stat.gid,
+        .mode = (uint16_t)stat.mode, .ino = stat.ino, .size = (uint64_t)stat.size, .blocks = (uint64_t)stat.blocks,
+        .access = { stat.access_s, (uint32_t)stat.access_ns, 0 }, .change = { stat.change_s, (uint32_t)stat.change_ns, 0 },
+        .modify = { stat.modify_s, (uint32_t)stat.modify_ns, 0 },
+        .device = { (uint32_t)(stat.rdev >> 8), stat.rdev & 0xff, (uint32_t)(stat.dev >> 8), stat.dev & 0xff },
+    };
+    return user_copy((void *)a[4], &statx, sizeof statx) ? -EFAULT : 0;
+}
+
 int64_t call_getcwd(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     int64_t result = server_ask(LINUX_GETCWD, 0, 0, 0);

@@ -98,6 +98,112 @@ int64_t call_wait(const uint64_t a[6], struct exo_upcall_frame *frame)
     return result;
 }
 
+/* a: kind, id, where, options, usage. */
+int64_t call_waitid(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    enum { P_ALL, P_PID, P_PGID, WSTOPPED = 2, WEXITED = 4, WNOWAIT = 0x1000000, KNOWN = WNOHANG | WSTOPPED | WEXITED | WCONTINUED | WNOWAIT };
+    enum { CLD_EXITED = 1, CLD_KILLED = 2, CLD_STOPPED = 5, CLD_CONTINUED = 6 };
+    int32_t information[32] = { 0 };
+
+    (void)frame;
+    if (a[0] > P_PGID || a[3] & ~(uint64_t)KNOWN || !(a[3] & (WSTOPPED | WEXITED | WCONTINUED)) || (a[0] == P_PID && (int32_t)a[1] <= 0))
+        return -EINVAL;
+    int64_t pid = a[0] == P_ALL ? -1 : a[0] == P_PID ? (int32_t)a[1] : -(int64_t)(int32_t)a[1];
+    uint64_t words[7] = { LINUX_WAIT4, (uint64_t)pid, a[3] & (WNOHANG | WSTOPPED | WCONTINUED), !(a[3] & WEXITED), !!(a[3] & WNOWAIT) };
+    int64_t result = server_wait(words);
+    if (result < 0)
+        return result;
+    uint32_t status = (uint32_t)words[1], low = status & 0x7f;
+    if (result > 0) {
+        information[0] = SIGCHLD;
+        information[2] = status == STATUS_CONTINUED ? CLD_CONTINUED : low == STATUS_STOPPED ? CLD_STOPPED : low ? CLD_KILLED : CLD_EXITED;
+        information[4] = (int32_t)result;
+        information[6] = status == STATUS_CONTINUED ? SIGCONT : low == 0 || low == STATUS_STOPPED ? (int32_t)(status >> 8 & 0xff) : (int32_t)low;
+    }
+    return a[2] && user_copy((void *)a[2], information, sizeof information) ? -EFAULT : 0;
+}
+
+int64_t call_getrlimit(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_prlimit((const uint64_t[6]){ 0, a[0], 0, a[1] }, frame);
+}
+
+int64_t call_setrlimit(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    return call_prlimit((const uint64_t[6]){ 0, a[0], a[1], 0 }, frame);
+}
+
+/* Everybody is root, and stays it: -1 and 0 change nothing. */
+static int64_t roots_only(const uint64_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if ((uint32_t)ids[i] && (uint32_t)ids[i] != UINT32_MAX)
+            return -EPERM;
+    return 0;
+}
+
+int64_t call_setid(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return roots_only(a, 1);
+}
+
+int64_t call_setreid(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return roots_only(a, 2);
+}
+
+int64_t call_setresid(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return roots_only(a, 3);
+}
+
+int64_t call_getresid(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    const uint32_t root = 0;
+
+    (void)frame;
+    for (uint32_t i = 0; i < 3; i++)
+        if (user_copy((void *)a[i], &root, sizeof root))
+            return -EFAULT;
+    return 0;
+}
+
+/* All of a pair of two words; asked with a version that is not known, the newest is told. */
+int64_t call_capget(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    enum { VERSION = 0x20080522 };
+    const uint32_t all[6] = { UINT32_MAX, UINT32_MAX, 0, 0x1ff, 0x1ff, 0 };
+    uint32_t header[2], version = VERSION;
+
+    (void)frame;
+    if (user_copy(header, (const void *)a[0], sizeof header))
+        return -EFAULT;
+    if (header[0] != VERSION)
+        return user_copy((void *)a[0], &version, sizeof version) ? -EFAULT : a[1] ? -EINVAL : 0;
+    return a[1] && user_copy((void *)a[1], all, sizeof all) ? -EFAULT : 0;
+}
+
+int64_t call_getaffinity(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t mask = (1ull << exo_system_info()->processor_count) - 1;
+
+    (void)frame;
+    if (a[1] < sizeof mask || a[1] % sizeof mask)
+        return -EINVAL;
+    return user_copy((void *)a[2], &mask, sizeof mask) ? -EFAULT : (int64_t)sizeof mask;
+}
+
+int64_t call_getpriority(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    enum { NICE_0 = 20 };
+
+    (void)frame;
+    return a[0] > 2 ? -EINVAL : NICE_0;
+}
+
 int64_t call_yield(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     static uint8_t fpu[FPU_SIZE] __attribute__((aligned(64)));
@@ -148,19 +254,18 @@ int64_t call_getgroups(const uint64_t a[6], struct exo_upcall_frame *frame)
     return a[0] && user_copy((void *)a[1], &group, sizeof group) ? -EFAULT : 1;
 }
 
+/* The server has the name: others may see it in /proc. */
 int64_t call_prctl(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     enum { PR_SET_NAME = 15, PR_GET_NAME = 16 };
-    static char name[NAME_OF_PROCESS] EXO_EAGER;
 
     (void)frame;
-    if (a[0] == PR_GET_NAME)
-        return user_copy((void *)a[1], name, sizeof name) ? -EFAULT : 0;
-    if (a[0] != PR_SET_NAME)
+    if (a[0] != PR_SET_NAME && a[0] != PR_GET_NAME)
         return -EINVAL;
-    int64_t result = user_text(name, a[1], sizeof name);
-    name[sizeof name - 1] = 0;
-    return result == -EFAULT ? result : 0;
+    if (a[0] == PR_SET_NAME && user_text(WINDOW->path[1], a[1], NAME_OF_PROCESS) == -EFAULT)
+        return -EFAULT;
+    server_ask(LINUX_PRCTL, a[0] == PR_SET_NAME, 0, 0);
+    return a[0] == PR_GET_NAME && user_copy((void *)a[1], WINDOW->path[1], NAME_OF_PROCESS) ? -EFAULT : 0;
 }
 
 int64_t call_sysinfo(const uint64_t a[6], struct exo_upcall_frame *frame)

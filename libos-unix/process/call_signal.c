@@ -103,6 +103,72 @@ int64_t call_sigaltstack(const uint64_t a[6], struct exo_upcall_frame *frame)
     return 0;
 }
 
+int64_t call_sigpending(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    uint64_t pending = (STATE->pending | signals_own) & signal_mask;
+
+    (void)frame;
+    if (a[1] > MASK_SIZE)
+        return -EINVAL;
+    return user_copy((void *)a[0], &pending, a[1]) ? -EFAULT : 0;
+}
+
+/* One of the set, which the program blocks; until the deadline. Others that come meanwhile end the waiting. */
+static int64_t signal_await_one(uint64_t set, uint64_t deadline)
+{
+    for (;;) {
+        uint64_t own = signals_own & set;
+        if (own) {
+            signals_own &= ~(own & -own);
+            return __builtin_ctzll(own) + 1;
+        }
+        if (STATE->pending & set)
+            return server_ask(UNIX_SIGNAL_TAKE, ~set, 0, 0);
+        if (signal_interrupts())
+            return -EINTR;
+        uint64_t old = signal_mask;
+        signal_mask &= ~set; /* so that the server wakes us for them */
+        int64_t result = server_ask(UNIX_SLEEP, deadline, 0, 0);
+        if (result == UNIX_WAIT && !(STATE->pending & ~signal_mask))
+            processor_give_up();
+        signal_mask = old;
+        if (result != UNIX_WAIT)
+            return -EAGAIN;
+    }
+}
+
+/* a: the set, where what came is told, time limit, size of the set. */
+int64_t call_sigtimedwait(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    struct linux_time time = { 0, 0 };
+    int32_t information[32] = { 0 };
+    uint64_t set;
+
+    (void)frame;
+    if (a[3] != MASK_SIZE)
+        return -EINVAL;
+    if (user_copy(&set, (const void *)a[0], sizeof set) || (a[2] && user_copy(&time, (const void *)a[2], sizeof time)))
+        return -EFAULT;
+    if (time.s < 0 || time.ns < 0 || time.ns > 999999999)
+        return -EINVAL;
+    int64_t signal = signal_await_one(set & ~NEVER_BLOCKED, a[2] ? exo_time() + (uint64_t)time.s * 1000000000 + (uint64_t)time.ns : EXO_NEVER);
+    information[0] = (int32_t)signal;
+    return signal > 0 && a[1] && user_copy((void *)a[1], information, sizeof information) ? -EFAULT : signal;
+}
+
+int64_t call_sigqueueinfo(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    return server_ask(LINUX_KILL, a[0], a[1], 0);
+}
+
+int64_t call_restart(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)a;
+    (void)frame;
+    return -EINTR; /* calls are begun anew by their own numbers */
+}
+
 int64_t call_kill(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     return a[0] == STATE->pid && signal_self(a[1]) ? 0 : call_plain(a, frame);

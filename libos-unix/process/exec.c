@@ -10,7 +10,8 @@
 #include <exo/program.h>
 #include <exo/text.h>
 
-#define PIE_BASE 0x10000000ull
+#define PIE_BASE       0x10000000ull
+#define OWN_EXECUTABLE "/proc/self/exe"
 
 enum { ELF_LOAD = 1, ELF_INTERPRETER = 3, ELF_EXECUTABLE = 2, ELF_SHARED = 3, ELF_X86_64 = 62, PROGRAMS_MAX = 32 };
 enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4, WORDS_MAX = 2048, AUXV_MAX = 40, CLOCK_TICKS = 100 };
@@ -126,7 +127,7 @@ static int64_t file_open(const char *path)
 {
     uint64_t words[7] = { UNIX_EXEC_OPEN };
 
-    if (exo_text_equals(path, "/proc/self/exe"))
+    if (exo_text_equals(path, OWN_EXECUTABLE))
         path = runtime.executable;
     exo_text_copy(WINDOW->path[0], path, PATH_SIZE);
     int64_t node = server_call(words);
@@ -256,17 +257,27 @@ static uint64_t stack_fill(void)
     return stack;
 }
 
-/* No way back from here. */
-static void image_enter(const char *path, struct exo_upcall_frame *frame)
+/* Bytes of the first texts in the window. */
+static uint64_t arguments_size(void)
 {
-    const char *name = path;
+    uint64_t size = 0;
 
-    for (const char *at = path; *at; at++)
+    for (uint32_t i = 0; i < image.argument_count; i++)
+        size += exo_text_length((const char *)WINDOW->data + size) + 1;
+    return size;
+}
+
+/* No way back from here. */
+static void image_enter(const char *path, const char *called, struct exo_upcall_frame *frame)
+{
+    const char *name = called;
+
+    for (const char *at = called; *at; at++)
         if (*at == '/')
             name = at + 1;
     exo_text_copy(WINDOW->path[1], name, NAME_OF_PROCESS);
     memory_clear();
-    server_ask(UNIX_EXEC_DONE, 0, 0, 0);
+    server_ask(UNIX_EXEC_DONE, arguments_size(), 0, 0);
     kin.view_count = 0;
     memory_collect();
     signal_reset();
@@ -293,18 +304,19 @@ int64_t process_exec(uint64_t path, uint64_t arguments, uint64_t environment, st
         result = texts_add(environment, 0, &image.environment_count);
     if (result < 0)
         return result;
-    if (exo_text_equals(name, "/proc/self/exe"))
+    bool again = exo_text_equals(name, OWN_EXECUTABLE);
+    if (again)
         exo_text_copy(name, runtime.executable, sizeof name);
     image.random[0] ^= exo_ticks() * 0x9e3779b97f4a7c15;
     image.random[1] ^= exo_ticks() * 0xbf58476d1ce4e5b9;
-    image_enter(name, frame);
+    image_enter(name, again ? OWN_EXECUTABLE : name, frame);
     return 0;
 }
 
-int64_t process_first(uint64_t size, const uint64_t random[2])
+int64_t process_first(uint64_t size, const uint64_t random[2], bool terminal)
 {
     static char name[PATH_SIZE];
-    static const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "TERM=dumb" };
+    const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", terminal ? "TERM=linux" : "TERM=dumb" };
     uint32_t first;
 
     memcpy(image.random, random, sizeof image.random);
@@ -317,6 +329,6 @@ int64_t process_first(uint64_t size, const uint64_t random[2])
         image.argument_count++;
     for (uint32_t i = 0; i < sizeof environment / sizeof *environment; i++, image.environment_count++)
         text_add(environment[i], exo_text_length(environment[i]));
-    image_enter(name, &system_frame);
+    image_enter(name, name, &system_frame);
     return 0;
 }

@@ -46,6 +46,8 @@ static void exception_handle(struct exo_upcall_frame *frame)
 
     if (page_fault && memory_fault(frame->address, frame->error))
         return;
+    if (page_fault && memory_allows(frame->address, frame->error))
+        server_ask(UNIX_NO_MEMORY, frame->address, 0, 0);
     if (frame->rip >= (uint64_t)user_copy_move && frame->rip < (uint64_t)user_copy_end) {
         frame->rip = (uint64_t)user_copy_end;
         return;
@@ -93,7 +95,7 @@ int main(void)
         process_enter();
         result = server_call(words);
         if (result == 0)
-            result = process_first(words[1], words + 2);
+            result = process_first(words[1], words + 2, words[4]);
     }
     if (result == 0)
         system_start();

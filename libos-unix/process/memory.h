@@ -32,6 +32,8 @@ int64_t memory_open(void);
 bool page_is_present(uint64_t page);
 /* Frames in a row; a missing page table is made, from another chunk if need be. */
 bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uint32_t flags);
+/* Is it an access that the program may make? Then only memory can lack. */
+bool memory_allows(uint64_t address, uint32_t error);
 /* True if the access is possible now; error as the hardware tells it. */
 bool memory_fault(uint64_t address, uint32_t error);
 /* Unbind what is in [start, end), and give our frames back. */

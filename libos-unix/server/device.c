@@ -83,6 +83,12 @@ static int64_t device_make(struct node *directory, const char *name, uint32_t de
 
 int64_t devices_make(void)
 {
+    if (!node_entry(node_root, "proc", 4)) {
+        struct node *proc = node_new(S_IFDIR | 0555);
+        if (!proc || node_link(node_root, "proc", 4, proc) < 0)
+            return -ENOSPC;
+    }
+
     static const struct {
         const char *name;
         uint32_t device;

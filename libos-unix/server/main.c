@@ -131,8 +131,9 @@ static void serve(void)
 {
     while (!instance.over) {
         exo_events_block();
-        __atomic_store_n(&EXO_CONTEXT->inbox_full, 0, __ATOMIC_SEQ_CST); /* a message says that keys came */
+        __atomic_store_n(&EXO_CONTEXT->inbox_full, 0, __ATOMIC_SEQ_CST); /* a message says that there is something to do */
         terminal_keys_take();
+        process_alarms_pass();
         if (instance.event_child)
             faulted_end();
         loan_look();

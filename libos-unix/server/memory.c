@@ -80,6 +80,15 @@ uint32_t chunk_alloc(uint32_t count, uint16_t *ret_capability)
     return area_alloc(&lent_chunks, count / CHUNK_FRAMES);
 }
 
+uint32_t memory_chunks_free(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < own_chunks.count; i++)
+        count += !own_chunks.used[i];
+    return count * CHUNK_FRAMES;
+}
+
 static bool chunk_is_lent(uint32_t first)
 {
     return first - lent_chunks.first < lent_chunks.count * CHUNK_FRAMES;

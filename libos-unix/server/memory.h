@@ -12,7 +12,7 @@ enum {
     SERVER_SLOT_STORE = 40,  /* the store's capability */
     SERVER_SLOT_GATE = 41,   /* gate 0, for processes */
     SERVER_SLOT_WAKE = 42,   /* one gate a scheduler, up to 8 */
-    SERVER_SLOT_KEYS = 50,   /* the gate by which a scheduler says that keys came */
+    SERVER_SLOT_KEYS = 50,   /* the gate by which a scheduler says that keys came, or the time of an alarm */
     SERVER_SLOT_WINDOW = 60, /* while a process is built */
     SERVER_SLOT_PROCESSES = 128, /* one a process: its environment */
 };
@@ -33,6 +33,8 @@ uint32_t store_alloc_run(uint32_t count);
 /* Frames for a process, under which capability; count is a multiple of CHUNK_FRAMES. 0: there are none. When the own ones are used up they
  * come from the loan, if there is one: then granting them fails while it is another's turn. */
 uint32_t chunk_alloc(uint32_t count, uint16_t *ret_capability);
+/* How many of them there are. */
+uint32_t memory_chunks_free(void);
 void chunk_free(uint32_t first, uint32_t count);
 /* The loan is asked back: it is given as soon as no process has frames of it (loan_look, after each end of a process). */
 void loan_ask(uint16_t capability);

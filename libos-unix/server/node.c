@@ -39,6 +39,15 @@ struct node *node_new(uint32_t mode)
     return node;
 }
 
+uint32_t node_left(void)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 1; i < NODES_MAX; i++)
+        left += !nodes[i];
+    return left;
+}
+
 struct node *node_numbered(uint32_t number)
 {
     return number < NODES_MAX ? nodes[number] : 0;

@@ -37,6 +37,8 @@ extern struct node *node_root;
 bool node_is(const struct node *node, uint32_t type);
 /* A node without a name yet; 0: no memory. */
 struct node *node_new(uint32_t mode);
+/* How many more there can be. */
+uint32_t node_left(void);
 struct node *node_numbered(uint32_t number);
 /* Let it go if nothing refers to it any more. */
 void node_settle(struct node *node);

@@ -5,6 +5,7 @@
 #include "schedule.h"
 #include "terminal.h"
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -177,6 +178,8 @@ static void family_enter(struct process *process, struct process *parent)
     if (!parent)
         return;
     process->umask = parent->umask;
+    process->command_size = parent->command_size;
+    memcpy(process->command, parent->command, sizeof process->command);
     state->parent = parent->pid;
     process_belongs(process, parent->group, parent->session);
     process->ignored = parent->ignored;
@@ -207,6 +210,7 @@ struct process *process_create(struct process *parent)
     memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
+    process->started = exo_time();
     if (window_make(process) == EXO_OK &&
         exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name) == EXO_OK) {
         process->has_environment = true;
@@ -453,6 +457,19 @@ void process_forget(struct process *process)
 {
     process->parent = 0;
     process->state = process->has_environment ? PROCESS_HOLDER : PROCESS_NONE;
+}
+
+void process_alarms_pass(void)
+{
+    uint64_t now = exo_time();
+
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        struct process *process = &processes[i];
+        if (process->state != PROCESS_ALIVE || !process->alarm || process->alarm > now)
+            continue;
+        process->alarm = process->alarm_again ? now + process->alarm_again : 0;
+        process_signal(process, SIGALRM);
+    }
 }
 
 static void process_run(struct process *process)

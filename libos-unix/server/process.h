@@ -48,8 +48,12 @@ struct process {
     bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
     bool tells_stop, tells_continue; /* what its parent has not waited for yet */
     bool executed;           /* it has called exec since it was forked */
+    uint64_t alarm, alarm_again; /* when SIGALRM comes (ns), or 0; and how long after that again */
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
+    uint32_t command_size;
+    char command[256];       /* the words of its command line, each ended by a zero */
+    uint64_t started;        /* ns */
     uint32_t descriptor_end; /* from here on none is open */
     struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
 };
@@ -101,3 +105,5 @@ void process_drop(const struct process *process, uint16_t slot);
 extern const char process_any_channel[];
 void process_wake(const void *channel);
 void process_signal(struct process *process, uint32_t signal);
+/* SIGALRM to those whose time has come. */
+void process_alarms_pass(void);

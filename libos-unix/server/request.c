@@ -17,6 +17,8 @@ static request_call *const calls[REQUESTS] = {
     [LINUX_UNLINKAT] = request_unlinkat, [LINUX_RENAMEAT] = request_renameat, [LINUX_READLINKAT] = request_readlinkat,
     [LINUX_FACCESSAT] = request_faccessat, [LINUX_FCHMODAT] = request_fchmodat, [LINUX_UTIMENSAT] = request_utimens,
     [LINUX_LINK] = request_link, [LINUX_SYMLINK] = request_symlink,
+    [LINUX_TRUNCATE] = request_truncate, [LINUX_MKNODAT] = request_mknodat, [LINUX_STATFS] = request_statfs,
+    [LINUX_FSTATFS] = request_fstatfs, [LINUX_SETITIMER] = request_timer, [LINUX_PRCTL] = request_name,
     [LINUX_EXIT] = request_exit, [LINUX_WAIT4] = request_wait, [LINUX_KILL] = request_kill, [LINUX_UMASK] = request_umask,
     [LINUX_SETPGID] = request_setpgid, [LINUX_GETPGID] = request_getpgid, [LINUX_SETSID] = request_setsid,
     [LINUX_GETSID] = request_getsid,
@@ -26,7 +28,7 @@ static request_call *const calls[REQUESTS] = {
     [OWN(UNIX_MISSING)] = request_missing, [OWN(UNIX_START)] = request_start, [OWN(UNIX_END)] = request_end,
     [OWN(UNIX_FILE_NODE)] = request_file_node, [OWN(UNIX_SLEEP)] = request_sleep,
     [OWN(UNIX_BROKEN)] = request_broken, [OWN(UNIX_NO_START)] = request_no_start, [OWN(UNIX_STOP)] = request_stop,
-    [OWN(UNIX_POLICY)] = request_policy,
+    [OWN(UNIX_POLICY)] = request_policy, [OWN(UNIX_NO_MEMORY)] = request_no_memory,
 };
 
 static request_call *call_of(uint64_t number)

@@ -1,6 +1,8 @@
 /* Requests about names. Paths are taken from the window once, so that they cannot change while they are walked. */
 #include "path.h"
+#include "proc.h"
 #include "heap.h"
+#include "memory.h"
 #include "request.h"
 #include "stat.h"
 #include "terminal.h"
@@ -14,6 +16,8 @@ static const char *path_take(const struct request *request, uint32_t n)
 {
     memcpy(paths[n], request->window->path[n], PATH_SIZE);
     paths[n][PATH_SIZE - 1] = 0;
+    if (proc_is_meant(request->process, paths[n]))
+        proc_refresh(request->process);
     return paths[n];
 }
 
@@ -122,8 +126,10 @@ int64_t request_fstatat(struct request *request)
 int64_t request_faccessat(struct request *request)
 {
     struct node *node;
-    int64_t result = node_find(request, 0, 0, true, &node);
 
+    if (request->a[2] & ~7ull)
+        return -EINVAL;
+    int64_t result = node_find(request, 0, 0, true, &node);
     if (result < 0)
         return result;
     return request->a[2] & 1 && !node_is(node, S_IFDIR) && !(node->mode & 0111) ? -EACCES : 0;
@@ -178,6 +184,9 @@ int64_t request_unlinkat(struct request *request)
 {
     bool directory = request->a[2] & AT_REMOVEDIR;
     struct place place;
+
+    if (request->a[2] & ~(uint64_t)AT_REMOVEDIR)
+        return -EINVAL;
     int64_t result = place_find(request, 0, 0, false, &place);
 
     if (result < 0)
@@ -216,6 +225,8 @@ int64_t request_renameat(struct request *request)
         return -ENOENT;
     if (is_dot(&from) || is_dot(&to))
         return -EBUSY;
+    if (to.node && request->a[4] & RENAME_NOREPLACE)
+        return -EEXIST;
     if (to.node == from.node)
         return 0;
     if (node_is(from.node, S_IFDIR) && is_within(to.directory, from.node))
@@ -353,6 +364,63 @@ int64_t request_utimens(struct request *request)
         return result;
     node->modified = request->a[4] * 1000000000 + request->a[5];
     return 0;
+}
+
+/* a: directory, (path), size */
+int64_t request_truncate(struct request *request)
+{
+    struct node *node;
+    int64_t result = node_find(request, 0, 0, true, &node);
+
+    if (result < 0)
+        return result;
+    if (node_is(node, S_IFDIR))
+        return -EISDIR;
+    return !node_is(node, S_IFREG) || (int64_t)request->a[2] < 0 ? -EINVAL : node_resize(node, request->a[2]);
+}
+
+/* a: directory, (path), mode, device */
+int64_t request_mknodat(struct request *request)
+{
+    uint32_t type = (uint32_t)request->a[2] & S_IFMT;
+    struct place place;
+    int64_t result = place_find(request, 0, 0, false, &place);
+
+    if (result < 0)
+        return result;
+    if (place.node)
+        return -EEXIST;
+    if (type != 0 && type != S_IFREG && type != S_IFCHR)
+        return -EPERM;
+    result = node_make(request, &place, (type ? type : S_IFREG) | (request->a[2] & 07777), &place.node);
+    if (result == 0 && type == S_IFCHR)
+        place.node->device = (uint32_t)request->a[3];
+    return result;
+}
+
+static int64_t statfs_fill(struct request *request)
+{
+    const struct linux_statfs statfs = {
+        .type = STATFS_TMPFS, .block_size = EXO_FRAME_SIZE, .blocks = memory.store.count, .free = exo_frames_free(&memory.store),
+        .available = exo_frames_free(&memory.store), .files = NODES_MAX, .free_files = node_left(), .name_length = NAME_SIZE - 1,
+        .fragment_size = EXO_FRAME_SIZE,
+    };
+    memcpy(request->window->data, &statfs, sizeof statfs);
+    return 0;
+}
+
+/* a: directory, (path) */
+int64_t request_statfs(struct request *request)
+{
+    struct node *node;
+    int64_t result = node_find(request, 0, 0, true, &node);
+
+    return result < 0 ? result : statfs_fill(request);
+}
+
+int64_t request_fstatfs(struct request *request)
+{
+    return descriptor_file(request->process, request->a[0]) ? statfs_fill(request) : -EBADF;
 }
 
 /* more[0]: the size */

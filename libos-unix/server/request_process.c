@@ -5,6 +5,7 @@
 #include "path.h"
 #include "request.h"
 #include "schedule.h"
+#include "terminal.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -43,11 +44,11 @@ static int64_t change_tell(struct request *request, struct process *child)
     if (!told || child->state != PROCESS_ALIVE)
         return 0;
     request->more[0] = told == &child->tells_stop ? child->stopped << 8 | STATUS_STOPPED : STATUS_CONTINUED;
-    *told = false;
+    *told = request->a[3];
     return child->pid;
 }
 
-/* a: pid, options. more[0]: the status. */
+/* a: pid, options, leave those that have ended, leave who is found. more[0]: the status. */
 int64_t request_wait(struct request *request)
 {
     bool any = false;
@@ -62,10 +63,11 @@ int64_t request_wait(struct request *request)
         int64_t changed = change_tell(request, child);
         if (changed)
             return changed;
-        if (child->state != PROCESS_ZOMBIE)
+        if (child->state != PROCESS_ZOMBIE || request->a[2])
             continue;
         request->more[0] = (uint64_t)(uint32_t)child->status;
-        process_forget(child);
+        if (!request->a[3])
+            process_forget(child);
         return child->pid;
     }
     if (!any)
@@ -188,17 +190,35 @@ int64_t request_fork(struct request *request)
     return child->pid;
 }
 
+static void name_take(struct request *request)
+{
+    struct process *process = request->process;
+
+    memcpy(process->name, request->window->path[1], sizeof process->name);
+    process->name[sizeof process->name - 1] = 0;
+}
+
 int64_t request_exec_done(struct request *request)
 {
     struct process *process = request->process;
 
     process_views_drop(process);
     process->executed = true;
+    process->command_size = request->a[0] < sizeof process->command ? (uint32_t)request->a[0] : sizeof process->command;
+    memcpy(process->command, request->window->data, process->command_size);
     for (uint32_t i = 0; i < process->descriptor_end; i++)
         if (process->descriptor[i].file && process->descriptor[i].close_on_exec)
             descriptor_close(process, i);
-    memcpy(process->name, request->window->path[1], sizeof process->name);
-    process->name[sizeof process->name - 1] = 0;
+    name_take(request);
+    return 0;
+}
+
+/* a: set it? Else it is told. */
+int64_t request_name(struct request *request)
+{
+    if (request->a[0])
+        name_take(request);
+    memcpy(request->window->path[1], request->process->name, sizeof request->process->name);
     return 0;
 }
 
@@ -258,6 +278,23 @@ int64_t request_start(struct request *request)
         return -EPERM;
     request->more[0] = command_split(request_command, request->window->data, WINDOW_DATA_SIZE);
     random_fill(request->more + 1, 16);
+    request->more[3] = terminal_exists();
+    return 0;
+}
+
+/* a: set? when, again; ns from now. more: what there was, likewise. */
+int64_t request_timer(struct request *request)
+{
+    struct process *process = request->process;
+    uint64_t now = exo_time(), alarm = process->alarm;
+
+    request->more[0] = !alarm ? 0 : alarm > now ? alarm - now : 1;
+    request->more[1] = process->alarm_again;
+    if (!request->a[0])
+        return 0;
+    process->alarm_again = request->a[2];
+    __atomic_store_n(&process->alarm, request->a[1] ? now + request->a[1] : 0, __ATOMIC_SEQ_CST);
+    schedule_kick();
     return 0;
 }
 
@@ -273,6 +310,13 @@ int64_t request_broken(struct request *request)
 {
     exo_print("process %u (%s): the runtime faulted: exception %lu at %#lx, address %#lx", request->process->pid,
               request->process->name, request->a[0], request->a[1], request->a[2]);
+    return 0;
+}
+
+int64_t request_no_memory(struct request *request)
+{
+    exo_print("process %u (%s): out of memory, killed at %#lx", request->process->pid, request->process->name, request->a[0]);
+    process_end(request->process, SIGKILL);
     return 0;
 }
 

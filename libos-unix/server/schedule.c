@@ -22,14 +22,20 @@ static struct exo_thread *thread_of(const struct scheduler *self)
     return &exo_threads[self - schedulers + 1];
 }
 
-/* Who waits for a time that has come goes on. Returns the next such time. */
-static uint64_t deadlines_pass(void)
+/* Who waits for a time that has come goes on. Returns the next such time. *ret_alarm: the server is to send SIGALRM. */
+static uint64_t deadlines_pass(bool *ret_alarm)
 {
     uint64_t now = exo_time(), next = EXO_NEVER;
 
+    *ret_alarm = false;
     for (uint32_t i = 0; i < processes_end; i++) {
         struct process *process = &processes[i];
         uint64_t deadline = __atomic_load_n(&process->deadline, __ATOMIC_SEQ_CST);
+        uint64_t alarm = __atomic_load_n(&process->alarm, __ATOMIC_SEQ_CST);
+        if (process->state == PROCESS_ALIVE && alarm) {
+            *ret_alarm |= alarm <= now;
+            next = alarm > now && alarm < next ? alarm : next;
+        }
         if (process->state != PROCESS_ALIVE || process->runnable)
             continue;
         if (deadline <= now)
@@ -85,10 +91,11 @@ static bool is_first(const struct scheduler *self)
 static void scheduler_sleep(struct scheduler *self, struct exo_context *context)
 {
     __atomic_store_n(&self->asleep, 1, __ATOMIC_SEQ_CST);
-    uint64_t deadline = deadlines_pass();
+    bool alarm;
+    uint64_t deadline = deadlines_pass(&alarm);
     if (is_first(self) && terminal_keys_due() < deadline)
         deadline = terminal_keys_due();
-    if (somebody_is_runnable())
+    if (somebody_is_runnable() || alarm)
         deadline = exo_time() + LOOK_AGAIN_NS;
     __atomic_store_n(&context->inbox_full, 0, __ATOMIC_SEQ_CST);
     exo_thread_sleep(thread_of(self), deadline, EXO_EVENT_MESSAGE, false);
@@ -100,8 +107,11 @@ static void scheduler_begin(struct exo_context *context)
     struct scheduler *self = &schedulers[((uint64_t)context - EXO_CONTEXT_ADDRESS) / EXO_FRAME_SIZE - 1];
 
     for (;;) {
-        deadlines_pass();
-        if (is_first(self) && terminal_keys_look())
+        bool due;
+        deadlines_pass(&due);
+        if (is_first(self))
+            due |= terminal_keys_look();
+        if (due)
             exo_gate_send(SERVER_SLOT_KEYS, 0, 0, 0, 0, 0);
         if (!somebody_run(self))
             scheduler_sleep(self, context);

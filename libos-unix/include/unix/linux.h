@@ -9,7 +9,7 @@ enum errno_value {
     EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10, EAGAIN = 11, ENOMEM = 12,
     EACCES = 13, EFAULT = 14, EBUSY = 16, EEXIST = 17, EXDEV = 18, ENODEV = 19, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23,
     EMFILE = 24, ENOTTY = 25, EFBIG = 27, ENOSPC = 28, ESPIPE = 29, EROFS = 30, EMLINK = 31, EPIPE = 32, ERANGE = 34,
-    ENAMETOOLONG = 36, ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40,
+    ENAMETOOLONG = 36, ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40, ETIMEDOUT = 110,
 };
 
 enum open_flag {
@@ -19,6 +19,7 @@ enum open_flag {
 
 enum mode { S_IFMT = 0170000, S_IFIFO = 0010000, S_IFCHR = 0020000, S_IFDIR = 0040000, S_IFREG = 0100000, S_IFLNK = 0120000 };
 enum seek { SEEK_SET, SEEK_CUR, SEEK_END };
+enum rename_flag { RENAME_NOREPLACE = 1 };
 enum at_flag { AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_SYMLINK_FOLLOW = 0x400, AT_EMPTY_PATH = 0x1000 };
 enum fcntl_command { F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, FD_CLOEXEC = 1 };
 enum wait_flag { WNOHANG = 1, WUNTRACED = 2, WCONTINUED = 8, WAIT_FLAGS_OF_LINUX = (int)0xe0000000 /* of threads and clones */ };
@@ -75,6 +76,36 @@ struct linux_stat {
 };
 _Static_assert(sizeof(struct linux_stat) == 144, "struct stat");
 
+enum statx_mask { STATX_BASIC = 0x7ff };
+
+struct linux_statx_time {
+    int64_t s;
+    uint32_t ns;
+    int32_t reserved;
+};
+
+struct linux_statx {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, reserved;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct linux_statx_time access, birth, change, modify;
+    uint32_t device[4]; /* major and minor: of the device that it is, of that which it is on */
+    uint64_t spare[14];
+};
+_Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
+
+enum { STATFS_TMPFS = 0x01021994 };
+
+struct linux_statfs {
+    int64_t type, block_size;
+    uint64_t blocks, free, available, files, free_files;
+    int32_t id[2];
+    int64_t name_length, fragment_size, flags, spare[4];
+};
+_Static_assert(sizeof(struct linux_statfs) == 120, "struct statfs");
+
 struct linux_dirent {
     uint64_t ino;
     int64_t next;
@@ -83,7 +114,7 @@ struct linux_dirent {
     char name[];
 };
 
-enum poll_event { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLNVAL = 32 };
+enum poll_event { POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLNVAL = 32 };
 
 struct linux_poll {
     int32_t descriptor;
@@ -114,5 +145,6 @@ enum linux_call {
     LINUX_CHMOD = 90, LINUX_UMASK = 95, LINUX_GETPPID = 110, LINUX_SETPGID = 109, LINUX_GETPGRP = 111, LINUX_SETSID = 112, LINUX_GETPGID = 121,
     LINUX_GETSID = 124, LINUX_EXIT = 60, LINUX_WAIT4 = 61, LINUX_KILL = 62, LINUX_NANOSLEEP = 35, LINUX_OPENAT = 257, LINUX_MKDIRAT = 258,
     LINUX_NEWFSTATAT = 262, LINUX_UNLINKAT = 263, LINUX_RENAMEAT = 264, LINUX_READLINKAT = 267, LINUX_FACCESSAT = 269, LINUX_UTIMENSAT = 280,
+    LINUX_SETITIMER = 38, LINUX_TRUNCATE = 76, LINUX_STATFS = 137, LINUX_FSTATFS = 138, LINUX_MKNODAT = 259, LINUX_PRCTL = 157,
     LINUX_DUP3 = 292, LINUX_PIPE2 = 293, LINUX_FCHMOD = 91, LINUX_FCHOWN = 93, LINUX_FCHOWNAT = 260, LINUX_POLL = 7, LINUX_FCHMODAT = 268,
 };

@@ -81,17 +81,18 @@ enum unix_request {
     UNIX_PAGE,             /* node, page: its bytes to the window's page; how many */
     UNIX_MAP,              /* node: 0 and, as words 1 to 3, slot, first frame and count of its frames, if they lie in a row; else -ENODEV */
     UNIX_MORE,             /* one chunk more: words 1 to 3 as above */
-    UNIX_EXEC_DONE,        /* the old memory is gone: views end, descriptors close */
+    UNIX_EXEC_DONE,        /* bytes of the arguments, in data: the old memory is gone: views end, descriptors close */
     UNIX_FORK,             /* a copy of this process, data: struct unix_fork: its pid */
     UNIX_SIGNAL_TAKE,      /* mask of those that are blocked: the next signal, or 0 */
     UNIX_MISSING,          /* call number, its address: a call that is not there was made */
-    UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size */
+    UNIX_START,            /* the first process: path 0 the program, data the arguments; word 1 their size, 2 and 3 random, 4: is there a terminal? */
     UNIX_END,              /* a signal's number: it ends the process */
     UNIX_FILE_NODE,        /* descriptor: node of the regular file, for a mapping */
     UNIX_SLEEP,            /* until when (ns) */
     UNIX_BROKEN,           /* vector, instruction, address: the runtime itself faulted */
     UNIX_NO_START,         /* errno: the first program cannot be run */
     UNIX_STOP,             /* a signal that stops: UNIX_WAIT until the process may go on; 0: may it now? */
+    UNIX_NO_MEMORY,        /* address: there is no frame for a page that the program may use: it is killed, and that is told */
     UNIX_POLICY,           /* signals that are ignored, flags of SIGCHLD's action: they changed */
     UNIX_REQUESTS,
 };

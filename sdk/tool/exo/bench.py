@@ -14,7 +14,8 @@ from . import disk, elf, image, machine, manifest, network, oracle, package, pla
 from .trouble import Trouble
 
 SUITES = {"kernel": ["bench/kernel/system.toml"], "io": ["bench/io/system.toml", "bench/io/echo.toml"],
-          "unix": ["bench/unix/system.toml"], "rt": ["bench/rt/system.toml", "bench/rt/load.toml"]}
+          "unix": ["bench/unix/system.toml"], "rt": ["bench/rt/system.toml", "bench/rt/load.toml"],
+          "db": ["bench/db/system.toml"]}
 LINE = re.compile(r"\bbench (\w+) (\d+) (\S.*)")
 KERNEL_FOLDERS = ("core", "code", "arch/x86_64", "device")
 PATH = re.compile(r"longest path (\d+)")
@@ -140,6 +141,9 @@ def print_table(results, suite):
         limit = shown(row["limit"]) if row["least"] is None else f">= {row['least']}"
         print(ROW.format(row["row"], shown(row["value"]), limit, shown(row["linux"]), paper, operation))
     print("\nInstructions by -icount shift=0 on QEMU's q35, from user mode, stub included.")
+    if suite == "db":
+        print("Idle time is taken off, the interrupt that ends it counted for each request. Runs differ slightly, since the disk answers in real time.")
+        print(f"Linux: {peers['linux']['version']}, lean: SQLite in WAL mode on ext4 on a virtio disk, as measured once, not by this command. LMDB: not measured.")
     if suite != "kernel":
         return
     print(f"Linux: {peers['linux']['version']}, booted lean ({peers['linux']['command_line']}), same QEMU flags;")

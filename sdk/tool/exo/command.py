@@ -19,6 +19,7 @@ archive = "root.cpio"
 arguments = {arguments}
 memory = "128M"
 slots = [{slots}]
+terminal = {terminal}
 """
 
 
@@ -52,8 +53,8 @@ def with_program(tree, name, contents):
         archive.member("TRAILER!!!", b"", 0)
 
 
-def prepare(build, name, words, processors):
-    """Write the system beside the build's others; returns its manifest's path."""
+def prepare(build, name, words, processors, terminal=False):
+    """Write the system beside the build's others; returns its manifest's path. terminal: it reads what the user types."""
     path, contents = found(name)
     folder = build / "systems" / f"run-{path.name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +67,7 @@ def prepare(build, name, words, processors):
     if len(line) > manifest.ARGUMENTS_MOST:
         raise Trouble(f"the command line has {len(line)} bytes, {manifest.ARGUMENTS_MOST} is the most: put it into a script")
     slots = ", ".join(f"[{number}, 0, {60 if number == 0 else 64}]" for number in range(processors))
-    text = SYSTEM.format(processors=processors, slots=slots,
+    text = SYSTEM.format(processors=processors, slots=slots, terminal=str(terminal).lower(),
                          arguments='"' + line.replace("\\", "\\\\").replace('"', '\\"') + '"')
     (folder / "system.toml").write_text(text)
     return folder / "system.toml"

@@ -49,7 +49,7 @@ def files_of(image, start):
     blocks = [image.read(BLOCK) for _ in range(SUPERS)]
     tables = [found for found in map(table, blocks) if found]
     if not tables:
-        raise Trouble(f"{image.name}: holds no database at block {start // BLOCK}: name its extent's first block with --first")
+        raise Trouble(f"{getattr(image, 'name', 'the image')}: holds no database at block {start // BLOCK}: name its extent's first block with --first")
     return {file.name: file for file in max(tables)[1]}
 
 
@@ -61,18 +61,22 @@ def contents(image, start, file):
     return image.read(file.size)
 
 
-def export(path, first, target):
-    """Write the SQLite database to target, and its log, if there is one, beside it."""
+def export_from(image, first, target):
+    """Write the SQLite database to target, and its log, if there is one, beside it. False: there is no database yet."""
     target = Path(target)
+    files = files_of(image, first * BLOCK)
+    for name, suffix in (("database", ""), ("database-wal", "-wal"), ("database-journal", "-journal")):
+        out = target.with_name(target.name + suffix)
+        out.unlink(missing_ok=True)
+        if name in files and files[name].exists:
+            out.write_bytes(contents(image, first * BLOCK, files[name]))
+    return target.exists()
+
+
+def export(path, first, target):
     with open(path, "rb") as image:
-        files = files_of(image, first * BLOCK)
-        for name, suffix in (("database", ""), ("database-wal", "-wal"), ("database-journal", "-journal")):
-            out = target.with_name(target.name + suffix)
-            out.unlink(missing_ok=True)
-            if name in files and files[name].exists:
-                out.write_bytes(contents(image, first * BLOCK, files[name]))
-    if not target.exists():
-        raise Trouble(f"{path}: has no SQLite database yet")
+        if not export_from(image, first, target):
+            raise Trouble(f"{path}: has no SQLite database yet")
 
 
 def command_database(args):

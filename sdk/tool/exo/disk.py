@@ -2,7 +2,8 @@
 
 A size is an empty image, made anew for each run; else a raw image in the build folder, or beside the manifest. Words may follow:
 read-only; errors=FILE, what fails and when, as QEMU's blkdebug reads it (QEMU's docs/devel/blkdebug.rst); iops=N, requests a second
-at most; null=US, a disk that keeps nothing and takes so many microseconds for a request.
+at most; null=US, a disk that keeps nothing and takes so many microseconds for a request; logged, every write and flush is noted in order
+in a file beside the image (IMAGE.log), in Linux's dm-log-writes format.
 """
 import re
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 from . import device, manifest
 from .trouble import Trouble
 
-WORDS = ("read-only", "errors=FILE", "iops=N", "null=US")
-WORD = re.compile(r"read-only|errors=.+|(iops|null)=[1-9][0-9]*")
+WORDS = ("read-only", "errors=FILE", "iops=N", "null=US", "logged")
+WORD = re.compile(r"read-only|logged|errors=.+|(iops|null)=[1-9][0-9]*")
 
 
 def problem_of(text):
@@ -59,6 +60,10 @@ def drive(build, system, name, index, text):
     null = next((word[5:] for word in words if word.startswith("null=")), None)
     if null:
         options += ["driver=null-co", f"size={size}", f"latency-ns={null}000", "read-zeroes=on"]
+    elif "logged" in words:
+        log = file.with_suffix(".log")
+        log.write_bytes(b"")
+        options += ["driver=blklogwrites", "file.driver=file", f"file.filename={file}", "log.driver=file", f"log.filename={log}"]
     elif errors:
         options += ["driver=blkdebug", f"config={system.path.parent / errors}", "image.driver=raw", "image.file.driver=file",
                     f"image.file.filename={file}"]

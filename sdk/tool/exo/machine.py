@@ -81,6 +81,20 @@ def run(line, timeout, show=True, kernel=None, until_output=False):
     return Outcome(status, reason, seconds, output, first)
 
 
+def has_terminal():
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def run_at_terminal(line):
+    """Run QEMU with the user's terminal as the machine's console, until it ends or the user ends it: no time limit."""
+    at = line.index("-serial")
+    line = [*line[:at], "-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal", *line[at + 2:]]
+    started = time.monotonic()
+    returncode = subprocess.run(line).returncode
+    status, reason = (0, "") if returncode == 0 else meaning(returncode, "", None, 0)
+    return Outcome(status, reason, time.monotonic() - started, "", None)
+
+
 def follow(process, started, timeout, show, names, until_output):
     """Read lines until the end of output or the limit: (output, seconds to its first byte, None or why it was cut)."""
     pending, lines, size, first = b"", [], 0, None

@@ -11,7 +11,8 @@ def prepared(args):
     """(build folder, manifest, packed module, devices) of the system named on the command line."""
     memory = manifest.size_of(args.memory) if args.memory else None
     if command.is_wanted(args.system):
-        args.system = str(command.prepare(builder.build_all(args), args.system, args.words, args.cpus or 1))
+        args.system = str(command.prepare(builder.build_all(args), args.system, args.words, args.cpus or 1,
+                                          machine.has_terminal()))
     elif args.words:
         raise Trouble(f"{args.words[0]}: words after a manifest: what its programs are told stands in it", status=2)
     system = manifest.read(args.system, args.cpus, memory, args.machine, args.timeout, args.disk,
@@ -31,7 +32,11 @@ def command_run(args):
     print(f"exo: {args.system} on {machine.described(system.machine)}", flush=True)
     for text in system.machine["forward"]:
         print(f"exo: {text}: from this computer's port to the machine's", flush=True)
-    outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
+    if any(environment.terminal for environment in system.environments) and machine.has_terminal():
+        print("exo: this terminal is the machine's; Ctrl-A X ends it", flush=True)
+        outcome = machine.run_at_terminal(line)
+    else:
+        outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
     problem = None
     if outcome.status == 0:
         said, problem = judge.judged(build, system, name_of(args), outcome.output)
