@@ -117,6 +117,19 @@ bool inherit_bind(uint64_t page)
     return false;
 }
 
+bool inherit_find(uint64_t page, uint32_t *ret_frame, uint16_t *ret_slot)
+{
+    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+        const struct unix_run *run = &memory_state.inherited[i];
+        if (page - run->page >= (uint64_t)run->count * EXO_FRAME_SIZE)
+            continue;
+        *ret_frame = run->frame + (uint32_t)((page - run->page) / EXO_FRAME_SIZE);
+        *ret_slot = slot_in(kin.view, kin.view_count, *ret_frame);
+        return *ret_slot;
+    }
+    return false;
+}
+
 uint64_t inherit_next(uint64_t page, uint64_t end)
 {
     for (uint32_t i = 0; i < memory_state.inherited_count; i++) {

@@ -13,6 +13,8 @@ bool inherit_adopt(const struct unix_fork *fork);
 /* A page that was there before the fork and was not touched since becomes present, read-only; some behind it may come as well. False: it was not
  * there, or there is no memory for a page table. */
 bool inherit_bind(uint64_t page);
+/* The frame of such a page and the slot of its view; false: it was not there. */
+bool inherit_find(uint64_t page, uint32_t *ret_frame, uint16_t *ret_slot);
 /* The first such page in [page, end), or end. */
 uint64_t inherit_next(uint64_t page, uint64_t end);
 /* The program gives [start, end) up. */

@@ -212,10 +212,33 @@ static bool scratch_clear(uint64_t page)
            page_clear(page, EXO_MAP_READ | EXO_MAP_WRITE);
 }
 
+/* The first touch of an inherited page is a write: only the copy is bound. */
+static bool inherited_copy(uint64_t page, uint32_t frame, uint16_t slot)
+{
+    uint32_t copy = pool_frame();
+
+    if (!copy || !frame_bind(page, copy, EXO_MAP_READ | EXO_MAP_WRITE))
+        return false;
+    if (!page_bind(UNIX_COPY_ADDRESS, frame, 1, slot, EXO_MAP_READ)) {
+        exo_space_unmap(&kin.space, page, 1);
+        pool_free(copy, 1);
+        return false;
+    }
+    memcpy((void *)page, (const void *)UNIX_COPY_ADDRESS, EXO_FRAME_SIZE);
+    page_copy_end();
+    memory_state.copied++;
+    return true;
+}
+
 static bool page_absent(const struct region *region, uint64_t page, bool write)
 {
+    uint32_t frame;
+    uint16_t slot;
+
+    if (write && inherit_find(page, &frame, &slot))
+        return inherited_copy(page, frame, slot);
     if (inherit_bind(page))
-        return !write || page_own(page, exo_entry_frame(exo_space_entry(&kin.space, page)));
+        return true;
     return region->node && page < region->file_end ? page_load(region, page, write) : page_clear(page, flags_of(region->protection, write));
 }
 
@@ -285,23 +308,25 @@ static struct page_run run_begin(uint64_t address, uint64_t entry)
     return run;
 }
 
+enum { STEP = 8 };
+
+/* Only our own calls make entries; those of the kernel between them do not matter here. */
+static bool is_empty(const volatile uint64_t *entries)
+{
+    const uint64_t *e = (const uint64_t *)entries;
+    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
 /* The first page from `at` on that is there, or `end`; all of one table. */
 static uint64_t present_next(const volatile uint64_t *entries, uint64_t at, uint64_t end)
 {
-    enum { STEP = 8 };
+    uint32_t first = at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES, last = first + (uint32_t)((end - at) / EXO_FRAME_SIZE), i = first;
 
-    for (uint32_t i = at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES; at < end; i++, at += EXO_FRAME_SIZE) {
-        if (entries[i] & ENTRY_PRESENT)
-            return at;
-        while (i % STEP == 0 && i + STEP < EXO_TABLE_ENTRIES && !entries[i] && !entries[i + 1] && !entries[i + 2] && !entries[i + 3] &&
-               !entries[i + 4] && !entries[i + 5] && !entries[i + 6] && !entries[i + 7]) {
-            i += STEP;
-            at += STEP * EXO_FRAME_SIZE;
-        }
-        if (at < end && entries[i] & ENTRY_PRESENT)
-            return at;
-    }
-    return end;
+    while (i < last && !(entries[i] & ENTRY_PRESENT))
+        if (i++ % STEP == STEP - 1)
+            while (i + STEP <= last && is_empty(&entries[i]))
+                i += STEP;
+    return at + (uint64_t)(i - first) * EXO_FRAME_SIZE;
 }
 
 bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)

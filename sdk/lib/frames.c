@@ -49,7 +49,14 @@ static uint32_t frame_run(const struct exo_frames *frames, uint32_t frame, uint3
     return run;
 }
 
-/* Take up to EXO_TAKE_MAX free frames in a row; others may take from the same range. */
+/* 2, 4, then EXO_TAKE_MAX. */
+static uint32_t stock_size(const struct exo_frames *frames)
+{
+    uint32_t size = 2u << (frames->restocked < 4 ? frames->restocked : 4);
+    return size < EXO_TAKE_MAX ? size : EXO_TAKE_MAX;
+}
+
+/* Take some free frames in a row; others may take from the same range. */
 static int frames_restock(struct exo_frames *frames)
 {
     uint32_t frame;
@@ -59,13 +66,14 @@ static int frames_restock(struct exo_frames *frames)
         frame = exo_frame_find(frames);
         if (!frame)
             return 0;
-        uint32_t run = frame_run(frames, frame, EXO_TAKE_MAX);
+        uint32_t run = frame_run(frames, frame, stock_size(frames));
         do
             taken = run ? exo_frame_take(frames->subject, frames->capability, frame, run) : EXO_TAKEN;
         while (exo_again(taken));
     } while (taken == EXO_TAKEN);
     for (int64_t i = 0; i < taken; i++)
         frames->stock[frames->stocked++] = frame + (uint32_t)(taken - 1 - i);
+    frames->restocked += frames->restocked < EXO_TAKE_MAX;
     frames->next = taken > 0 ? frame + (uint32_t)taken : frame + 1;
     if (frames->next >= frames->first + frames->count)
         frames->next = frames->first;

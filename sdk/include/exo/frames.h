@@ -12,6 +12,7 @@ struct exo_frames {
     uint32_t next;       /* where to look for a free one */
     uint32_t stock[8];   /* taken, not given out */
     uint32_t stocked;
+    uint32_t restocked;  /* how often: the stock begins small, so that who lives shortly takes little */
 };
 
 void exo_frames_open(struct exo_frames *frames, uint16_t subject, uint16_t capability, uint32_t first, uint32_t count);
