@@ -242,11 +242,15 @@ static bool page_absent(const struct region *region, uint64_t page, bool write)
     return region->node && page < region->file_end ? page_load(region, page, write) : page_clear(page, flags_of(region->protection, write));
 }
 
+static bool region_allows(const struct region *region, uint32_t error)
+{
+    return region->protection & (error & FAULT_WRITE ? PROT_WRITE : error & FAULT_FETCH ? PROT_EXEC : PROT_READ | PROT_EXEC);
+}
+
 bool memory_allows(uint64_t address, uint32_t error)
 {
     const struct region *region = region_find(address);
-
-    return region && region->protection & (error & FAULT_WRITE ? PROT_WRITE : error & FAULT_FETCH ? PROT_EXEC : PROT_READ | PROT_EXEC);
+    return region && region_allows(region, error);
 }
 
 bool memory_fault(uint64_t address, uint32_t error)
@@ -257,7 +261,7 @@ bool memory_fault(uint64_t address, uint32_t error)
 
     if (!region)
         return scratch_clear(page) || (page - UNIX_SITES_ADDRESS < SITE_PAGES * EXO_FRAME_SIZE && !write && inherit_bind(page));
-    if (!memory_allows(address, error))
+    if (!region_allows(region, error))
         return false;
     uint64_t entry = exo_space_entry(&kin.space, page);
     if (!(entry & ENTRY_PRESENT))

@@ -24,10 +24,9 @@ static bool begins(const char *text, const char *with)
 
 bool proc_is_meant(const struct process *process, const char *path)
 {
-    const struct node *proc = top();
-
     if (*path == '/')
-        return begins(path, "/proc") && (path[5] == '/' || !path[5]);
+        return path[1] == 'p' && begins(path, "/proc") && (path[5] == '/' || !path[5]);
+    const struct node *proc = top();
     for (const struct node *at = process->directory; proc && at && at != node_root; at = at->parent)
         if (at == proc)
             return true;
