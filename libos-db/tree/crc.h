@@ -1,6 +1,5 @@
 /* CRC-32C (RFC 3720, 12.1), by the processor's own instruction (SSE4.2), eight bytes at a time. */
 #pragma once
-#include <cpuid.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,9 +7,10 @@
 
 static inline bool crc32c_is_there(void)
 {
-    uint32_t a, b, c, d;
+    uint32_t a = 1, b, c = 0, d;
 
-    return __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSE4_2;
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)); /* Intel SDM 2A, CPUID leaf 1 */
+    return c & 1u << 20;
 }
 
 /* checksum: 0, or what it was of the bytes before. */

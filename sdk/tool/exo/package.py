@@ -19,6 +19,7 @@ PROBES = {
     "busybox-static": ("file", "/var/lib/dpkg/info/busybox-static.list"),
     "musl-tools": ("command", "musl-gcc"),
     "cpio": ("command", "cpio"),
+    "wamerican": ("file", "/usr/share/dict/american-english"),
     "dpkg-dev": ("command", "dpkg-source"),
     "tcl": ("command", "tclsh"),
     "qemu-system-x86": ("command", "qemu-system-x86_64"),
@@ -36,7 +37,7 @@ PROBES = {
 }
 
 BUILD = ("gcc", "libc6-dev", "meson", "ninja-build", "busybox-static", "musl-tools", "cpio",
-         "dpkg-dev", "tcl")
+         "wamerican", "dpkg-dev", "tcl")
 RUN = BUILD + ("qemu-system-x86",)
 TEST = RUN + ("pkg-config", "check", "libsubunit-dev", "clang", "llvm", "libclang-rt-14-dev", "python3-llvmlite",
               "python3-z3", "grub-pc-bin", "grub-common", "xorriso")

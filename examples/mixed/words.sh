@@ -1,0 +1,17 @@
+# What the Unix of the mixed system does with real text; judge.py computes the same on the host.
+cd /test
+texts='GPL-1 GPL-2 GPL-3 LGPL-2 LGPL-2.1 LGPL-3 GFDL-1.2 GFDL-1.3 Apache-2.0 MPL-1.1 MPL-2.0 Artistic'
+count() { wc -l | tr -d ' '; }
+
+echo "result lines $(count < american-english)"
+echo "result capitals $(grep -c '^[A-Z]' american-english)"
+echo "result longest $(awk '{ if (length($0) > length(long)) long = $0 } END { print long }' american-english)"
+echo "result lengths $(awk '{ n[length($0)]++ } END { for (l in n) print l, n[l] }' american-english | sort -n | md5sum)"
+echo "result reverse $(sort -r american-english | md5sum)"
+cat $texts | tr -cs A-Za-z '\n' | tr A-Z a-z | grep . | sort | uniq -c | sort -k1,1nr -k2 > /tmp/used
+echo "result used $(count < /tmp/used) $(md5sum < /tmp/used)"
+head -n 3 /tmp/used | while read times word; do echo "result often $word $times"; done
+echo "result unknown $(awk 'NR == FNR { known[$0]; next } !($2 in known) { print $2 }' american-english /tmp/used | sort | md5sum)"
+tar -cf - $texts | gzip > /tmp/texts.tar.gz
+echo "result packed $(gunzip < /tmp/texts.tar.gz | tar -xOf - | md5sum)"
+for text in $texts; do grep -c the $text; done | awk '{ n += $1 } END { print "result the", n }'
