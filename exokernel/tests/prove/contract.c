@@ -376,6 +376,61 @@ static bool run_is_done(exo_result result, uint64_t pages)
     return result < 0 || (result > 0 && result <= (exo_result)pages);
 }
 
+bool pre_may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame, uint32_t level)
+{
+    return assumed_caller(caller) && frame < kernel.frame_count && level >= 1 && level <= TABLE_LEVELS;
+}
+
+void modifies_may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame, uint32_t level,
+                             struct found *found)
+{
+    havoc(found);
+}
+
+void anywhere_may_bind_frame(void)
+{
+}
+
+static bool kind_is_written_when_bound(uint32_t kind)
+{
+    return kind == EXO_FRAME_DATA || kind == EXO_FRAME_LARGE || kind == EXO_FRAME_CONTEXT || kind == EXO_FRAME_RING ||
+           kind == EXO_FRAME_NET_RING;
+}
+
+static bool kind_is_only_read_when_bound(uint32_t kind)
+{
+    return (kind >= EXO_FRAME_TABLE1 && kind <= EXO_FRAME_TABLE3) || kind == EXO_FRAME_ENVIRONMENT ||
+           kind == EXO_FRAME_CAPABILITIES || kind == EXO_FRAME_TRACE;
+}
+
+/* Of what kind a frame is that is bound in a table of this level with these flags. */
+static bool kind_allows(uint32_t kind, uint32_t level, uint32_t flags)
+{
+    if (kind == EXO_FRAME_LARGE ? level != 2 || !(flags & EXO_MAP_LARGE) : level != 1 || flags & EXO_MAP_LARGE)
+        return false;
+    if (flags & EXO_MAP_EXECUTE && kind != EXO_FRAME_DATA && kind != EXO_FRAME_LARGE)
+        return false;
+    return kind_is_written_when_bound(kind) || (kind_is_only_read_when_bound(kind) && !(flags & EXO_MAP_WRITE));
+}
+
+/* It is justified by the capability that is found now. */
+bool post_may_bind_frame(const struct caller *caller, const struct exo_mapping *mapping, frame_name frame, uint32_t level,
+                         struct found *found, exo_result result)
+{
+    const struct exo_frame *info = frame_at(frame);
+    capability_name name = name_in(caller->environment, mapping->capability);
+
+    if (result != EXO_OK)
+        return result < 0;
+    return frame && !info->closing && kind_allows(info->kind, level, mapping->flags) &&
+           (!level_of(frame) || info->progress < TABLE_BINDINGS_MAX) && found->by && found_is_good(caller, found) &&
+           found->slot == mapping->capability && name && name_is_derived(name, found->by->id) &&
+           found->by->kind == (info->kind == EXO_FRAME_ENVIRONMENT ? EXO_KIND_ENVIRONMENT : EXO_KIND_FRAMES) &&
+           capability_covers(found->by, frame) &&
+           (info->kind != EXO_FRAME_LARGE || capability_covers(found->by, frame + LARGE_FRAMES - 1)) &&
+           !(mapping->flags & (EXO_MAP_READ | EXO_MAP_WRITE | EXO_MAP_EXECUTE) & ~found->by->rights);
+}
+
 bool pre_run_bind(const struct caller *caller, const struct exo_mapping *mapping, frame_name table, uint32_t level, struct found *found)
 {
     return run_is_named(caller, table, level) && found_is_good(caller, found);

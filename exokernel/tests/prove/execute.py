@@ -16,6 +16,7 @@ from memory import Index, Memory, Place, Region, Version
 
 DEEP = 40
 UNROLLED = {"vcpu_end_call", "message_keep"}     # loops of so few rounds that they need no invariant
+GATHERED = {"run_bind", "space_clear_entry"}     # roots whose paths are met again where nothing but plain stores is between
 PATHS_MAX = 4000
 RLIMIT = 400_000      # of z3, for asking whether a path is possible
 
@@ -47,6 +48,7 @@ class Frame:
         self.block, self.at, self.line = routine.order[0], 0, 0
         self.loops = {}       # header: Round, while in it
         self.phis = []        # names of the phis of the loop's header that is looked at
+        self.gathered = None  # values of the phis of the block that is entered next, if several edges lead there at once
         self.arguments = dict(values)
 
     def fork(self):
@@ -118,7 +120,7 @@ class Executor:
 
     def __init__(self, module, models):
         self.module, self.models = module, models
-        self.flows, self.regions, self.purity = {}, {}, {}
+        self.flows, self.regions, self.purity, self.plain_regions = {}, {}, {}, {}
         self.goals, self.used = [], set()
         self.probes = {}                  # what must be reachable: [Goal], each that it is not
         self.quiet = 0                    # > 0: no goals (specifications, dry runs)
@@ -379,6 +381,8 @@ class Executor:
             if op in ("phi", "nothing"):
                 continue
             if op in ("br", "switch"):
+                if self.root in GATHERED:
+                    return self.gather(state, frame, instruction)
                 return self.branch(state, self.targets_of(frame.values, instruction))
             if op == "ret":
                 self.end(state, instruction)
@@ -430,6 +434,50 @@ class Executor:
             branch.assume(condition)
         return [(label, branch) for label, branch, _ in branches]
 
+    def gather(self, state, frame, instruction):
+        """The branch and the plain blocks after it, all at once: one state for each block to go on from."""
+        edges = {}
+        for condition, label in self.targets_of(frame.values, instruction):
+            if not z3.is_false(condition):
+                edges.setdefault(label, []).append((condition, frame.block))
+        for block in self.plain_after(frame):
+            arrived = edges.pop(block, None)
+            if arrived:
+                self.merged_block(state, frame.routine, block, arrived, frame.values, edges, [])
+        ways = []
+        for label, arrived in edges.items():
+            loop = frame.flow.loops.get(label, ())
+            for inside in (False, True):
+                some = [(condition, source) for condition, source in arrived if (source in loop) == inside]
+                if some:
+                    ways.append((t.disjunction([condition for condition, _ in some]), (label, some)))
+        branches = []
+        for (label, some), branch in self.branch(state, ways):
+            after = branch.frames[-1]
+            phis = [i for i in after.routine.blocks[label].instructions if i.op == "phi"]
+            after.gathered = {phi.name: self.select(phi.type, [(condition, self.value(after.values, phi.operands[phi.labels.index(source)]))
+                                                               for condition, source in some]) for phi in phis}
+            after.block = some[0][1]
+            branches.append((label, branch))
+        return branches
+
+    def plain_after(self, frame):
+        """The blocks after this one that are reached from it alone, begin no loop and call nothing that changes the state, in order."""
+        known = self.plain_regions.get((frame.routine.name, frame.block))
+        if known is not None:
+            return known
+        flow, found = frame.flow, {frame.block: None}
+        for name in flow.order[flow.order.index(frame.block) + 1:]:
+            before = [other for other in flow.order if name in flow.next[other]]
+            if name not in flow.loops and all(other in found for other in before) and self.block_is_plain(frame.routine.blocks[name]):
+                found[name] = None
+        self.plain_regions[frame.routine.name, frame.block] = list(found)[1:]
+        return list(found)[1:]
+
+    def block_is_plain(self, block):
+        return not any(i.op in ("cmpxchg", "atomicrmw", "asm", "alloca", "ret", "unreachable") or
+                       i.op == "call" and not self.call_is_pure(i.detail) for i in block.instructions)
+
     def is_possible(self, state, condition):
         if state.dry or z3.is_true(condition) or state.knows(condition):
             return True
@@ -443,7 +491,9 @@ class Executor:
         """Enter a block. False: the path ends here, at the end of a loop's round."""
         frame = state.frames[-1]
         phis = [i for i in frame.routine.blocks[label].instructions if i.op == "phi"]
-        values = {phi.name: self.value(frame.values, phi.operands[phi.labels.index(frame.block)]) for phi in phis}
+        values, frame.gathered = frame.gathered, None
+        if values is None:
+            values = {phi.name: self.value(frame.values, phi.operands[phi.labels.index(frame.block)]) for phi in phis}
         loops, source = frame.flow.loops, frame.block
         for header in [h for h in frame.loops if label not in loops[h]]:
             del frame.loops[header]

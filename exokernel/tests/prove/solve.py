@@ -9,7 +9,7 @@ from claims import ASSUMED, CLAIMS, named, names_in
 from memory import BY_NAME, Memory, define
 
 RLIMIT = 400_000_000
-TIMEOUT_MS = 600_000    # only against a stuck machine: rlimit is what counts
+TIMEOUT_MS = 1_800_000    # only against a stuck solver: rlimit is what counts, and takes a tenth of this here
 FACTS_AT_ONCE = 20
 # Functions become variables, and these bits, for a SAT solver: steadier by far than z3's own choice for QF_UFBV, whose SAT
 # solver does not always come back from simplifying in between.
