@@ -113,3 +113,20 @@ void member_borrow(struct member *borrower, uint8_t first)
         if (root.member[i].state == MEMBER_RUNNING && plan_lends(&root.member[i].plan, borrower->plan.name))
             member_lend_to(&root.member[i], borrower);
 }
+
+/* The time of one that has ended stays with those whom it lent it to: the root takes its slots, and lends them on. */
+void member_bequeath(const struct member *member)
+{
+    uint16_t all = exo_start_slot(EXO_KIND_SLOTS, 0);
+
+    for (uint32_t i = 0; i < member->plan.range_count; i++) {
+        const struct slot_range *range = &member->plan.range[i];
+        uint32_t first = range->processor * EXO_SLOTS_PER_PROCESSOR + range->first;
+        for (uint32_t slot = first; slot < first + range->count; slot++) {
+            const struct member *borrower = plan_borrower(&member->plan, slot % EXO_SLOTS_PER_PROCESSOR);
+            if (!borrower || exo_slot_take(0, all, slot, 0) != EXO_OK || borrower == root_borrows || borrower->state != MEMBER_RUNNING)
+                continue;
+            exo_slot_lend(0, all, slot, borrower->child.slot, borrower->borrows ? (uint8_t)(borrower->borrows + range->processor) : 0);
+        }
+    }
+}

@@ -30,7 +30,7 @@ struct loan {
     uint32_t first, count, turn, turns;
     uint64_t within;                /* ns that a holder has to give it back, and as long again after the imperative */
     uint64_t asked, deadline;
-    uint32_t owned;                 /* when it was asked */
+    uint32_t owned;                 /* at most, since it was asked */
     enum loan_state state;
     struct turn order[TURNS_MAX];
 };
@@ -180,6 +180,7 @@ static void loan_look(struct loan *loan)
         return;
     }
     uint32_t owned = holder_runs(loan) ? frames_owned(loan) : 0;
+    loan->owned = owned > loan->owned ? owned : loan->owned;
     if (owned && now < loan->deadline)
         return;
     if (loan->state == LOAN_ASKED && holder_runs(loan)) {

@@ -75,6 +75,7 @@ bool plan_lends(const struct plan *plan, const char *name);
 struct member *plan_borrower(const struct plan *plan, uint32_t position);
 void member_lend(struct member *member);
 void member_borrow(struct member *borrower, uint8_t first);
+void member_bequeath(const struct member *member);
 /* What the member lends to the root, at once: the root may own no slot any more. */
 int64_t slot_lend_back(struct member *member, uint16_t capability, uint32_t slot);
 bool member_start(struct member *member);

@@ -57,6 +57,8 @@ static void member_finish(struct member *member, int status)
     if (status && member->plan.restart) {
         exo_print("%s: starts again", member->plan.name);
         member_restart(member);
+    } else {
+        member_bequeath(member);
     }
 }
 
