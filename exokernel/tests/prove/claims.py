@@ -20,8 +20,8 @@ CLAIMS = {
 }
 ASSUMED = {"assumed_kernel": (), "assumed_ring": ("processor",), "assumed_trace": ("processor", "frame")}       # of every state
 FRAMES = {"frame_table", "environment_pages", "capability_pages", "table_pages", "shadow_pages", "context_pages", "trace_pages"}
-VCPUS = 9     # field numbers of struct environment: before the virtual processors it is padded
-ENVIRONMENT_PARTS = {4: "tables", 6: "gate", VCPUS: "vcpu"}
+VCPUS = 10    # field numbers of struct environment: before the virtual processors it is padded
+ENVIRONMENT_PARTS = {5: "tables", 7: "gate", VCPUS: "vcpu"}
 
 
 def names_in(key, where):
