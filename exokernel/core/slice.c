@@ -324,16 +324,13 @@ static vcpu_name slice_lender(uint32_t processor)
     return payer && payer == slot->borrower && payer != slot->vcpu ? slot->vcpu : 0;
 }
 
-/* Against its lender a borrower has no grace, even if the lender's next slot is lent to another. */
-static void slice_recall_late(uint32_t processor, uint64_t now, const struct exo_registers *registers)
+/* Would the slot's owner run here, if it were asked now? Against its lender a borrower has no grace, even if that one's next slot is lent
+ * to another. */
+static bool owner_is_next(uint32_t processor)
 {
-    const struct exo_slot *slot = slot_now(processor);
     vcpu_name payer, next = slice_pick(processor, &payer);
 
-    if (!next || payer != slot->vcpu || next == kernel.processor[processor].running)
-        return;
-    slice_force(processor, registers);
-    slice_charge(processor, now);
+    return next && payer == slot_now(processor)->vcpu && next != kernel.processor[processor].running;
 }
 
 /* Look again who should run. */
@@ -350,15 +347,17 @@ static void slice_look(uint32_t processor, struct exo_registers *registers)
     if (processor == 0 && kernel.watch && now >= kernel.watch)
         disk_watch(now);
     bool ended = slice_expire(processor, now);
-    if (self->running && !self->ending) {
+    if (self->running && self->ending == ENDING_LOAN && owner_is_next(processor)) {
+        slice_force(processor, registers);
+        slice_charge(processor, now);
+    } else if (self->running && !self->ending) {
         enum verdict verdict = ended ? VERDICT_RECALL : slice_judge(processor, boundary);
-        if (verdict == VERDICT_RECALL)
+        bool loan = lender && lender == slot_now(processor)->vcpu;
+        if (verdict == VERDICT_RECALL || (verdict == VERDICT_END && loan && owner_is_next(processor)))
             slice_force(processor, registers);
         else if (verdict == VERDICT_END)
-            slice_end(processor, now, lender && lender == slot_now(processor)->vcpu);
+            slice_end(processor, now, loan);
     }
-    if (self->running && self->ending == ENDING_LOAN)
-        slice_recall_late(processor, now, registers);
     if (!self->running) {
         slice_next(processor, now, registers);
         return;
