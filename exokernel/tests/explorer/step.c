@@ -10,7 +10,10 @@ struct step *steps;
 uint32_t step_count, kind_count;
 uint32_t kind_first[64 + ACTION_LIMIT + 1];
 
-enum { STEPS_MAX = 1 << 16 };
+enum {
+    STEPS_MAX = 1 << 16,
+    FURTHER = 3, FURTHER_FLAGS, /* arguments of a step of space_bind or its like with a second mapping: a call has no argument 4 there */
+};
 
 static const struct actor *actors;
 static uint32_t actor_count;
@@ -65,6 +68,19 @@ void list_call(uint32_t number, const struct domain *const domain[6])
     arguments_list(&step, domain, 0);
 }
 
+/* One page with the first of the flags, and the next one with the second of them: what a batch knows of the first must not be held true
+ * of the second. Its flags are the step's argument 4. */
+static void pair_add(struct step *step, struct exo_mapping mapping, const struct domain *flags)
+{
+    if (mapping.address || flags->count < 2)
+        return;
+    mapping.flags = flags->value[0];
+    memcpy(step->argument, WORDS_OF(mapping), sizeof step->argument);
+    step->argument[FURTHER] = 1;
+    step->argument[FURTHER_FLAGS] = flags->value[1];
+    call_add(step);
+}
+
 void list_batch(uint32_t number, const struct domain *const domain[5])
 {
     struct step step = {.action = ACTION_CALL, .number = number, };
@@ -72,17 +88,22 @@ void list_batch(uint32_t number, const struct domain *const domain[5])
     for (uint32_t a = 0; a < domain[0]->count; a++)
         for (uint32_t t = 0; t < domain[1]->count; t++)
             for (uint32_t f = 0; f < domain[2]->count; f++)
-                for (uint32_t c = 0; c < domain[3]->count; c++)
+                for (uint32_t c = 0; c < domain[3]->count; c++) {
+                    struct exo_mapping mapping = {
+                        .address = domain[0]->value[a], .table = domain[1]->value[t], .frame = domain[2]->value[f],
+                        .capability = domain[3]->value[c],
+                    };
                     for (uint32_t m = 0; m < domain[4]->count * 2; m++) {
-                        struct exo_mapping mapping = {
-                            .address = domain[0]->value[a], .table = domain[1]->value[t], .frame = domain[2]->value[f],
-                            .capability = domain[3]->value[c], .flags = domain[4]->value[m / 2], .more = m % 2,
-                        };
+                        mapping.flags = domain[4]->value[m / 2];
+                        mapping.more = m % 2;
                         memcpy(step.argument, WORDS_OF(mapping), sizeof step.argument);
-                        if (m % 2 && domain[0]->value[a]) /* a run of two fits at a table's first entry only */
+                        if (m % 2 && mapping.address) /* a run of two fits at a table's first entry only */
                             continue;
                         call_add(&step);
                     }
+                    mapping.more = 0;
+                    pair_add(&step, mapping, domain[4]);
+                }
 }
 
 void list_action(uint32_t action, const struct domain *first, const struct domain *second)
@@ -112,11 +133,24 @@ static uint64_t deadline_of(uint64_t value)
     return value & AFTER(0) && value != EXO_NEVER ? machine.time + (value & ~AFTER(0)) : value;
 }
 
+/* The second mapping of a batch: as the first, a page further, with flags of its own. */
+static void further_fill(const struct step *step)
+{
+    struct exo_mapping mapping;
+    memcpy(&mapping, step->argument, sizeof mapping);
+    mapping.address += EXO_FRAME_SIZE;
+    mapping.flags = step->argument[FURTHER_FLAGS];
+    machine.current = step->processor;
+    world_batch(step->processor, 0, &mapping);
+}
+
 static exo_result call_take(const struct step *step)
 {
     uint64_t argument[6];
     for (uint32_t i = 0; i < 6; i++)
         argument[i] = deadline_of(step->argument[i]);
+    if (step->argument[FURTHER] == 1 && step->number >= EXO_CALL_SPACE_BIND && step->number <= EXO_CALL_SPACE_UNBIND)
+        further_fill(step);
     return world_call(step->processor, step->subject, step->number, argument);
 }
 
