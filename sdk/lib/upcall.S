@@ -50,10 +50,23 @@
 2:
 .endm
 
+/* What the context page says of the exception under way, the first part of its frame. */
+.macro push_exception context
+    pushq CONTEXT_EXCEPTION_RSP(\context)
+    pushq CONTEXT_EXCEPTION_RFLAGS(\context)
+    pushq CONTEXT_EXCEPTION_RIP(\context)
+    pushq CONTEXT_EXCEPTION_ADDRESS(\context)
+    pushq CONTEXT_EXCEPTION_VECTOR(\context)
+    pushq CONTEXT_EXCEPTION_RAX(\context)
+    pushq CONTEXT_EXCEPTION_RCX(\context)
+    pushq CONTEXT_EXCEPTION_R11(\context)
+.endm
+
 /*
- * The frame of a struct exo_registers at rsi, on a stack that is kept clear of what it interrupted. An exception whose
- * state was not taken off yet begins anew when it is resumed: it loads its stack pointer itself, and the interrupted
- * stack is not touched, which may be what the exception is about.
+ * The frame of a struct exo_registers at rsi, on a stack that is kept clear of what it interrupted. An exception whose state was not
+ * taken off the context page yet is taken off here, as its entry would have done: that state and the other registers are as they were at the
+ * exception. So what handles the events may take exceptions of its own; resumed, the frame goes on with the exception's handler.
+ * Doing it again does no harm: there is no exception before event_taken.
  */
 .macro push_interrupted
     movq 120(%rsi), %rcx
@@ -61,12 +74,29 @@
     cmpq $(exception_taken - exo_exception_entry), %rcx
     jae 5f
     movq CONTEXT_EXCEPTION_RSP(%rbp), %rsp
+    choose_stack %rbx, %rdx
+    push_exception %rbp
+    pushq 24(%rsi)
+    pushq 32(%rsi)
+    pushq 40(%rsi)
+    pushq 56(%rsi)
+    pushq 64(%rsi)
+    pushq 72(%rsi)
+    pushq 8(%rsi)
+    pushq 48(%rsi)
+    pushq 88(%rsi)
+    pushq 96(%rsi)
+    pushq 104(%rsi)
+    pushq 112(%rsi)
+    movl $0, CONTEXT_EXCEPTION_BUSY(%rbp)
+    movq %rsp, %rcx
+    subq $STACK_GAP, %rsp
+    push_registers %rsi
+    movq $exception_taken, FRAME_RIP(%rsp)
+    movq %rcx, FRAME_RSP(%rsp)
+    jmp 6f
 5:  choose_stack %rbx, %rdx
     push_registers %rsi
-    cmpq $(exception_taken - exo_exception_entry), %rcx
-    jae 6f
-    movq $exo_exception_entry, FRAME_RIP(%rsp)
-    movq %rsp, FRAME_RSP(%rsp)
 6:
 .endm
 
@@ -78,14 +108,7 @@ exo_exception_entry:
     addq $exo_threads, %rcx
     movq CONTEXT_EXCEPTION_RSP(%rax), %rsp
     choose_stack %rcx, %r11
-    pushq CONTEXT_EXCEPTION_RSP(%rax)
-    pushq CONTEXT_EXCEPTION_RFLAGS(%rax)
-    pushq CONTEXT_EXCEPTION_RIP(%rax)
-    pushq CONTEXT_EXCEPTION_ADDRESS(%rax)
-    pushq CONTEXT_EXCEPTION_VECTOR(%rax)
-    pushq CONTEXT_EXCEPTION_RAX(%rax)
-    pushq CONTEXT_EXCEPTION_RCX(%rax)
-    pushq CONTEXT_EXCEPTION_R11(%rax)
+    push_exception %rax
     pushq %rdx
     pushq %rsi
     pushq %rdi
