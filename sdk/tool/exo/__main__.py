@@ -51,6 +51,7 @@ def arguments():
     sub = command("test", test.command_test, "run the tests; ends with `N passed, N failed`")
     sub.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suites.SUITES)}; default: all")
     sub.add_argument("--long", action="store_true", help="explore, walk and fuzz for longer")
+    sub.add_argument("--only", action="append", default=[], metavar="NAME", help="just the program or system of this name, as the report names it")
     sub = command("bench", bench.command_bench, "measure in counted instructions, compare with the limits")
     sub.add_argument("suite", nargs="?", default="kernel", choices=bench.SUITES, help="what to measure (kernel)")
     sub.add_argument("--json", action="store_true", help="print a JSON list of rows instead of the table")

@@ -53,6 +53,9 @@ def command_test(args):
 def run_suites(report, args, chosen):
     build = builder.build_all(args, tests=True)
     known = programs(build, chosen)
+    if args.only:
+        run_named(report, build, known, chosen, args)
+        return
     for suite in chosen:
         if suite not in ("system", "linux", "bench") and not any(test["suite"] == suite for test in known):
             report.add(suite, "nothing", [tap.Case("the build registers no test in this suite", False)], 0)
@@ -64,6 +67,15 @@ def run_suites(report, args, chosen):
     if "bench" in chosen:
         started = time.monotonic()
         report.add("bench", "kernel", bench.cases(build), time.monotonic() - started)
+
+
+def run_named(report, build, known, chosen, args):
+    systems = [name for name in map(system.name_of, system.manifests()) if "system" in chosen]
+    unknown = set(args.only) - {test["name"] for test in known} - set(systems)
+    if unknown:
+        raise Trouble(f"no test {', '.join(sorted(unknown))} in {', '.join(chosen)}: the report of a whole suite names them")
+    run_programs(report, [test for test in known if test["name"] in args.only], args.long)
+    system.run_all(report, build, args.verbose, [name for name in args.only if name in systems])
 
 
 def programs(build, chosen):
