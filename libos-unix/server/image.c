@@ -4,6 +4,7 @@
  */
 #include "memory.h"
 #include "process.h"
+#include "shell.h"
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -24,8 +25,6 @@ struct elf_program {
     uint32_t type, flags;
     uint64_t offset, address, physical_address, file_size, memory_size, alignment;
 };
-
-#define TABLE_SPAN (1ull << 21)
 
 enum { ELF_LOAD = 1, ELF_EXECUTE = 1, ELF_WRITE = 2 };
 
@@ -89,8 +88,12 @@ uint32_t process_data_pages(void)
     return pages_of(data_part()->file_size);
 }
 
-/* All of the runtime that is bound and not taken: text, constants, state, window. */
-static int64_t runtime_map(struct exo_space *space, const struct process *process)
+uint64_t process_runtime_entry(void)
+{
+    return header()->entry;
+}
+
+int64_t process_runtime_map(struct exo_space *space, const struct process *process)
 {
     const uint32_t flags = EXO_MAP_READ | EXO_MAP_WRITE;
     int64_t result = EXO_OK;
@@ -125,42 +128,12 @@ int64_t process_build(struct process *process)
     start->capability_count = 1;
     int64_t result = exo_child_memory(&child, SLOT_POOL);
     if (result == EXO_OK)
-        result = runtime_map(&child.space, process);
+        result = process_runtime_map(&child.space, process);
     memcpy(process->data, process_image + data->offset, data->file_size);
     if (result == EXO_OK)
         result = exo_child_fill(&child, data->address + done, pages_of(data->memory_size) - process_data_pages(),
                                 EXO_MAP_READ | EXO_MAP_WRITE, 0, 0);
     return result == EXO_OK ? exo_child_start(&child, header()->entry) : result;
-}
-
-static int64_t vcpu_make(struct exo_space *space, const struct process *process, uint32_t *ret_context)
-{
-    int64_t result;
-
-    do {
-        *ret_context = exo_frame_find(space->frames);
-        result = exo_vcpu_create(process->slot, 0, SLOT_POOL, *ret_context, EXO_CONTEXT_ADDRESS);
-    } while (*ret_context && exo_again(result));
-    if (result == EXO_OK)
-        result = exo_space_map(space, EXO_CONTEXT_ADDRESS, *ret_context, 1, SLOT_POOL, EXO_MAP_READ | EXO_MAP_WRITE);
-    return result == EXO_OK ? exo_vcpu_entry(process->slot, 0, EXO_ENTRY_EVENT, header()->entry) : result;
-}
-
-/* What the copy cannot know by itself. */
-static void start_fill(struct exo_start *start, const struct exo_space *space, uint32_t environment, uint32_t context)
-{
-    memset(start, 0, sizeof *start);
-    start->magic = EXO_START_MAGIC;
-    start->size = sizeof *start;
-    start->environment = environment;
-    start->context = context;
-    start->context_address = EXO_CONTEXT_ADDRESS;
-    start->table4 = space->table4;
-    start->table3 = exo_space_find(space, 0, 3);
-    start->table2 = exo_space_find(space, 0, 2);
-    start->table1_count = 2;
-    start->table1[0] = (struct exo_start_table){ 0, exo_space_find(space, 0, 1) };
-    start->table1[1] = (struct exo_start_table){ UNIX_RUNTIME_ADDRESS / TABLE_SPAN, exo_space_find(space, UNIX_RUNTIME_ADDRESS, 1) };
 }
 
 /* The parent's state but for what it says that its child does without: it may say what it likes. */
@@ -178,23 +151,9 @@ static void data_copy(struct process *process, const struct process *parent, con
 
 int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork)
 {
-    static struct exo_space space;
-    struct exo_frames frames;
-    uint32_t context = 0;
-
-    exo_frames_open(&frames, process->slot, SLOT_POOL, process->chunk[0].first, process->chunk[0].count);
-    int64_t result = exo_space_create(&space, process->slot, &frames);
-    if (result == EXO_OK)
-        result = runtime_map(&space, process);
-    if (result == EXO_OK)
-        result = vcpu_make(&space, process, &context);
-    if (result != EXO_OK)
-        return result;
     data_copy(process, parent, fork);
-    start_fill(&fork->start, &space, process->frame, context);
-    exo_text_copy(fork->start.name, "process", sizeof fork->start.name);
     fork->chunk = process->chunk[0];
     fork->view_count = process->view_count;
     memcpy(fork->view, process->view, process->view_count * sizeof *fork->view);
-    return exo_vcpu_start(process->slot, 0);
+    return shell_start(process, &fork->start);
 }

@@ -8,6 +8,7 @@
 #include "process.h"
 #include "request.h"
 #include "schedule.h"
+#include "shell.h"
 #include "terminal.h"
 #include "path.h"
 #include <exo/calls.h>
@@ -41,6 +42,8 @@ static const char *server_open(void)
             result = exo_environment_extend(0, memory.own.capability, table, 1);
         while (exo_again(result));
     }
+    if (result == EXO_OK)
+        result = shell_open(table);
     if (result == EXO_OK)
         result = gate_open();
     if (result == EXO_OK)
@@ -149,6 +152,7 @@ static int report(void)
 
     exo_print("%u processes made %lu requests, the first ended with %d; %s", instance.created, instance.requests,
               instance.status, lost ? "FRAMES ARE MISSING" : "every frame that they had is back");
+    exo_print("%u processes began where others had ended; %u left their environment damaged", shell_counts.used, shell_counts.damaged);
     exo_print("system calls: %lu through the kernel, %lu from rewritten sites", instance.counts.trapped, instance.counts.direct);
     if (lost)
         exo_print("%u frames belong to environments that are gone", lost);

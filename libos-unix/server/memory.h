@@ -15,6 +15,7 @@ enum {
     SERVER_SLOT_KEYS = 50,   /* the gate by which a scheduler says that keys came, or the time of an alarm */
     SERVER_SLOT_WINDOW = 60, /* while a process is built */
     SERVER_SLOT_PROCESSES = 128, /* one a process: its environment */
+    SERVER_SLOT_SHELLS = 192,    /* one a process but the first: to read its shell's page tables */
 };
 
 struct memory {

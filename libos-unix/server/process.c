@@ -3,6 +3,7 @@
 #include "job.h"
 #include "memory.h"
 #include "schedule.h"
+#include "shell.h"
 #include "terminal.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
@@ -41,18 +42,33 @@ struct process *process_numbered(uint64_t pid)
     return 0;
 }
 
-static struct process *process_find(void)
+static struct process *place_find(void)
 {
-    uint32_t i = 0, end = processes_end;
+    uint32_t i = 0;
 
+    while (i < PROCESSES_MAX && (processes[i].state != PROCESS_NONE || shell_is_in(&processes[i])))
+        i++;
+    return i < PROCESSES_MAX ? &processes[i] : 0;
+}
+
+/* A place for a child of the parent, with a shell that fits or with none. */
+static struct process *process_find(const struct process *parent)
+{
+    struct process *process = parent ? shell_take(parent) : 0;
+    uint32_t end = processes_end;
+
+    if (!process)
+        process = place_find();
+    if (!process && shell_give_up())
+        process = place_find();
+    if (!process)
+        return 0;
     while (end && processes[end - 1].state == PROCESS_NONE)
         end--;
-    while (i < end && processes[i].state != PROCESS_NONE)
-        i++;
-    if (i == PROCESSES_MAX)
-        return 0;
-    __atomic_store_n(&processes_end, i < end ? end : i + 1, __ATOMIC_SEQ_CST);
-    return &processes[i];
+    if (end <= index_of(process))
+        end = index_of(process) + 1;
+    __atomic_store_n(&processes_end, end, __ATOMIC_SEQ_CST);
+    return process;
 }
 
 /*
@@ -107,29 +123,21 @@ int64_t process_chunk_grant(struct process *process)
     return EXO_OK;
 }
 
-static int64_t range_grant(const struct process *process, const struct unix_range *range)
-{
-    return grant(process, SERVER_SLOT_STORE, (uint16_t)range->slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, range->first, range->count);
-}
-
 int64_t process_file_grant(struct process *process, struct node *node, const struct unix_range **ret_range)
 {
-    uint32_t n = process->file_count;
-    struct unix_range *range = &process->file[n];
+    struct unix_range *range = &process->file[process->file_count];
 
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < process->file_count; i++)
         if (process->file[i].of == node->number && process->file[i].first == node->run) {
             *ret_range = &process->file[i];
             return EXO_OK;
         }
-    if (n == FILES_MAX || !node->run)
+    if (process->file_count == FILES_MAX || !node->run)
         return EXO_BAD_NAME;
-    *range = (struct unix_range){ node->run, (uint32_t)((node->size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE), SLOT_FILES + n, node->number };
-    int64_t result = range_grant(process, range);
+    int64_t result = shell_file(process, node, range);
     if (result != EXO_OK)
         return result;
     process->file_count++;
-    node->users++; /* its frames stay as long as they are mapped */
     *ret_range = range;
     return EXO_OK;
 }
@@ -139,8 +147,6 @@ static int64_t process_grant(struct process *process)
     int64_t result = grant(process, SERVER_SLOT_GATE, SLOT_SERVER, EXO_RIGHT_EXECUTE,
                            exo_start.environment * EXO_GATES_PER_ENVIRONMENT, index_of(process) + 1);
 
-    if (result == EXO_OK)
-        result = process_chunk_grant(process);
     if (result == EXO_OK)
         result = process_image_grant(process);
     if (result == EXO_OK)
@@ -190,8 +196,13 @@ static void family_enter(struct process *process, struct process *parent)
 
 static void process_dispose(struct process *process)
 {
-    if (process->has_environment)
-        exo_child_end(process->slot, process->frame);
+    if (process->has_environment) {
+        shell_owner_ended(process->frame);
+        if (!shell_keep(process)) {
+            exo_child_end(process->slot, process->frame);
+            shell_forget(process);
+        }
+    }
     process->has_environment = false;
     while (process->chunk_count) {
         const struct unix_range *chunk = &process->chunk[--process->chunk_count];
@@ -200,31 +211,54 @@ static void process_dispose(struct process *process)
     loan_look();
 }
 
-struct process *process_create(struct process *parent)
+static int64_t environment_make(struct process *process, const struct process *parent)
 {
     static struct exo_child child;
-    struct process *process = process_find();
+    int64_t result = exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name);
 
-    if (!process)
-        return 0;
+    if (result != EXO_OK)
+        return result;
+    process->has_environment = true;
+    process->frame = child.frame;
+    result = process_grant(process);
+    return result == EXO_OK && parent ? shell_build(process) : result;
+}
+
+/* In a shell that is there, or in a new environment. */
+static int64_t process_begin(struct process *process, const struct process *parent)
+{
+    uint32_t frame = process->frame;
+    int64_t result;
+
     memset(process, 0, offsetof(struct process, descriptor));
     process->slot = (uint16_t)(SERVER_SLOT_PROCESSES + 1 + index_of(process));
     process->deadline = EXO_NEVER;
     process->started = exo_time();
-    if (window_make(process) == EXO_OK &&
-        exo_child_create(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, exo_start.name) == EXO_OK) {
-        process->has_environment = true;
-        process->frame = child.frame;
-        if (process_grant(process) == EXO_OK) {
-            process->state = PROCESS_BUILDING;
-            process->pid = ++pid_last;
-            family_enter(process, parent);
-            instance.created++;
-            return process;
-        }
-    }
-    process_dispose(process);
-    return 0;
+    process->has_environment = shell_is_in(process);
+    process->frame = frame;
+    result = window_make(process);
+    if (result == EXO_OK && !process->has_environment)
+        result = environment_make(process, parent);
+    if (result == EXO_OK)
+        result = process_chunk_grant(process);
+    if (result != EXO_OK)
+        process_dispose(process);
+    return result;
+}
+
+struct process *process_create(struct process *parent)
+{
+    struct process *process = process_find(parent);
+
+    while (process && process_begin(process, parent) != EXO_OK)
+        process = shell_give_up() ? process_find(parent) : 0;
+    if (!process)
+        return 0;
+    process->state = PROCESS_BUILDING;
+    process->pid = ++pid_last;
+    family_enter(process, parent);
+    instance.created++;
+    return process;
 }
 
 static bool is_viewer(const struct process *process, uint32_t environment)
@@ -274,24 +308,7 @@ void process_drop(const struct process *process, uint16_t slot)
     exo_drop_of(process->slot, process->frame, slot);
 }
 
-/* The next program may well map the same ones: they stay if there is room for others, too. */
-static void files_drop(struct process *process)
-{
-    bool lives = process->state == PROCESS_ALIVE;
-
-    if (lives && process->file_count <= FILES_MAX / 2)
-        return;
-    for (uint32_t i = 0; i < process->file_count; i++) {
-        struct node *node = node_numbered(process->file[i].of);
-        if (lives)
-            process_drop(process, (uint16_t)process->file[i].slot);
-        node->users--;
-        node_settle(node);
-    }
-    process->file_count = 0;
-}
-
-/* The capabilities stay until the process ends, or the owner does: to take them from one that lives costs the kernel a look at every frame. */
+/* The capabilities stay (shell.h). */
 void process_views_drop(struct process *process)
 {
     uint32_t count = process->view_count;
@@ -300,19 +317,15 @@ void process_views_drop(struct process *process)
     for (uint32_t i = 0; i < count; i++)
         if (i + 1 == count || process->view[i].of != process->view[i + 1].of)
             holder_settle(process->view[i].of);
-    files_drop(process);
+    process->file_count = 0;
 }
 
-/* The owner derives them from its own capabilities: so no chain of forks makes the derivation deeper. */
-static int64_t owner_view(struct process *child, const struct process *owner)
+static int64_t view_grant(struct process *child, const struct process *owner)
 {
     for (uint32_t i = 0; i < owner->chunk_count; i++) {
         if (child->view_count == VIEWS_MAX)
             return EXO_BAD_NAME;
-        struct unix_range *view = &child->view[child->view_count];
-        *view = (struct unix_range){ owner->chunk[i].first, owner->chunk[i].count, SLOT_VIEWS + child->view_count, owner->frame };
-        int64_t result = exo_capability_derive(owner->slot, (uint16_t)owner->chunk[i].slot, SLOT_TEMPORARY, (uint16_t)view->slot,
-                                               EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, view->first, view->count);
+        int64_t result = shell_view(child, owner, &owner->chunk[i], &child->view[child->view_count]);
         if (result != EXO_OK)
             return result;
         child->view_count++;
@@ -320,25 +333,13 @@ static int64_t owner_view(struct process *child, const struct process *owner)
     return EXO_OK;
 }
 
-static int64_t view_grant(struct process *child, const struct process *owner)
-{
-    int64_t result = exo_capability_derive(0, child->slot, owner->slot, SLOT_TEMPORARY, EXO_RIGHT_GRANT, child->frame, 1);
-
-    if (result != EXO_OK)
-        return result;
-    result = owner_view(child, owner);
-    process_drop(owner, SLOT_TEMPORARY);
-    return result;
-}
-
 static int64_t files_grant(struct process *child, const struct process *parent)
 {
     for (; child->file_count < parent->file_count; child->file_count++) {
         child->file[child->file_count] = parent->file[child->file_count];
-        int64_t result = range_grant(child, &child->file[child->file_count]);
+        int64_t result = shell_file_at(child, &child->file[child->file_count]);
         if (result != EXO_OK)
             return result;
-        node_numbered(parent->file[child->file_count].of)->users++;
     }
     return EXO_OK;
 }
@@ -416,6 +417,8 @@ static void process_stop(struct process *process)
 static void instance_end(int status)
 {
     instance.over = true;
+    while (shell_give_up())
+        ;
     instance.status = status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
     for (uint32_t i = 1; i < processes_end; i++)
         if (processes[i].state == PROCESS_ALIVE)

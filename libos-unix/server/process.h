@@ -73,14 +73,17 @@ extern uint32_t processes_end; /* all from here on are PROCESS_NONE */
 
 struct process *process_badged(uint64_t badge);
 struct process *process_numbered(uint64_t pid);
-/* A new one with an environment and its capabilities, without memory; 0: there is no room. */
+/* A new one with an environment and its capabilities; with a parent also with an address space. 0: there is no room. */
 struct process *process_create(struct process *parent);
 /* The first one: the runtime's image and its start. */
 int64_t process_build(struct process *process);
-/* Its address space and its virtual processor, as a copy of the parent where that asks for it. */
+/* Its state and its virtual processor, as a copy of the parent where that asks for it. */
 int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork);
 /* Pages of the runtime's data that are state. */
 uint32_t process_data_pages(void);
+/* All of the runtime that is bound and not taken: text, constants, state, window; and where it begins. */
+int64_t process_runtime_map(struct exo_space *space, const struct process *process);
+uint64_t process_runtime_entry(void);
 int64_t process_image_load(void);
 int64_t process_image_grant(const struct process *process);
 /* Undo one that never ran. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define UNIX_RUNTIME_ADDRESS 0x3c000000ull /* the process's own part of libos-unix, up to UNIX_RUNTIME_END */
+#define UNIX_PROGRAM_ADDRESS 0x400000ull   /* where static programs mostly are: 2 MiB with a page table that is always there */
 #define UNIX_WINDOW_ADDRESS  0x3c100000ull /* in the same 2 MiB: one page table */
 #define UNIX_STATE_ADDRESS   0x3c110000ull /* struct unix_state, read-only */
 #define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
@@ -34,6 +35,7 @@ enum {
     SLOT_WINDOW = 3,    /* the window, and behind it the runtime's data */
     SLOT_STATE = 4,     /* struct unix_state */
     SLOT_RUNTIME = 5,   /* the runtime's text and constants: read and execute */
+    SLOT_SHELL = 6,     /* the page tables that the server made, and the context page */
     SLOT_TEMPORARY = 8, /* the server's, while a child's views are made */
     SLOT_FILES = 9,     /* files that it has mapped, FILES_MAX: read and execute */
     SLOT_POOL = 20,     /* its chunks, CHUNKS_MAX: the frames that it may take */

@@ -1,0 +1,556 @@
+#include "shell.h"
+#include "memory.h"
+#include <exo/calls.h>
+#include <exo/machine.h>
+#include <exo/program.h>
+#include <exo/text.h>
+#include <exo/upcall.h>
+
+#define SHELLS_ADDRESS 0x380000000ull
+#define TABLE_SPAN     (1ull << 21)
+
+enum {
+    PAGE_ENVIRONMENT, PAGE_CAPABILITIES, PAGE_TABLES, /* what the kernel has, readable */
+    COPY_ENVIRONMENT = PAGE_TABLES + SHELL_TABLES, COPY_CAPABILITIES, COPY_RUNTIME, COPY_VIEW, /* what it was */
+    OWN_CAPABILITIES = 0, /* in the place of process 0, which has no shell */
+    PAGES = 16, /* a shell */
+    TABLE_RUNTIME = 3, TABLE_VIEW = 4, /* the others are empty */
+    TABLE2 = 4, /* the frames from the first on: each table with its shadow behind it, from the root down */
+    CONTEXT = SHELL_FRAMES - 1,
+    PAGE_WORDS = EXO_FRAME_SIZE / 8, SLOT_WORDS = 4,
+    ENTRY_TOUCHED = 0x60, /* accessed and dirty */
+};
+
+static const uint64_t table_address[SHELL_TABLES] = { 0, UNIX_PROGRAM_ADDRESS, UNIX_RUNTIME_ADDRESS - TABLE_SPAN, UNIX_RUNTIME_ADDRESS,
+                                                      UNIX_VIEW_ADDRESS };
+
+struct shell {
+    bool exists;
+    uint32_t first; /* its frames */
+    uint32_t view_end;
+    struct unix_range view[VIEWS_MAX], file[FILES_MAX]; /* what its slots hold; count 0: nothing that is valid */
+    uint32_t unsure; /* files that it got while it ran: bit by bit */
+    struct exo_start start;
+    struct exo_frame tables[CONTEXT]; /* as the kernel describes them */
+    uint64_t reading[SLOT_WORDS];     /* our capability to them */
+};
+
+struct shell_counts shell_counts;
+static struct shell shells[PROCESSES_MAX];
+static uint32_t idle[SHELLS_IDLE_MAX], idle_count; /* places, the oldest first */
+
+static uint32_t index_of(const struct process *process)
+{
+    return (uint32_t)(process - processes);
+}
+
+static struct shell *shell_of(const struct process *process)
+{
+    return &shells[index_of(process)];
+}
+
+static uint64_t *page_of(const struct process *process, uint32_t page)
+{
+    return (uint64_t *)(SHELLS_ADDRESS + ((uint64_t)index_of(process) * PAGES + page) * EXO_FRAME_SIZE);
+}
+
+bool shell_is_in(const struct process *process)
+{
+    return shell_of(process)->exists;
+}
+
+/* The process may withdraw our capability to its tables, as it derived it: then they are not there to be read. */
+static const uint64_t *reading_of(const struct process *process)
+{
+    return page_of(processes, OWN_CAPABILITIES) + (SERVER_SLOT_SHELLS + index_of(process)) % EXO_CAPABILITIES_PER_TABLE * SLOT_WORDS;
+}
+
+static bool words_equal(const void *a, const void *b, uint64_t count)
+{
+    bool equal;
+    __asm__ volatile("repe cmpsq" : "+S"(a), "+D"(b), "+c"(count), "=@cce"(equal) : : "memory");
+    return equal;
+}
+
+/* The first word of [at, end) that is not 0, or end. */
+static uint32_t word_find(const uint64_t *words, uint32_t at, uint32_t end)
+{
+    const uint64_t *from = words + at;
+    uint64_t count = end - at;
+    bool equal;
+
+    if (at == end)
+        return end;
+    __asm__ volatile("repe scasq" : "+D"(from), "+c"(count), "=@cce"(equal) : "a"(0ull) : "memory");
+    return (uint32_t)(from - words) - !equal;
+}
+
+/* What stands in a slot now is what shall stand there. */
+static void slot_note(const struct process *process, uint32_t slot)
+{
+    memcpy(page_of(process, COPY_CAPABILITIES) + slot * SLOT_WORDS, page_of(process, PAGE_CAPABILITIES) + slot * SLOT_WORDS, SLOT_WORDS * 8);
+}
+
+static bool file_fits(const struct shell *shell, const struct unix_range *file)
+{
+    const struct unix_range *held = &shell->file[file->slot - SLOT_FILES];
+    return !held->count || (held->of == file->of && held->first == file->first);
+}
+
+static bool is_seen_by(const struct process *process, uint32_t environment)
+{
+    for (uint32_t i = 0; i < process->view_count; i++)
+        if (process->view[i].of == environment)
+            return true;
+    return process->frame == environment;
+}
+
+static bool shell_fits(const struct shell *shell, const struct process *parent)
+{
+    for (uint32_t i = 0; i < parent->file_count; i++)
+        if (!file_fits(shell, &parent->file[i]))
+            return false;
+    for (uint32_t i = 0; i < shell->view_end; i++)
+        if (shell->view[i].count && !is_seen_by(parent, shell->view[i].of))
+            return false;
+    return true;
+}
+
+static struct process *idle_remove(uint32_t at)
+{
+    struct process *process = &processes[idle[at]];
+
+    for (idle_count--; at < idle_count; at++)
+        idle[at] = idle[at + 1];
+    return process;
+}
+
+struct process *shell_take(const struct process *parent)
+{
+    int32_t i = (int32_t)idle_count - 1;
+
+    for (; i >= 0; i--)
+        if (processes[idle[i]].state == PROCESS_NONE && shell_fits(&shells[idle[i]], parent))
+            break;
+    if (i < 0)
+        return 0;
+    shell_counts.used++;
+    return idle_remove((uint32_t)i);
+}
+
+bool shell_give_up(void)
+{
+    if (!idle_count)
+        return false;
+    struct process *process = idle_remove(0);
+    exo_child_end(process->slot, process->frame);
+    shell_forget(process);
+    return true;
+}
+
+/* A derivation of its memory for us: its environment makes it by our hand. */
+static int64_t view_open(const struct process *process, const struct shell *shell)
+{
+    uint16_t self = exo_start_slot(EXO_KIND_ENVIRONMENT, 0);
+    int64_t result = exo_capability_derive(0, self, process->slot, SLOT_TEMPORARY, EXO_RIGHT_GRANT, exo_start.environment, 1);
+
+    if (result != EXO_OK)
+        return result;
+    result = exo_capability_derive(process->slot, SLOT_SHELL, SLOT_TEMPORARY, (uint16_t)(SERVER_SLOT_SHELLS + index_of(process)),
+                                   EXO_RIGHT_READ, shell->first, SHELL_FRAMES);
+    process_drop(process, SLOT_TEMPORARY);
+    return result;
+}
+
+static int64_t page_map(const struct process *process, uint32_t page, uint32_t frame, uint32_t count, uint32_t capability, uint32_t flags)
+{
+    return exo_space_map(&memory.space, (uint64_t)page_of(process, page), frame, count, (uint16_t)capability, flags);
+}
+
+/* What the kernel has of it becomes readable, and there is memory for a copy, which stays with the place. */
+static int64_t pages_open(const struct process *process, const struct shell *shell)
+{
+    static uint32_t copies[PROCESSES_MAX];
+    uint32_t *copy = &copies[index_of(process)], table = exo_frame_info(shell->first)->capability / EXO_CAPABILITIES_PER_TABLE;
+    int64_t result = view_open(process, shell);
+
+    for (uint32_t i = 0; i < SHELL_TABLES && result == EXO_OK; i++)
+        result = page_map(process, PAGE_TABLES + i, shell->start.table1[i].frame, 1, SERVER_SLOT_SHELLS + index_of(process), EXO_MAP_READ);
+    if (result == EXO_OK)
+        result = page_map(process, PAGE_ENVIRONMENT, process->frame, 1, process->slot, EXO_MAP_READ);
+    if (result == EXO_OK)
+        result = page_map(process, PAGE_CAPABILITIES, table, 1, memory.own.capability, EXO_MAP_READ);
+    if (result != EXO_OK || *copy)
+        return result;
+    uint32_t first = exo_frame_alloc_run(&memory.own, COPY_VIEW + 1 - COPY_ENVIRONMENT, 1);
+    if (!first)
+        return EXO_BAD_NAME;
+    *copy = first;
+    return page_map(process, COPY_ENVIRONMENT, first, COPY_VIEW + 1 - COPY_ENVIRONMENT, memory.own.capability, EXO_MAP_READ | EXO_MAP_WRITE);
+}
+
+static void start_fill(struct exo_start *start, const struct exo_space *space, const struct process *process, const struct shell *shell)
+{
+    memset(start, 0, sizeof *start);
+    start->magic = EXO_START_MAGIC;
+    start->size = sizeof *start;
+    start->environment = process->frame;
+    start->context = shell->first + CONTEXT;
+    start->context_address = EXO_CONTEXT_ADDRESS;
+    start->table4 = space->table4;
+    start->table3 = exo_space_find(space, 0, 3);
+    start->table2 = exo_space_find(space, 0, 2);
+    start->table1_count = SHELL_TABLES;
+    for (uint32_t i = 0; i < SHELL_TABLES; i++)
+        start->table1[i] = (struct exo_start_table){ (uint32_t)(table_address[i] / TABLE_SPAN), exo_space_find(space, table_address[i], 1) };
+    exo_text_copy(start->name, "process", sizeof start->name);
+}
+
+/* The link from the table above becomes the newest binding of each table: so that it is the one that the kernel's table of frames tells. */
+static int64_t tables_link_again(const struct process *process, const struct shell *shell)
+{
+    int64_t result = 1;
+
+    for (uint32_t i = 0; i < SHELL_TABLES && result == 1; i++) {
+        result = exo_space_unbind(process->slot, table_address[i], exo_mapping_entry(shell->first + TABLE2, 0), exo_mapping_way(0, 0, 0), 0);
+        if (result == 1)
+            result = exo_space_bind(process->slot, table_address[i], exo_mapping_entry(shell->first + TABLE2, shell->start.table1[i].frame),
+                                    exo_mapping_way(0, EXO_MAP_READ, 0), 0);
+    }
+    return result == 1 ? EXO_OK : result;
+}
+
+/* Tables for the usual places, the runtime, and the view of them. The space is then as the process will see it. */
+static int64_t space_build(const struct process *process, struct shell *shell, struct exo_frames *frames)
+{
+    static struct exo_space space;
+    int64_t result = exo_space_create(&space, process->slot, frames);
+
+    for (uint32_t i = 0; i < SHELL_TABLES && result == EXO_OK; i++)
+        result = exo_space_table(&space, table_address[i]) ? EXO_OK : EXO_BAD_NAME;
+    if (result == EXO_OK)
+        result = process_runtime_map(&space, process);
+    start_fill(&shell->start, &space, process, shell);
+    exo_space_open(&space, &shell->start, frames);
+    space.subject = process->slot;
+    space.view = UNIX_VIEW_ADDRESS;
+    for (uint32_t i = 0; i < SHELL_TABLES && result == EXO_OK; i++)
+        result = exo_space_view_add(&space, table_address[i]);
+    return result;
+}
+
+static void tables_describe(const struct shell *shell, struct exo_frame *ret_tables)
+{
+    memcpy(ret_tables, (const void *)exo_frame_info(shell->first), CONTEXT * sizeof *ret_tables);
+}
+
+int64_t shell_open(uint32_t table)
+{
+    return page_map(processes, OWN_CAPABILITIES, table, 1, memory.own.capability, EXO_MAP_READ);
+}
+
+int64_t shell_build(struct process *process)
+{
+    struct shell *shell = shell_of(process);
+    struct exo_frames frames;
+
+    *shell = (struct shell){ .first = exo_frame_alloc_run(&memory.own, SHELL_FRAMES, 1) };
+    if (!shell->first || exo_frame_free(0, memory.own.capability, shell->first, SHELL_FRAMES) != SHELL_FRAMES)
+        return EXO_BAD_NAME;
+    int64_t result = exo_capability_derive(0, memory.own.capability, process->slot, SLOT_SHELL,
+                                           EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT, shell->first, SHELL_FRAMES);
+    exo_frames_open(&frames, process->slot, SLOT_SHELL, shell->first, SHELL_FRAMES);
+    while (result == EXO_OK && (result = exo_frame_take(process->slot, SLOT_SHELL, shell->first + CONTEXT, 1)) != 1)
+        result = exo_again(result) ? EXO_OK : result;
+    if (result == 1)
+        result = space_build(process, shell, &frames);
+    if (result == EXO_OK)
+        result = pages_open(process, shell);
+    if (result == EXO_OK)
+        result = tables_link_again(process, shell);
+    if (result != EXO_OK)
+        return result;
+    memcpy(page_of(process, COPY_ENVIRONMENT), page_of(process, PAGE_ENVIRONMENT), EXO_FRAME_SIZE);
+    memcpy(page_of(process, COPY_CAPABILITIES), page_of(process, PAGE_CAPABILITIES), EXO_FRAME_SIZE);
+    memcpy(page_of(process, COPY_RUNTIME), page_of(process, PAGE_TABLES + TABLE_RUNTIME), EXO_FRAME_SIZE);
+    memcpy(page_of(process, COPY_VIEW), page_of(process, PAGE_TABLES + TABLE_VIEW), EXO_FRAME_SIZE);
+    tables_describe(shell, shell->tables);
+    memcpy(shell->reading, reading_of(process), sizeof shell->reading);
+    shell->exists = true;
+    return EXO_OK;
+}
+
+int64_t shell_start(const struct process *process, struct exo_start *start)
+{
+    const struct shell *shell = shell_of(process);
+    uint32_t context = shell->first + CONTEXT;
+    int64_t result;
+
+    memcpy(start, &shell->start, sizeof *start);
+    exo_frame_free(process->slot, SLOT_SHELL, context, 1); /* until now nobody else was to take it */
+    do
+        result = exo_vcpu_create(process->slot, 0, SLOT_SHELL, context, EXO_CONTEXT_ADDRESS);
+    while (exo_again(result));
+    if (result == EXO_OK)
+        result = exo_space_bind(process->slot, EXO_CONTEXT_ADDRESS, exo_mapping_entry(shell->start.table1[0].frame, context),
+                                exo_mapping_way(SLOT_SHELL, EXO_MAP_READ | EXO_MAP_WRITE, 0), 0);
+    if (result == 1)
+        result = exo_vcpu_entry(process->slot, 0, EXO_ENTRY_EVENT, process_runtime_entry());
+    return result == EXO_OK ? exo_vcpu_start(process->slot, 0) : result;
+}
+
+static bool entries_unbind(const struct process *process, const struct shell *shell, uint32_t table, uint32_t at, uint32_t count)
+{
+    while (count) {
+        uint32_t run = count < EXO_BATCH_MAX ? count : EXO_BATCH_MAX;
+        int64_t done = exo_space_unbind(process->slot, table_address[table] + (uint64_t)at * EXO_FRAME_SIZE,
+                                        exo_mapping_entry(shell->start.table1[table].frame, 0), exo_mapping_way(0, 0, run - 1), 0);
+        if (done <= 0)
+            return false;
+        at += (uint32_t)done;
+        count -= (uint32_t)done;
+    }
+    return true;
+}
+
+/* Nothing is bound in [at, end) any more. */
+static bool entries_clear(const struct process *process, const struct shell *shell, uint32_t table, uint32_t at, uint32_t end)
+{
+    const uint64_t *entries = page_of(process, PAGE_TABLES + table);
+
+    while ((at = word_find(entries, at, end)) < end) {
+        uint32_t first = at;
+        while (at < end && entries[at])
+            at++;
+        if (!entries_unbind(process, shell, table, first, at - first))
+            return false;
+    }
+    return true;
+}
+
+/* What was bound is, with the same access, and nothing else any more. */
+static bool table_restore(const struct process *process, const struct shell *shell, uint32_t table, const uint64_t *was)
+{
+    const uint64_t *entries = page_of(process, PAGE_TABLES + table);
+
+    for (uint32_t at = 0, next; at < PAGE_WORDS; at = next) {
+        next = word_find(was, at, PAGE_WORDS);
+        if (!entries_clear(process, shell, table, at, next))
+            return false;
+        for (; next < PAGE_WORDS && was[next]; next++)
+            if ((was[next] ^ entries[next]) & ~(uint64_t)ENTRY_TOUCHED)
+                return false;
+    }
+    return true;
+}
+
+static bool tables_restore(const struct process *process, const struct shell *shell)
+{
+    for (uint32_t i = 0; i < TABLE_RUNTIME; i++)
+        if (!entries_clear(process, shell, i, 0, PAGE_WORDS))
+            return false;
+    return table_restore(process, shell, TABLE_RUNTIME, page_of(process, COPY_RUNTIME)) &&
+           table_restore(process, shell, TABLE_VIEW, page_of(process, COPY_VIEW));
+}
+
+/* Does the slot hold a capability to all of the file? It does if one to its page can be derived from it. */
+static bool file_has_page(const struct process *process, const struct unix_range *file, uint32_t frame)
+{
+    return exo_capability_derive(process->slot, (uint16_t)file->slot, 0, SLOT_TEMPORARY, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, frame, 1) == EXO_OK &&
+           exo_drop_of(process->slot, process->frame, SLOT_TEMPORARY) == EXO_OK;
+}
+
+/* Capabilities to files that it got while it ran: it could have put others in their place. */
+static bool files_settle(const struct process *process, struct shell *shell)
+{
+    for (uint32_t i = 0; shell->unsure; i++, shell->unsure >>= 1) {
+        const struct unix_range *file = &shell->file[i];
+        if (!(shell->unsure & 1))
+            continue;
+        if (file->count && !(file_has_page(process, file, file->first) && file_has_page(process, file, file->first + file->count - 1)))
+            return false;
+        slot_note(process, SLOT_FILES + i);
+    }
+    return true;
+}
+
+/* No capability more or less than it was given, no gate, no other virtual processor or address space; all tables are there and linked where they
+ * were, and nowhere else. */
+static bool shell_is_whole(const struct process *process, const struct shell *shell)
+{
+    struct exo_frame tables[CONTEXT];
+
+    tables_describe(shell, tables);
+    return words_equal(page_of(process, PAGE_ENVIRONMENT), page_of(process, COPY_ENVIRONMENT), PAGE_WORDS) &&
+           words_equal(page_of(process, PAGE_CAPABILITIES), page_of(process, COPY_CAPABILITIES), PAGE_WORDS) &&
+           words_equal(reading_of(process), shell->reading, SLOT_WORDS) && words_equal(tables, shell->tables, sizeof tables / 8);
+}
+
+/* The page of its virtual processor, which is stopped, is bound nowhere. It stays its own. */
+static bool context_is_unbound(const struct shell *shell)
+{
+    const volatile struct exo_frame *info = exo_frame_info(shell->first + CONTEXT);
+
+    return info->kind == EXO_FRAME_DATA && info->stamp == shell->tables[0].stamp && !info->bindings;
+}
+
+/* All that it owned, and what rested on it, wherever it was bound. */
+static bool chunks_withdraw(const struct process *process)
+{
+    for (uint32_t i = 0; i < process->chunk_count; i++) {
+        int64_t result = exo_drop_of(process->slot, process->frame, (uint16_t)process->chunk[i].slot);
+        if (result != EXO_OK && result != EXO_BAD_NAME) /* its own end may have been the process's doing */
+            return false;
+    }
+    return true;
+}
+
+/* Nothing runs or is bound in it; false: it is not as it was. */
+static bool shell_clean(const struct process *process, struct shell *shell)
+{
+    int64_t result;
+
+    do
+        result = exo_vcpu_stop(process->slot, 0);
+    while (exo_again(result));
+    return chunks_withdraw(process) && files_settle(process, shell) && shell_is_whole(process, shell) && tables_restore(process, shell) &&
+           context_is_unbound(shell);
+}
+
+bool shell_keep(struct process *process)
+{
+    struct shell *shell = shell_of(process);
+
+    if (!shell->exists || instance.over)
+        return false;
+    if (!shell_clean(process, shell)) {
+        shell_counts.damaged++;
+        return false;
+    }
+    if (idle_count == SHELLS_IDLE_MAX)
+        shell_give_up();
+    idle[idle_count++] = index_of(process);
+    return true;
+}
+
+static void file_forget(struct unix_range *file)
+{
+    struct node *node = node_numbered(file->of);
+
+    if (!file->count)
+        return;
+    file->count = 0;
+    node->users--;
+    node_settle(node);
+}
+
+void shell_forget(struct process *process)
+{
+    struct shell *shell = shell_of(process);
+
+    for (uint32_t i = 0; i < FILES_MAX; i++)
+        file_forget(&shell->file[i]);
+    shell->view_end = shell->unsure = 0;
+    shell->exists = false;
+}
+
+int64_t shell_file_at(struct process *process, const struct unix_range *range)
+{
+    struct shell *shell = shell_of(process);
+    uint32_t i = range->slot - SLOT_FILES;
+
+    if (shell->file[i].count)
+        return file_fits(shell, range) ? EXO_OK : EXO_TAKEN;
+    int64_t result = exo_capability_derive(0, SERVER_SLOT_STORE, process->slot, (uint16_t)range->slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
+                                           range->first, range->count);
+    if (result != EXO_OK)
+        return result;
+    shell->file[i] = *range;
+    node_numbered(range->of)->users++; /* its frames stay as long as they can be mapped */
+    if (process->state != PROCESS_BUILDING)
+        shell->unsure |= 1u << i;
+    else if (shell->exists)
+        slot_note(process, range->slot);
+    return EXO_OK;
+}
+
+static bool file_is_used(const struct process *process, uint32_t slot)
+{
+    for (uint32_t i = 0; i < process->file_count; i++)
+        if (process->file[i].slot == slot)
+            return true;
+    return false;
+}
+
+int64_t shell_file(struct process *process, struct node *node, struct unix_range *ret_range)
+{
+    struct shell *shell = shell_of(process);
+    uint32_t best = FILES_MAX;
+
+    *ret_range = (struct unix_range){ node->run, (uint32_t)((node->size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE), 0, node->number };
+    for (uint32_t i = 0; i < FILES_MAX; i++) {
+        const struct unix_range *held = &shell->file[i];
+        if (held->count == ret_range->count && held->of == node->number && held->first == node->run) {
+            ret_range->slot = SLOT_FILES + i;
+            return EXO_OK;
+        }
+        if (!file_is_used(process, SLOT_FILES + i) && (best == FILES_MAX || (shell->file[best].count && !held->count)))
+            best = i;
+    }
+    if (best == FILES_MAX)
+        return EXO_BAD_NAME;
+    ret_range->slot = SLOT_FILES + best;
+    if (shell->file[best].count)
+        process_drop(process, (uint16_t)ret_range->slot);
+    file_forget(&shell->file[best]);
+    return shell_file_at(process, ret_range);
+}
+
+static int64_t view_derive(struct process *child, const struct process *owner, const struct unix_range *view, uint16_t own_slot)
+{
+    int64_t result = exo_capability_derive(0, child->slot, owner->slot, SLOT_TEMPORARY, EXO_RIGHT_GRANT, child->frame, 1);
+
+    if (result != EXO_OK)
+        return result;
+    result = exo_capability_derive(owner->slot, own_slot, SLOT_TEMPORARY, (uint16_t)view->slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
+                                   view->first, view->count);
+    process_drop(owner, SLOT_TEMPORARY);
+    return result;
+}
+
+/* The owner derives it from its own capability: so no chain of forks makes the derivation deeper. */
+int64_t shell_view(struct process *child, const struct process *owner, const struct unix_range *chunk, struct unix_range *ret_view)
+{
+    struct shell *shell = shell_of(child);
+    uint32_t best = VIEWS_MAX;
+
+    for (uint32_t i = 0; i < shell->view_end; i++) {
+        const struct unix_range *held = &shell->view[i];
+        if (held->count == chunk->count && held->first == chunk->first && held->of == owner->frame) {
+            *ret_view = *held;
+            return EXO_OK;
+        }
+        if (!held->count && best == VIEWS_MAX)
+            best = i;
+    }
+    if (best == VIEWS_MAX)
+        best = shell->view_end;
+    if (best == VIEWS_MAX)
+        return EXO_BAD_NAME;
+    *ret_view = (struct unix_range){ chunk->first, chunk->count, SLOT_VIEWS + best, owner->frame };
+    int64_t result = view_derive(child, owner, ret_view, (uint16_t)chunk->slot);
+    if (result != EXO_OK)
+        return result;
+    shell->view_end += best == shell->view_end;
+    shell->view[best] = *ret_view;
+    slot_note(child, ret_view->slot);
+    return EXO_OK;
+}
+
+void shell_owner_ended(uint32_t environment)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+        for (uint32_t n = 0; n < shells[i].view_end; n++)
+            if (shells[i].view[n].of == environment)
+                shells[i].view[n].count = 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * Shells: an environment outlives its process and becomes another one's. What is kept is what is the same in all: the capability table with the
+ * server's grants, and page tables in which the runtime is bound. A process may have done to them whatever the kernel allows, so nothing is
+ * believed: what it owned is withdrawn, by which the kernel breaks all that rested on it, what is bound beside the runtime is unbound, and the rest
+ * is compared with what it was when it had just been built. One that differs in anything is destroyed.
+ *
+ * Capabilities to files and views stay in their slots, since to take one away costs the kernel a look at every frame: a shell is used only
+ * for a process that may see what they show.
+ */
+#pragma once
+#include "process.h"
+
+enum {
+    SHELL_TABLES = 5,                          /* TABLE1s: of the context page, program, stack, runtime, view */
+    SHELL_FRAMES = 2 * (3 + SHELL_TABLES) + 1, /* tables with their shadows, and the context page */
+    SHELLS_IDLE_MAX = 8,
+};
+
+/* Processes that began in one, and such that ended and left none. */
+struct shell_counts {
+    uint32_t used, damaged;
+};
+extern struct shell_counts shell_counts;
+
+/* The frame of our own capability table that SERVER_SLOT_SHELLS is in. */
+int64_t shell_open(uint32_t table);
+/* The place of an idle shell for a child of the parent, which is not idle from now on; 0: none fits. */
+struct process *shell_take(const struct process *parent);
+/* Is one in this place, used or idle? */
+bool shell_is_in(const struct process *process);
+/* Address space of a new environment that holds what all processes do, and nothing else yet. */
+int64_t shell_build(struct process *process);
+/* Its virtual processor, and what the process is told. */
+int64_t shell_start(const struct process *process, struct exo_start *start);
+/* The process has ended: is its environment idle now? Else it must be destroyed, and forgotten. */
+bool shell_keep(struct process *process);
+void shell_forget(struct process *process);
+/* Destroy the oldest idle one; false: there was none. */
+bool shell_give_up(void);
+
+/* The slot of the process's capability to a file, or of its view of another's chunk, which is made if it is not there yet. Of a process that runs, or
+ * has run, only files. 0 and the slot in the range, or a status. */
+int64_t shell_file(struct process *process, struct node *node, struct unix_range *ret_range);
+int64_t shell_file_at(struct process *process, const struct unix_range *range);
+int64_t shell_view(struct process *child, const struct process *owner, const struct unix_range *chunk, struct unix_range *ret_view);
+/* An environment's chunks are gone: so are all views of them. */
+void shell_owner_ended(uint32_t environment);
