@@ -27,6 +27,7 @@ static struct {
 
 static uint32_t trace_seen[EXO_PROCESSOR_LIMIT];
 static bool trace_is_mapped;
+static bool child_stopped; /* and what comes of it was not looked at yet */
 
 static struct member *member_of(uint32_t environment)
 {
@@ -104,16 +105,15 @@ static bool fault_place(struct member *member, struct exo_context *ret_context)
     return result == EXO_OK;
 }
 
-static void fault_report(const struct exo_trace_record *record)
+/* What stopped it, from the trace or, without a record, from its context page. */
+static void fault_report(struct member *member, const struct exo_trace_record *record)
 {
     static struct exo_context context;
-    struct member *member = member_of(record->vcpu / EXO_VCPUS_PER_ENVIRONMENT);
 
-    if (!member)
-        return;
-    bool known = fault_place(member, &context);
-    exo_print("%s: stopped by exception %u at %#lx, address %#lx", member->plan.name, record->detail,
-              known ? context.exception_rip : 0, record->value);
+    if (!fault_place(member, &context))
+        context = (struct exo_context){0};
+    exo_print("%s: stopped by exception %u at %#lx, address %#lx", member->plan.name, record ? record->detail : context.exception_vector,
+              context.exception_rip, record ? record->value : context.exception_address);
     member_finish(member, STATUS_FAULT);
 }
 
@@ -129,11 +129,29 @@ static void trace_look(uint32_t processor)
         struct exo_trace_record record = ring[i];
         if (record.sequence <= trace_seen[processor])
             continue;
-        if (record.event == EXO_TRACE_FAULT)
-            fault_report(&record);
+        struct member *member = record.event == EXO_TRACE_FAULT ? member_of(record.vcpu / EXO_VCPUS_PER_ENVIRONMENT) : 0;
+        if (member)
+            fault_report(member, &record);
         newest = record.sequence > newest ? record.sequence : newest;
     }
     trace_seen[processor] = newest;
+}
+
+static void event_note(uint32_t events, struct exo_upcall_frame *frame)
+{
+    (void)frame;
+    if (events & EXO_EVENT_CHILD)
+        __atomic_store_n(&child_stopped, true, __ATOMIC_SEQ_CST);
+}
+
+/* The record of a fault may be overwritten before it is looked at: whose virtual processor 0 can be started again was stopped. */
+static void stopped_look(void)
+{
+    if (!__atomic_exchange_n(&child_stopped, false, __ATOMIC_SEQ_CST))
+        return;
+    for (uint32_t i = 0; i < root.member_count; i++)
+        if (root.member[i].state == MEMBER_RUNNING && exo_vcpu_start(root.member[i].child.slot, 0) == EXO_OK)
+            fault_report(&root.member[i], 0);
 }
 
 static void trace_map(void)
@@ -256,6 +274,7 @@ int watch(void)
 {
     int status = 0;
 
+    exo_event_handler = event_note;
     trace_map();
     while (!system_is_over()) {
         exo_events_block();
@@ -263,11 +282,12 @@ int watch(void)
             message_take();
         for (uint32_t i = 0; trace_is_mapped && i < exo_system_info()->processor_count; i++)
             trace_look(i);
+        stopped_look();
         revocation_begin();
         if (revocation.member)
             revocation_go_on();
         uint64_t loans_due = loans_look(), report_due = report_look();
-        if (!EXO_CONTEXT->inbox_full && !system_is_over())
+        if (!EXO_CONTEXT->inbox_full && !child_stopped && !system_is_over())
             exo_sleep(watch_deadline(loans_due < report_due ? loans_due : report_due), EXO_EVENT_MESSAGE | EXO_EVENT_CHILD | EXO_EVENT_TIMER, false);
         exo_events_restore(false);
     }

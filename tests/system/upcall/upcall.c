@@ -60,6 +60,10 @@ int main(void)
             __asm__ volatile("pause");
     }
     exo_event_handler = 0;
+    if (exo_argument("crash", 0)) { /* as in the middle of another exception: the kernel stops it */
+        EXO_CONTEXT->exception_busy = 1;
+        fault_take();
+    }
     check_print(check_equal("refused timers", (int64_t)refused, 0) && check_equal("exceptions", (int64_t)exceptions, (int64_t)faults),
                 "each exception comes to its handler once");
     check_print(check_equal("rounds with a timer", timers >= rounds, true), "each event comes to its handler");
