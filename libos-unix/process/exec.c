@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "region.h"
 #include "signal.h"
+#include <exo/elf.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -13,29 +14,14 @@
 #define PIE_BASE       0x10000000ull
 #define OWN_EXECUTABLE "/proc/self/exe"
 
-enum { ELF_LOAD = 1, ELF_INTERPRETER = 3, ELF_EXECUTABLE = 2, ELF_SHARED = 3, ELF_X86_64 = 62, PROGRAMS_MAX = 32 };
-enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4, WORDS_MAX = 2048, AUXV_MAX = 40, CLOCK_TICKS = 100 };
-
-struct elf_header {
-    uint8_t identity[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, program_offset, section_offset;
-    uint32_t flags;
-    uint16_t header_size, program_size, program_count, section_size, section_count, section_names;
-};
-
-struct elf_program {
-    uint32_t type, flags;
-    uint64_t offset, address, physical_address, file_size, memory_size, alignment;
-};
+enum { PROGRAMS_MAX = 32, WORDS_MAX = 2048, AUXV_MAX = 40, CLOCK_TICKS = 100 };
 
 /* What is known of the new program before the old one goes. */
 static struct {
     uint32_t node;
     uint64_t size;
-    struct elf_header header;
-    struct elf_program program[PROGRAMS_MAX];
+    struct exo_elf_header header;
+    struct exo_elf_program program[PROGRAMS_MAX];
     uint64_t base, headers_at, end;
     uint32_t argument_count, environment_count, used; /* texts in the window's data, ended by zeros */
     uint64_t random[2];
@@ -53,7 +39,7 @@ static int64_t first_page(uint8_t page[EXO_FRAME_SIZE])
     return 0;
 }
 
-static bool segment_is_sound(const struct elf_program *program)
+static bool segment_is_sound(const struct exo_elf_program *program)
 {
     uint64_t start = image.base + program->address, end = start + program->memory_size;
 
@@ -65,24 +51,24 @@ static bool segment_is_sound(const struct elf_program *program)
 
 static int64_t headers_read(const uint8_t *page)
 {
-    struct elf_header *header = &image.header;
+    struct exo_elf_header *header = &image.header;
     uint64_t size;
 
     memcpy(header, page, sizeof *header);
-    size = header->program_count * sizeof(struct elf_program);
-    if (memcmp(header->identity, "\177ELF\2\1", 6) || header->machine != ELF_X86_64 ||
-        (header->type != ELF_EXECUTABLE && header->type != ELF_SHARED) || header->program_size != sizeof(struct elf_program) ||
+    size = header->program_count * sizeof(struct exo_elf_program);
+    if (memcmp(header->identity, "\177ELF\2\1", 6) || header->machine != EXO_ELF_X86_64 ||
+        (header->type != EXO_ELF_EXECUTABLE && header->type != EXO_ELF_SHARED) || header->program_size != sizeof(struct exo_elf_program) ||
         header->program_count > PROGRAMS_MAX || header->program_offset > EXO_FRAME_SIZE ||
         size > EXO_FRAME_SIZE - header->program_offset)
         return -ENOEXEC;
     memcpy(image.program, page + header->program_offset, size);
-    image.base = header->type == ELF_SHARED ? PIE_BASE : 0;
+    image.base = header->type == EXO_ELF_SHARED ? PIE_BASE : 0;
     image.end = image.headers_at = 0;
     for (uint32_t i = 0; i < header->program_count; i++) {
-        const struct elf_program *program = &image.program[i];
-        if (program->type == ELF_INTERPRETER)
+        const struct exo_elf_program *program = &image.program[i];
+        if (program->type == EXO_ELF_INTERPRETER)
             return -ENOEXEC;
-        if (program->type != ELF_LOAD)
+        if (program->type != EXO_ELF_LOAD)
             continue;
         if (!segment_is_sound(program))
             return -ENOEXEC;
@@ -189,13 +175,13 @@ static int64_t image_open(char path[PATH_SIZE], uint32_t *ret_first)
     return result == 0 ? headers_read(page) : result;
 }
 
-static bool segment_map(const struct elf_program *program)
+static bool segment_map(const struct exo_elf_program *program)
 {
     uint64_t start = image.base + program->address, mask = EXO_FRAME_SIZE - 1;
     struct region region = {
         .start = start & ~mask, .end = (start + program->memory_size + mask) & ~mask,
-        .protection = (program->flags & ELF_READ ? PROT_READ : 0) | (program->flags & ELF_WRITE ? PROT_WRITE : 0) |
-                      (program->flags & ELF_EXECUTE ? PROT_EXEC : 0),
+        .protection = (program->flags & EXO_ELF_READ ? PROT_READ : 0) | (program->flags & EXO_ELF_WRITE ? PROT_WRITE : 0) |
+                      (program->flags & EXO_ELF_EXECUTE ? PROT_EXEC : 0),
         .node = program->file_size ? image.node : 0, .offset = program->offset & ~mask,
         .file_end = start + program->file_size,
     };
@@ -208,7 +194,7 @@ static void memory_make(void)
     bool done = region_add(&stack);
 
     for (uint32_t i = 0; i < image.header.program_count; i++)
-        if (image.program[i].type == ELF_LOAD && image.program[i].memory_size)
+        if (image.program[i].type == EXO_ELF_LOAD && image.program[i].memory_size)
             done = done && segment_map(&image.program[i]);
     memory_state.break_start = memory_state.break_end = (image.end + EXO_FRAME_SIZE - 1) & -(uint64_t)EXO_FRAME_SIZE;
     if (!done)
@@ -220,7 +206,7 @@ static uint32_t auxv_make(uint64_t auxv[AUXV_MAX], uint64_t random, uint64_t nam
     uint32_t eax = 1, ebx, ecx = 0, edx;
     __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
     const uint64_t values[] = {
-        AT_PHDR, image.headers_at, AT_PHENT, sizeof(struct elf_program), AT_PHNUM, image.header.program_count,
+        AT_PHDR, image.headers_at, AT_PHENT, sizeof(struct exo_elf_program), AT_PHNUM, image.header.program_count,
         AT_PAGESZ, EXO_FRAME_SIZE, AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, image.base + image.header.entry, AT_UID, 0, AT_EUID, 0,
         AT_GID, 0, AT_EGID, 0, AT_HWCAP, edx, AT_CLKTCK, CLOCK_TICKS, AT_SECURE, 0, AT_RANDOM, random, AT_EXECFN, name, AT_NULL, 0,
     };

@@ -6,43 +6,28 @@
 #include "process.h"
 #include "shell.h"
 #include <exo/calls.h>
+#include <exo/elf.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <exo/upcall.h>
 
 extern const uint8_t process_image[], process_image_end[];
 
-struct elf_header {
-    uint8_t identity[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, program_offset, section_offset;
-    uint32_t flags;
-    uint16_t header_size, program_size, program_count, section_size, section_count, section_names;
-};
-
-struct elf_program {
-    uint32_t type, flags;
-    uint64_t offset, address, physical_address, file_size, memory_size, alignment;
-};
-
-enum { ELF_LOAD = 1, ELF_EXECUTE = 1, ELF_WRITE = 2 };
-
 static uint32_t shared_first, shared_count; /* frames of the store, part after part */
 
-static const struct elf_header *header(void)
+static const struct exo_elf_header *header(void)
 {
-    return (const struct elf_header *)process_image;
+    return (const struct exo_elf_header *)process_image;
 }
 
-static const struct elf_program *program(uint32_t i)
+static const struct exo_elf_program *program(uint32_t i)
 {
-    return (const struct elf_program *)(process_image + header()->program_offset) + i;
+    return (const struct exo_elf_program *)(process_image + header()->program_offset) + i;
 }
 
-static bool is_shared(const struct elf_program *part)
+static bool is_shared(const struct exo_elf_program *part)
 {
-    return part->type == ELF_LOAD && !(part->flags & ELF_WRITE);
+    return part->type == EXO_ELF_LOAD && !(part->flags & EXO_ELF_WRITE);
 }
 
 static uint32_t pages_of(uint64_t size)
@@ -74,11 +59,11 @@ int64_t process_image_grant(const struct process *process)
                                  shared_count);
 }
 
-static const struct elf_program *data_part(void)
+static const struct exo_elf_program *data_part(void)
 {
     uint32_t i = 0;
 
-    while (program(i)->type != ELF_LOAD || !(program(i)->flags & ELF_WRITE))
+    while (program(i)->type != EXO_ELF_LOAD || !(program(i)->flags & EXO_ELF_WRITE))
         i++;
     return program(i);
 }
@@ -100,11 +85,11 @@ int64_t process_runtime_map(struct exo_space *space, const struct process *proce
     uint32_t at = 0;
 
     for (uint32_t i = 0; i < header()->program_count && result == EXO_OK; i++) {
-        const struct elf_program *part = program(i);
+        const struct exo_elf_program *part = program(i);
         if (!is_shared(part))
             continue;
         result = exo_space_map(space, part->address, shared_first + at, pages_of(part->file_size), SLOT_RUNTIME,
-                               EXO_MAP_READ | (part->flags & ELF_EXECUTE ? EXO_MAP_EXECUTE : 0));
+                               EXO_MAP_READ | (part->flags & EXO_ELF_EXECUTE ? EXO_MAP_EXECUTE : 0));
         at += pages_of(part->file_size);
     }
     if (result == EXO_OK)
@@ -118,7 +103,7 @@ int64_t process_build(struct process *process)
 {
     static struct exo_child child;
     struct exo_start *start = &child.start;
-    const struct elf_program *data = data_part();
+    const struct exo_elf_program *data = data_part();
     uint64_t done = (uint64_t)process_data_pages() * EXO_FRAME_SIZE;
 
     exo_child_adopt(&child, &memory.space, process->slot, SERVER_SLOT_WINDOW, process->frame);

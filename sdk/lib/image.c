@@ -3,21 +3,8 @@
  * that names their ABI version. Images are not trusted: every offset is checked before it is used.
  */
 #include <exo/child.h>
+#include <exo/elf.h>
 #include <exo/text.h>
-
-struct elf_header {
-    uint8_t identity[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, program_offset, section_offset;
-    uint32_t flags;
-    uint16_t header_size, program_size, program_count, section_size, section_count, section_names;
-};
-
-struct elf_program {
-    uint32_t type, flags;
-    uint64_t offset, address, physical_address, file_size, memory_size, alignment;
-};
 
 struct elf_note {
     uint32_t name_size, size, type;
@@ -25,14 +12,13 @@ struct elf_note {
     uint32_t major, minor;
 };
 
-enum { ELF_LOAD = 1, ELF_INTERPRETER = 3, ELF_NOTE = 4, ELF_EXECUTABLE = 2, ELF_X86_64 = 62, PROGRAMS_MAX = 16 };
-enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
+enum { PROGRAMS_MAX = 16 };
 
 struct image {
     const uint8_t *bytes;
     size_t size;
-    struct elf_header header;
-    struct elf_program program[PROGRAMS_MAX];
+    struct exo_elf_header header;
+    struct exo_elf_program program[PROGRAMS_MAX];
 };
 
 static char image_error[160];
@@ -44,7 +30,7 @@ static bool part_is_within(const struct image *image, uint64_t offset, uint64_t 
     return offset <= image->size && size <= image->size - offset;
 }
 
-static uint64_t pages_of(const struct elf_program *program)
+static uint64_t pages_of(const struct exo_elf_program *program)
 {
     return (program->memory_size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE;
 }
@@ -54,17 +40,17 @@ static const char *header_read(struct image *image)
     if (image->size < sizeof image->header || memcmp(image->bytes, "\177ELF", 4))
         return REFUSE("it is no ELF file");
     memcpy(&image->header, image->bytes, sizeof image->header);
-    const struct elf_header *header = &image->header;
-    if (header->identity[4] != 2 || header->identity[5] != 1 || header->machine != ELF_X86_64)
+    const struct exo_elf_header *header = &image->header;
+    if (header->identity[4] != 2 || header->identity[5] != 1 || header->machine != EXO_ELF_X86_64)
         return REFUSE("it is not for 64-bit x86");
-    if (header->type != ELF_EXECUTABLE)
+    if (header->type != EXO_ELF_EXECUTABLE)
         return REFUSE("it is no static executable (link with -static -no-pie)");
-    if (header->program_size != sizeof(struct elf_program) || header->program_count > PROGRAMS_MAX)
+    if (header->program_size != sizeof(struct exo_elf_program) || header->program_count > PROGRAMS_MAX)
         return REFUSE("it has %u program headers of %u bytes, wanted: at most %u of %u", header->program_count,
-                      header->program_size, PROGRAMS_MAX, (unsigned)sizeof(struct elf_program));
-    if (!part_is_within(image, header->program_offset, header->program_count * sizeof(struct elf_program)))
+                      header->program_size, PROGRAMS_MAX, (unsigned)sizeof(struct exo_elf_program));
+    if (!part_is_within(image, header->program_offset, header->program_count * sizeof(struct exo_elf_program)))
         return REFUSE("its program headers lie outside the file");
-    memcpy(image->program, image->bytes + header->program_offset, header->program_count * sizeof(struct elf_program));
+    memcpy(image->program, image->bytes + header->program_offset, header->program_count * sizeof(struct exo_elf_program));
     return 0;
 }
 
@@ -73,8 +59,8 @@ static const char *note_check(const struct image *image)
     struct elf_note note;
 
     for (uint32_t i = 0; i < image->header.program_count; i++) {
-        const struct elf_program *program = &image->program[i];
-        if (program->type != ELF_NOTE || program->file_size < sizeof note)
+        const struct exo_elf_program *program = &image->program[i];
+        if (program->type != EXO_ELF_NOTE || program->file_size < sizeof note)
             continue;
         if (!part_is_within(image, program->offset, program->file_size))
             return REFUSE("its note lies outside the file, which is cut off");
@@ -91,7 +77,7 @@ static const char *note_check(const struct image *image)
 
 static const char *segment_check(const struct image *image, uint32_t index)
 {
-    const struct elf_program *program = &image->program[index];
+    const struct exo_elf_program *program = &image->program[index];
     uint64_t end = program->address + program->memory_size;
 
     if (program->address % EXO_FRAME_SIZE)
@@ -101,11 +87,11 @@ static const char *segment_check(const struct image *image, uint32_t index)
                       EXO_WINDOW_ADDRESS);
     if (program->file_size > program->memory_size || !part_is_within(image, program->offset, program->file_size))
         return REFUSE("segment %u lies outside the file", index);
-    if ((program->flags & (ELF_WRITE | ELF_EXECUTE)) == (ELF_WRITE | ELF_EXECUTE))
+    if ((program->flags & (EXO_ELF_WRITE | EXO_ELF_EXECUTE)) == (EXO_ELF_WRITE | EXO_ELF_EXECUTE))
         return REFUSE("segment %u is writable and executable at once", index);
     for (uint32_t i = 0; i < index; i++) {
-        const struct elf_program *other = &image->program[i];
-        if (other->type == ELF_LOAD && program->address < other->address + pages_of(other) * EXO_FRAME_SIZE &&
+        const struct exo_elf_program *other = &image->program[i];
+        if (other->type == EXO_ELF_LOAD && program->address < other->address + pages_of(other) * EXO_FRAME_SIZE &&
             other->address < program->address + pages_of(program) * EXO_FRAME_SIZE)
             return REFUSE("segments %u and %u overlap at %#lx", i, index, program->address);
     }
@@ -117,15 +103,15 @@ static const char *image_check(const struct image *image)
     bool entry_is_inside = false;
 
     for (uint32_t i = 0; i < image->header.program_count; i++) {
-        const struct elf_program *program = &image->program[i];
-        if (program->type == ELF_INTERPRETER)
+        const struct exo_elf_program *program = &image->program[i];
+        if (program->type == EXO_ELF_INTERPRETER)
             return REFUSE("it wants a dynamic linker (link with -static -no-pie)");
-        if (program->type != ELF_LOAD)
+        if (program->type != EXO_ELF_LOAD)
             continue;
         const char *error = segment_check(image, i);
         if (error)
             return error;
-        entry_is_inside |= program->flags & ELF_EXECUTE && image->header.entry >= program->address &&
+        entry_is_inside |= program->flags & EXO_ELF_EXECUTE && image->header.entry >= program->address &&
                            image->header.entry < program->address + program->memory_size;
     }
     return entry_is_inside ? 0 : REFUSE("its entry point %#lx is in no executable segment", image->header.entry);
@@ -139,15 +125,15 @@ uint32_t exo_image_pages(const void *bytes, size_t size)
     if (header_read(&image) || image_check(&image))
         return 0;
     for (uint32_t i = 0; i < image.header.program_count; i++)
-        if (image.program[i].type == ELF_LOAD)
+        if (image.program[i].type == EXO_ELF_LOAD)
             pages += pages_of(&image.program[i]);
     return (uint32_t)pages;
 }
 
-static const char *segment_load(struct exo_child *child, const struct image *image, const struct elf_program *program)
+static const char *segment_load(struct exo_child *child, const struct image *image, const struct exo_elf_program *program)
 {
-    uint32_t flags = EXO_MAP_READ | (program->flags & ELF_WRITE ? EXO_MAP_WRITE : 0) |
-                     (program->flags & ELF_EXECUTE ? EXO_MAP_EXECUTE : 0);
+    uint32_t flags = EXO_MAP_READ | (program->flags & EXO_ELF_WRITE ? EXO_MAP_WRITE : 0) |
+                     (program->flags & EXO_ELF_EXECUTE ? EXO_MAP_EXECUTE : 0);
     uint64_t end = program->address + pages_of(program) * EXO_FRAME_SIZE;
     int64_t result = exo_child_fill(child, program->address, (uint32_t)pages_of(program), flags,
                                     image->bytes + program->offset, program->file_size);
@@ -171,7 +157,7 @@ const char *exo_child_load(struct exo_child *child, const void *bytes, size_t si
     if ((error = header_read(&image)) || (error = note_check(&image)) || (error = image_check(&image)))
         return error;
     for (uint32_t i = 0; i < image.header.program_count; i++)
-        if (image.program[i].type == ELF_LOAD && (error = segment_load(child, &image, &image.program[i])))
+        if (image.program[i].type == EXO_ELF_LOAD && (error = segment_load(child, &image, &image.program[i])))
             return error;
     *ret_entry = image.header.entry;
     return 0;
