@@ -1,42 +1,61 @@
-/* The order of the measurements, and those of the buffer pool. */
+/* The measurements on Exo: their order, what the two workloads need of libos-db, and the buffer pool's own. */
 #include "bench.h"
+#include "db.h"
 #include "ground.h"
 #include "instance.h"
 #include "pool.h"
+#include "sql.h"
 #include "store.h"
 #include <exo/disk.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { ACCESSES = 10000, LOADS = 500, BATCHES = 100 };
+enum { ACCESSES = 10000, LOADS = 500, BATCHES = 100, HEAP_PAGES = 2048, LOG_SHARE = 8 };
 
 static uint64_t began, began_idle, empty = UINT64_MAX, interrupt;
 static uint32_t began_requests;
-static uint64_t samples[SAMPLES_MOST];
-static uint32_t sample_count;
 
 void bench_print(const char *row, uint64_t value, const char *unit)
 {
     exo_print("bench %s %lu %s", row, value, unit);
 }
 
-void bench_must(int64_t result, const char *what)
+_Noreturn void bench_fail(const char *what, const char *why)
 {
-    if (result >= 0)
-        return;
-    exo_print("bench: %s: %s", what, exo_status_name(result));
+    exo_print("bench: %s: %s", what, why);
     exo_exit(1);
 }
 
-uint32_t bench_random(uint32_t below)
+void bench_must(int64_t result, const char *what)
 {
-    static uint64_t state = 88172645463325252ull;
+    if (result < 0)
+        bench_fail(what, exo_status_name(result));
+}
 
-    state ^= state << 13; /* Marsaglia, xorshift64 */
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)((state >> 32) * below >> 32);
+uint64_t bench_argument(const char *name, uint64_t otherwise)
+{
+    return exo_argument(name, otherwise);
+}
+
+struct bench_device bench_device(void)
+{
+    return (struct bench_device){ ground_figures.writes, ground_figures.flushes };
+}
+
+int64_t bench_tree_open(void)
+{
+    const struct store_file *place = store_find("tree");
+
+    return db_open(place->first, place->blocks, place->blocks / LOG_SHARE, true);
+}
+
+int bench_sql_open(struct sqlite3 **ret_db)
+{
+    static struct sql_world world = { .time = exo_time };
+    int result = sql_open(&world, HEAP_PAGES);
+
+    return result == SQLITE_OK ? sql_connect(ret_db) : result;
 }
 
 /* A nanosecond is an instruction here. */
@@ -62,28 +81,6 @@ uint64_t measure_end(void)
 {
     uint64_t ended = exo_ticks(), idle = idle_time() - began_idle;
     return ended - began - idle + (requests() - began_requests) * interrupt - (empty == UINT64_MAX ? 0 : empty);
-}
-
-void sample_add(uint64_t value)
-{
-    samples[sample_count++ % SAMPLES_MOST] = value;
-}
-
-uint64_t samples_median(void)
-{
-    uint32_t count = sample_count < SAMPLES_MOST ? sample_count : SAMPLES_MOST;
-
-    if (!count)
-        return 0;
-    for (uint32_t i = 1; i < count; i++) {
-        uint64_t value = samples[i];
-        uint32_t at = i;
-        for (; at && samples[at - 1] > value; at--)
-            samples[at] = samples[at - 1];
-        samples[at] = value;
-    }
-    sample_count = 0;
-    return samples[count / 2];
 }
 
 static void empty_measure(void)

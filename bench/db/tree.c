@@ -1,12 +1,8 @@
 /* The key-value store: keys of 16 bytes, all pages in memory. */
 #include "bench.h"
 #include "db.h"
-#include "pool.h"
-#include "store.h"
-#include <exo/program.h>
-#include <exo/text.h>
 
-enum { KEYS = 1000000, BATCH = 1000, GETS = 2000, PUT_BATCHES = 5, LOG_SHARE = 8 };
+enum { KEYS = 1000000, BATCH = 1000, GETS = 2000, PUT_BATCHES = 5 };
 
 struct key {
     uint64_t high, low;
@@ -70,12 +66,10 @@ static void put_measure(uint32_t count)
 
 void bench_tree(void)
 {
-    const struct store_file *place = store_find("tree");
-    uint32_t count = (uint32_t)exo_argument("keys", KEYS);
+    uint32_t count = (uint32_t)bench_argument("keys", KEYS);
 
-    bench_must(db_open(place->first, place->blocks, place->blocks / LOG_SHARE, true), "db_open");
+    bench_must(bench_tree_open(), "open");
     keys_fill(count);
     get_measure(count);
     put_measure(count);
-    exo_print("the key-value rows: %u keys of 16 bytes", count);
 }

@@ -289,6 +289,26 @@ int64_t pool_fresh(uint32_t page)
     return 0;
 }
 
+/* Frames that nobody uses only: no page has to leave for one that may not be needed. */
+void pool_prepare(uint32_t first, uint32_t count)
+{
+    struct hardware_pair pairs[POOL_BATCH];
+    uint32_t slots[POOL_BATCH], found = 0;
+
+    for (uint32_t page = first; page < first + count && pool.unused_count; page++) {
+        if (pool_is_resident(page))
+            continue;
+        slots[found] = pool.unused[--pool.unused_count];
+        pairs[found] = (struct hardware_pair){ page, pool.slots[slots[found]].frame };
+        if (++found < POOL_BATCH)
+            continue;
+        slots_fill(pairs, slots, found);
+        found = 0;
+    }
+    if (found)
+        slots_fill(pairs, slots, found);
+}
+
 int64_t pool_write(uint32_t first, uint32_t count)
 {
     uint32_t pages[POOL_BATCH], written[POOL_BATCH], found = 0;

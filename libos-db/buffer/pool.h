@@ -49,6 +49,8 @@ uint32_t pool_frames_unused(void);
 int64_t pool_load(uint32_t first, uint32_t count);
 /* A page of which nothing that the disk holds is needed: not read, not cleared, and dirty. */
 int64_t pool_fresh(uint32_t page);
+/* As many of the pages in a row as there are frames for, in one go; they hold anything, and pool_fresh has to be called for each that is used. */
+void pool_prepare(uint32_t first, uint32_t count);
 /* Write those of the pages in a row that are dirty; they are stable only after pool_flush. */
 int64_t pool_write(uint32_t first, uint32_t count);
 int64_t pool_flush(void);

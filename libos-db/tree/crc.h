@@ -19,6 +19,7 @@ static inline uint32_t crc32c(uint32_t checksum, const void *data, size_t size)
     const uint8_t *at = data;
     uint64_t crc = ~checksum;
 
+#pragma GCC unroll 8
     for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), at += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
@@ -26,5 +27,19 @@ static inline uint32_t crc32c(uint32_t checksum, const void *data, size_t size)
     }
     for (; size; size--, at++)
         __asm__("crc32b %1, %k0" : "+r"(crc) : "r"(*at));
+    return ~(uint32_t)crc;
+}
+
+/* The same, of whole words that are copied on the way. */
+static inline uint32_t crc32c_copy(uint32_t checksum, uint64_t *to, const uint64_t *from, uint32_t words)
+{
+    uint64_t crc = ~checksum;
+
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < words; i++) {
+        uint64_t word = from[i];
+        __asm__("crc32q %1, %0" : "+r"(crc) : "r"(word));
+        to[i] = word;
+    }
     return ~(uint32_t)crc;
 }

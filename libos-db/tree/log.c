@@ -7,11 +7,13 @@
 enum {
     MAGIC_HEADER = 0x42447845, /* ExDB */
     MAGIC_RECORD = 0x67446264,
-    VERSION = 1,
+    VERSION = 2,
     PAGE_ROOT = 0, PAGE_HEADER = 1, PAGE_LOG = 3,
-    CHANGES_MAX = 4096,
-    POOL_SHARE = 4,      /* each change takes two frames of the pool; half of them stay for reading */
-    DIFFERENCE_GAP = 16, /* bytes that stayed the same and are logged rather than a range of their own */
+    CHANGES_MAX = 8192,
+    POOL_SHARE = 4,    /* of the pool's frames, as many at most are held; and others may keep old bytes */
+    WORD = 8,          /* what is logged begins and ends at multiples of it */
+    TOUCH_MAX = 2048,  /* bytes: longer ones are noted in parts */
+    PREPARE = 64,      /* pages behind the last one used that get frames at once */
 };
 
 struct header {
@@ -40,21 +42,35 @@ struct record {
     uint32_t size, changes;   /* bytes of changes */
 };
 
-/* Bytes of a page; they follow, up to a multiple of 8. */
+/* Bytes of a page, which follow; size 0: what the page held does not count. */
 struct change {
     uint32_t page;
-    uint16_t offset, size;
+    uint16_t offset, size; /* multiples of WORD */
+};
+
+/* The same in memory; what the bytes were before follows, unless the page is fresh. */
+struct touch {
+    struct touch *previous;
+    struct change bytes;
+    uint64_t before[];
+};
+
+/* Memory for them, a page. */
+struct chunk {
+    struct chunk *previous;
+    uint8_t bytes[];
 };
 
 /* A page that the transaction changes. */
 struct changed {
     uint32_t page;
-    void *before; /* 0: nobody needs it */
+    uint16_t covered; /* bytes from its beginning on that are noted already */
+    bool is_fresh;    /* nobody needs what it was */
 };
 
-/* By page: the epoch in which it was last logged as a whole, its place in `changed`, counted from 1, and the transaction that freed it. */
+/* By page: its place in `changed`, counted from 1, and the transaction that freed it. */
 struct page_state {
-    uint32_t imaged, changed;
+    uint32_t changed;
     uint64_t freed;
 };
 
@@ -63,10 +79,15 @@ static struct {
     uint64_t epoch, number;     /* of the next record */
     uint64_t transactions;      /* that have begun */
     uint32_t used;              /* pages of the log */
+    uint32_t prepared;          /* pages below have had a frame */
     bool is_open, in_transaction;
     struct page_state *state;
     struct changed *changed;
-    uint32_t changed_count, changed_most;
+    uint32_t changed_count;
+    uint32_t changes, size, size_most; /* that the record will have */
+    struct touch *touched;      /* the last one */
+    struct chunk *chunk;
+    uint32_t chunk_used;
     uint8_t *out;               /* where the record is written; 0 outside commit */
     uint32_t out_page, out_offset, checksum;
 } store;
@@ -91,26 +112,74 @@ uint32_t log_data_first(void)
     return PAGE_LOG + store.log_pages;
 }
 
-/* The page becomes one of the transaction's. */
-static bool page_join(uint32_t page, bool keeps_before)
+/* The page becomes one of the transaction's, and stays in memory. */
+static bool page_join(uint32_t page, bool is_fresh)
 {
-    if (!store.in_transaction || store.changed_count == store.changed_most || store.changed_count > pool_frames() / POOL_SHARE)
+    if (!store.in_transaction || store.changed_count == CHANGES_MAX || store.changed_count > pool_frames() / POOL_SHARE ||
+        store.size + sizeof(struct change) > store.size_most)
         return false;
-    void *before = keeps_before ? pool_memory_alloc() : 0;
-    if (keeps_before && !before)
-        return false;
-    if (before)
-        memcpy(before, page_at(page), PAGE_SIZE);
+    (void)*(const volatile uint8_t *)page_at(page);
     pool_hold(store.first + page);
-    store.changed[store.changed_count++] = (struct changed){ .page = page, .before = before };
+    store.changed[store.changed_count++] = (struct changed){ .page = page, .is_fresh = is_fresh };
     store.state[page].changed = store.changed_count;
+    if (is_fresh) {
+        store.changes++;
+        store.size += (uint32_t)sizeof(struct change);
+    }
     return true;
 }
 
-void *page_change(uint32_t page)
+static struct touch *touch_alloc(uint32_t bytes)
 {
-    if (!store.state[page].changed && !page_join(page, true))
+    uint32_t size = (uint32_t)sizeof(struct touch) + bytes;
+
+    if (!store.chunk || store.chunk_used + size > PAGE_SIZE) {
+        struct chunk *chunk = pool_memory_alloc();
+        if (!chunk)
+            return 0;
+        chunk->previous = store.chunk;
+        store.chunk = chunk;
+        store.chunk_used = sizeof *chunk;
+    }
+    struct touch *touch = (struct touch *)((uint8_t *)store.chunk + store.chunk_used);
+    store.chunk_used += size;
+    return touch;
+}
+
+static bool touch_note(const struct changed *changed, uint32_t offset, uint32_t size)
+{
+    uint32_t more = (uint32_t)sizeof(struct change) + size;
+    struct touch *touch = store.size + more <= store.size_most ? touch_alloc(changed->is_fresh ? 0 : size) : 0;
+
+    if (!touch)
+        return false;
+    touch->previous = store.touched;
+    touch->bytes = (struct change){ changed->page, (uint16_t)offset, (uint16_t)size };
+    if (!changed->is_fresh)
+        memcpy(touch->before, (const uint8_t *)page_at(changed->page) + offset, size);
+    store.touched = touch;
+    store.changes++;
+    store.size += more;
+    return true;
+}
+
+void *page_change(uint32_t page, uint32_t offset, uint32_t size)
+{
+    uint32_t end = (offset + size + WORD - 1) & ~(WORD - 1u);
+
+    if (!store.state[page].changed && !page_join(page, false))
         return 0;
+    struct changed *changed = &store.changed[store.state[page].changed - 1];
+    offset &= ~(WORD - 1u);
+    if (offset <= changed->covered) {
+        offset = changed->covered;
+        changed->covered = (uint16_t)(end > offset ? end : offset);
+    }
+    for (uint32_t part; offset < end; offset += part) {
+        part = end - offset < TOUCH_MAX ? end - offset : TOUCH_MAX;
+        if (!touch_note(changed, offset, part))
+            return 0;
+    }
     return page_at(page);
 }
 
@@ -118,13 +187,12 @@ void *page_begin(uint32_t page)
 {
     bool was_freed = store.state[page].freed == store.transactions; /* then db_abort brings back what it held */
 
-    if (!store.state[page].changed && ((!was_freed && pool_fresh(store.first + page) < 0) || !page_join(page, was_freed)))
-        return 0;
-    memset(page_at(page), 0, PAGE_SIZE);
-    return page_at(page);
+    if (store.state[page].changed || was_freed)
+        return page_change(page, 0, PAGE_SIZE);
+    return pool_fresh(store.first + page) == 0 && page_join(page, true) ? page_at(page) : 0;
 }
 
-/* Writing the log: bytes go into its pages one after the other, and into the checksum. */
+/* Writing the log: words go into its pages one after the other, and into the checksum. */
 static int64_t out_page_begin(void)
 {
     int64_t result = pool_fresh(store.first + PAGE_LOG + store.out_page);
@@ -133,94 +201,66 @@ static int64_t out_page_begin(void)
         return result;
     store.out = page_at(PAGE_LOG + store.out_page);
     pool_hold(store.first + PAGE_LOG + store.out_page);
-    memset(store.out, 0, PAGE_SIZE);
     store.out_offset = 0;
     return DB_OK;
 }
 
 static int64_t out_write(const void *data, uint32_t size)
 {
-    const uint8_t *from = data;
+    const uint64_t *from = data;
 
-    store.checksum = crc32c(store.checksum, data, size);
-    while (size) {
-        uint32_t room = PAGE_SIZE - store.out_offset, part = size < room ? size : room;
-        if (!room) {
+    for (uint32_t part; size; size -= part, from += part / WORD, store.out_offset += part) {
+        if (store.out_offset == PAGE_SIZE) {
             store.out_page++;
             int64_t result = out_page_begin();
             if (result < 0)
                 return result;
-            continue;
         }
-        memcpy(store.out + store.out_offset, from, part);
-        store.out_offset += part;
-        from += part;
-        size -= part;
+        part = PAGE_SIZE - store.out_offset < size ? PAGE_SIZE - store.out_offset : size;
+        store.checksum = crc32c_copy(store.checksum, (uint64_t *)(store.out + store.out_offset), from, part / WORD);
     }
     return DB_OK;
 }
 
-static int64_t change_write(struct record *record, uint32_t page, uint32_t offset, uint32_t size)
+/* Fresh pages first, then the bytes that were touched: in any order, since they are logged as they are now. */
+static int64_t changes_write(void)
 {
-    struct change change = { .page = page, .offset = (uint16_t)offset, .size = (uint16_t)size };
-    static const uint64_t zero;
-    int64_t result = out_write(&change, sizeof change);
-
-    if (result == DB_OK)
-        result = out_write((uint8_t *)page_at(page) + offset, size);
-    if (result == DB_OK)
-        result = out_write(&zero, -size & 7);
-    record->size += (uint32_t)sizeof change + ((size + 7) & ~7u);
-    record->changes++;
-    return result;
-}
-
-/* The next range from word `at` on that is not as it was; false: there is none. Gaps are bridged. */
-static bool difference_next(const uint64_t *before, const uint64_t *now, uint32_t *at, uint32_t *ret_count)
-{
-    const uint32_t words = PAGE_SIZE / sizeof *now, gap = DIFFERENCE_GAP / sizeof *now;
-    uint32_t first = *at, last;
-
-    while (first < words && before[first] == now[first])
-        first++;
-    if (first == words)
-        return false;
-    last = first;
-    for (uint32_t i = first + 1; i < words && i <= last + gap; i++)
-        if (before[i] != now[i])
-            last = i;
-    *at = first;
-    *ret_count = last + 1 - first;
-    return true;
-}
-
-static int64_t changed_write(struct record *record, const struct changed *changed)
-{
-    const uint64_t *now = page_at(changed->page);
     int64_t result = DB_OK;
-    uint32_t count;
 
-    if (store.state[changed->page].imaged != (uint32_t)store.epoch || !changed->before)
-        return change_write(record, changed->page, 0, PAGE_SIZE);
-    for (uint32_t at = 0; result == DB_OK && difference_next(changed->before, now, &at, &count); at += count)
-        result = change_write(record, changed->page, at * (uint32_t)sizeof *now, count * (uint32_t)sizeof *now);
+    for (uint32_t i = 0; i < store.changed_count && result == DB_OK; i++) {
+        struct change fresh = { .page = store.changed[i].page };
+        if (store.changed[i].is_fresh)
+            result = out_write(&fresh, sizeof fresh);
+    }
+    for (const struct touch *touch = store.touched; touch && result == DB_OK; touch = touch->previous) {
+        result = out_write(&touch->bytes, sizeof touch->bytes);
+        if (result == DB_OK)
+            result = out_write((const uint8_t *)page_at(touch->bytes.page) + touch->bytes.offset, touch->bytes.size);
+    }
     return result;
+}
+
+static uint32_t record_pages(uint32_t size)
+{
+    return (uint32_t)((sizeof(struct record) + size + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
 /* The record of all changes, from the log's next page on; its pages are held. */
 static int64_t record_write(void)
 {
-    struct record record = { .magic = MAGIC_RECORD, .epoch = store.epoch, .number = store.number };
+    struct record record = {
+        .magic = MAGIC_RECORD, .epoch = store.epoch, .number = store.number, .size = store.size, .changes = store.changes,
+    };
 
     store.out_page = store.used;
+    pool_prepare(store.first + PAGE_LOG + store.used, record_pages(store.size));
     int64_t result = out_page_begin();
     if (result < 0)
         return result;
     uint8_t *start = store.out;
     store.out_offset = sizeof record;
     store.checksum = 0;
-    for (uint32_t i = 0; i < store.changed_count && result == DB_OK; i++)
-        result = changed_write(&record, &store.changed[i]);
+    result = changes_write();
     record.checksum = crc32c(store.checksum, &record.epoch, sizeof record - offsetof(struct record, epoch));
     memcpy(start, &record, sizeof record);
     return result;
@@ -233,20 +273,29 @@ static void record_release(void)
     store.out = 0;
 }
 
+/* The last one first, since bytes may have been touched twice. */
+static void touches_undo(void)
+{
+    for (const struct touch *touch = store.touched; touch; touch = touch->previous)
+        if (!store.changed[store.state[touch->bytes.page].changed - 1].is_fresh)
+            memcpy((uint8_t *)page_at(touch->bytes.page) + touch->bytes.offset, touch->before, touch->bytes.size);
+}
+
 static void transaction_end(bool was_committed)
 {
+    if (!was_committed)
+        touches_undo();
     for (uint32_t i = 0; i < store.changed_count; i++) {
-        struct changed *changed = &store.changed[i];
-        if (was_committed)
-            store.state[changed->page].imaged = (uint32_t)store.epoch;
-        else if (changed->before)
-            memcpy(page_at(changed->page), changed->before, PAGE_SIZE);
-        if (changed->before)
-            pool_memory_free(changed->before);
-        store.state[changed->page].changed = 0;
-        pool_release(store.first + changed->page);
+        store.state[store.changed[i].page].changed = 0;
+        pool_release(store.first + store.changed[i].page);
     }
-    store.changed_count = 0;
+    for (struct chunk *chunk = store.chunk, *previous; chunk; chunk = previous) {
+        previous = chunk->previous;
+        pool_memory_free(chunk);
+    }
+    store.chunk = 0;
+    store.touched = 0;
+    store.changed_count = store.changes = store.size = 0;
     store.in_transaction = false;
 }
 
@@ -328,6 +377,17 @@ int64_t db_begin(void)
     return DB_OK;
 }
 
+/* Pages that are used for the first time come with frames in batches, since that is cheap. */
+static void pages_prepare(uint32_t end)
+{
+    uint32_t count = store.count - end < PREPARE ? store.count - end : PREPARE;
+
+    if (end <= store.prepared)
+        return;
+    pool_prepare(store.first + end - 1, count + 1);
+    store.prepared = end + count;
+}
+
 /* Runs of free pages. A run is taken from its end, so that its first page, which links the list, stays where it is. */
 uint32_t pages_alloc(uint32_t count)
 {
@@ -339,34 +399,34 @@ uint32_t pages_alloc(uint32_t count)
             continue;
         uint32_t next = free->next, left = free->count - count;
         if (left) {
-            free = page_change(run);
+            free = page_change(run, 0, sizeof *free);
             if (!free)
                 return 0;
             free->count = left;
             return run + left;
         }
-        void *link = page_change(before ? before : PAGE_ROOT);
-        if (!link || !page_change(run))
+        uint32_t *link = before ? &((struct free_run *)page_at(before))->next : &root->free;
+        if (!page_change(before ? before : PAGE_ROOT, (uint32_t)((uint64_t)link % PAGE_SIZE), sizeof *link) || !page_change(run, 0, sizeof *free))
             return 0;
-        *(before ? &((struct free_run *)link)->next : &root->free) = next;
+        *link = next;
         return run;
     }
-    if (store.count - root->end < count || !page_change(PAGE_ROOT))
+    if (store.count - root->end < count || !page_change(PAGE_ROOT, offsetof(struct root_page, end), sizeof root->end))
         return 0;
     root->end += count;
+    pages_prepare(root->end);
     return root->end - count;
 }
 
 bool pages_free(uint32_t first, uint32_t count)
 {
-    struct root_page *root = page_change(PAGE_ROOT);
-    struct free_run *run = page_change(first);
+    struct root_page *root = page_change(PAGE_ROOT, offsetof(struct root_page, free), sizeof root->free);
+    struct free_run *run = page_change(first, 0, sizeof *run);
 
     if (!root || !run)
         return false;
     for (uint32_t i = 0; i < count; i++)
         store.state[first + i].freed = store.transactions;
-    memset(run, 0, PAGE_SIZE);
     *run = (struct free_run){ .next = root->free, .count = count };
     root->free = first;
     return true;
@@ -393,7 +453,7 @@ uint32_t tree_root(uint32_t tree)
 
 bool tree_root_set(uint32_t tree, uint32_t page)
 {
-    struct root_page *root = page_change(PAGE_ROOT);
+    struct root_page *root = page_change(PAGE_ROOT, offsetof(struct root_page, tree) + tree * (uint32_t)sizeof root->tree[0], sizeof root->tree[0]);
 
     if (root)
         root->tree[tree] = page;
@@ -430,11 +490,14 @@ static int64_t record_apply(const struct record *record)
         if (change.page >= store.count || change.offset + change.size > PAGE_SIZE || end - at < change.size ||
             (change.page != PAGE_ROOT && change.page < log_data_first()))
             return DB_FOREIGN;
-        int64_t result = change.size == PAGE_SIZE ? pool_fresh(store.first + change.page) : DB_OK;
+        int64_t result = change.size ? DB_OK : pool_fresh(store.first + change.page);
         if (result < 0)
             return result;
-        memcpy((uint8_t *)page_at(change.page) + change.offset, at, change.size);
-        at += (change.size + 7) & ~7u;
+        if (change.size)
+            memcpy((uint8_t *)page_at(change.page) + change.offset, at, change.size);
+        else
+            memset(page_at(change.page), 0, PAGE_SIZE);
+        at += change.size;
     }
     return DB_OK;
 }
@@ -444,7 +507,7 @@ static int64_t log_apply(void)
     const struct record *record;
 
     while ((record = record_at(store.used)) != 0) {
-        uint32_t pages = (uint32_t)((sizeof *record + record->size + PAGE_SIZE - 1) / PAGE_SIZE);
+        uint32_t pages = record_pages(record->size);
         int64_t result = record_apply(record);
         if (result < 0)
             return result;
@@ -489,9 +552,7 @@ static int64_t store_prepare(void)
 {
     store.state = hardware_memory((uint32_t)((store.count * sizeof *store.state + PAGE_SIZE - 1) / PAGE_SIZE));
     store.changed = hardware_memory((uint32_t)(CHANGES_MAX * sizeof *store.changed / PAGE_SIZE));
-    store.changed_most = (store.log_pages / 2 - 1) * PAGE_SIZE / (PAGE_SIZE + sizeof(struct change));
-    if (store.changed_most > CHANGES_MAX)
-        store.changed_most = CHANGES_MAX;
+    store.size_most = (store.log_pages / 2 - 1) * PAGE_SIZE - (uint32_t)sizeof(struct record);
     return store.state && store.changed ? DB_OK : DB_TOO_LARGE;
 }
 

@@ -3,11 +3,13 @@
  *
  * Layout of the store's pages: 0 the root page (an ordinary page: what it says is changed by transactions), 1 and 2 the headers, then the
  * log, then data. Rules:
- * - A page is changed only after page_change, which holds it in the pool (so that nothing uncommitted reaches the disk, and nothing has to
- *   be undone after a cut) and keeps its old contents (for db_abort, and to see what changed).
- * - A commit writes one record of all changes to the log, in blocks in a row, and flushes once. Then its pages may leave the pool.
- * - The first change of a page since the last checkpoint is logged as the whole page, so a page that a cut left half written is mended by
- *   its record; later changes are ranges of bytes.
+ * - Bytes of a page are changed only after page_change, which holds the page in the pool (so that nothing uncommitted reaches the disk, and
+ *   nothing has to be undone after a cut) and keeps the old bytes (for db_abort).
+ * - A commit writes one record of all changed bytes, as they are then, to the log, in blocks in a row, and flushes once. Then its pages may
+ *   leave the pool.
+ * - A page that a cut left half written is mended by the records: its sectors are of different times since the last checkpoint, and each byte
+ *   that changed since then is in a record. A page whose old contents nobody needs (page_begin) is zeros for who reads the records; what
+ *   such a page holds outside of the bytes that were changed is anything.
  * - A checkpoint writes all pages, flushes, and makes the log empty by a header with the next epoch, in the header's place that is not the
  *   last one's; records of earlier epochs count no more. It happens between transactions when half of the log is used.
  * - Opening applies the records of the header's epoch in order up to the first that is not whole (by its checksum), and makes a checkpoint.
@@ -21,9 +23,9 @@ enum { LOG_PAGES_LEAST = 16 };
 
 /* Numbers of the store's pages are relative to its first. */
 void *page_at(uint32_t page);
-/* About to be written: its address, or 0 (DB_TOO_LARGE). Only within a transaction. */
-void *page_change(uint32_t page);
-/* Likewise a page whose old contents nobody needs. */
+/* These bytes are about to be written: the page's address, or 0 (DB_TOO_LARGE). Only within a transaction. */
+void *page_change(uint32_t page, uint32_t offset, uint32_t size);
+/* The whole page is, and nobody needs its old contents: it holds anything. Its bytes must be named to page_change all the same. */
 void *page_begin(uint32_t page);
 
 /* Pages in a row for the transaction; 0: there are none. What they hold is anything. */

@@ -7,9 +7,7 @@ enum { NODE_ROOM = PAGE_SIZE - sizeof(struct node) };
 
 void node_make(struct node *node, uint8_t kind)
 {
-    memset(node, 0, PAGE_SIZE);
-    node->kind = kind;
-    node->cells = PAGE_SIZE;
+    *node = (struct node){ .kind = kind, .cells = PAGE_SIZE };
 }
 
 static uint32_t prefix_of(struct db_bytes key)
@@ -137,12 +135,23 @@ static void node_put(struct node *node, uint32_t index, struct db_bytes key, con
     node->count++;
 }
 
+static inline void bytes_copy(uint8_t *to, const uint8_t *from, uint32_t size)
+{
+    for (; size >= 8; size -= 8, to += 8, from += 8)
+        memcpy(to, from, 8);
+    for (; size; size--)
+        *to++ = *from++;
+}
+
+/* Behind the others. */
 static void node_copy(struct node *node, const struct node *from, uint32_t index)
 {
-    struct db_bytes key = node_key(from, index);
-    struct db_bytes bytes = { (const uint8_t *)key.data + key.size, inline_size(from, index) };
+    uint16_t size = (uint16_t)cell_size(from, index);
 
-    node_put(node, node->count, key, node_cell(from, index), bytes);
+    node->cells -= size;
+    node->used += size;
+    bytes_copy((uint8_t *)node + node->cells, (const uint8_t *)node_cell(from, index), size);
+    node->slot[node->count++] = (struct node_slot){ from->slot[index].prefix, node->cells, from->slot[index].key_size };
 }
 
 /* Nothing between the slots and the cells is lost afterwards. */
@@ -158,11 +167,41 @@ static void node_compact(struct node *node)
         node_copy(node, old, i);
 }
 
+static bool node_is_fragmented(const struct node *node, const struct cell_new *cell)
+{
+    return sizeof *node + node->count * sizeof node->slot[0] + node_room_for(cell) > node->cells;
+}
+
+/* The header, and the slots from index on. */
+static uint32_t front_ranges(uint32_t index, uint32_t count, struct node_range *ranges)
+{
+    ranges[0] = (struct node_range){ 0, sizeof(struct node) };
+    ranges[1] = (struct node_range){ (uint32_t)(sizeof(struct node) + index * sizeof(struct node_slot)),
+                                     (uint32_t)((count - index) * sizeof(struct node_slot)) };
+    return 2;
+}
+
+uint32_t node_insert_ranges(const struct node *node, uint32_t index, const struct cell_new *cell, struct node_range *ranges)
+{
+    uint32_t size = node_room_for(cell) - (uint32_t)sizeof(struct node_slot);
+
+    if (node_is_fragmented(node, cell)) {
+        ranges[0] = (struct node_range){ 0, PAGE_SIZE };
+        return 1;
+    }
+    front_ranges(index, node->count + 1u, ranges);
+    ranges[2] = (struct node_range){ node->cells - size, size };
+    return 3;
+}
+
+uint32_t node_remove_ranges(const struct node *node, uint32_t index, struct node_range *ranges)
+{
+    return front_ranges(index, node->count, ranges);
+}
+
 void node_insert(struct node *node, uint32_t index, const struct cell_new *cell)
 {
-    uint32_t slots_end = (uint32_t)(sizeof *node + node->count * sizeof node->slot[0]);
-
-    if (node->cells - slots_end < node_room_for(cell))
+    if (node_is_fragmented(node, cell))
         node_compact(node);
     node_put(node, index, cell->key, &cell->cell, cell->bytes);
 }
@@ -174,54 +213,40 @@ void node_remove(struct node *node, uint32_t index)
     memmove(&node->slot[index], &node->slot[index + 1], (node->count - index) * sizeof node->slot[0]);
 }
 
-/* Room that the cells below `split` take, of the old ones and the new one at index. */
-static uint32_t room_below(const struct node *old, uint32_t index, const struct cell_new *cell, uint32_t split)
+/* The first split that leaves both small enough and the left one half of all; the last cell alone goes right when keys come in order. */
+uint32_t node_split_choose(const struct node *node, uint32_t index, const struct cell_new *cell)
 {
-    uint32_t room = 0;
+    uint32_t count = node->count + 1u, room = node_room_for(cell), below = 0, split;
+    uint32_t old_room = (uint32_t)(node->count * sizeof node->slot[0]) + node->used, total = old_room + room;
 
-    for (uint32_t i = 0; i < split; i++)
-        room += i == index ? node_room_for(cell) : (uint32_t)sizeof(struct node_slot) + cell_size(old, i - (i > index));
-    return room;
-}
-
-/* The first split that leaves the right one small enough; the last cell alone goes right when keys come in order. */
-static uint32_t split_choose(const struct node *old, uint32_t index, const struct cell_new *cell)
-{
-    uint32_t count = old->count + 1u, total = room_below(old, index, cell, count), split = 1;
-
-    if (index == old->count && !old->next && room_below(old, index, cell, count - 1) <= NODE_ROOM)
+    if (index == node->count && !node->next && old_room <= NODE_ROOM)
         return count - 1;
-    while (split < count - 1 && (total - room_below(old, index, cell, split) > NODE_ROOM || room_below(old, index, cell, split) < total / 2))
-        split++;
-    return room_below(old, index, cell, split) <= NODE_ROOM ? split : split - 1;
+    for (split = 0; split < count - 1 && (!split || total - below > NODE_ROOM || below < total / 2); split++) {
+        uint32_t more = split == index ? room : (uint32_t)sizeof node->slot[0] + cell_size(node, split - (split > index));
+        if (split && below + more > NODE_ROOM)
+            break;
+        below += more;
+    }
+    return split;
 }
 
-uint32_t node_split(struct node *node, struct node *right, uint32_t index, const struct cell_new *cell, uint8_t *ret_middle)
+uint32_t node_split(struct node *node, struct node *right, uint32_t split, uint32_t index, const struct cell_new *cell, uint8_t *ret_middle)
 {
-    uint8_t page[PAGE_SIZE] __attribute__((aligned(8)));
-    const struct node *old = (const struct node *)page;
-    uint32_t split, size = 0;
+    uint32_t from = split - (split > index), count = node->count + 1u; /* from: the first old cell that goes */
+    struct db_bytes middle = split == index ? cell->key : node_key(node, from);
 
-    memcpy(page, node, PAGE_SIZE);
-    split = split_choose(old, index, cell);
-    node->count = node->used = 0;
-    node->cells = PAGE_SIZE;
-    for (uint32_t i = 0; i <= old->count; i++) {
-        struct node *into = i < split ? node : right;
-        struct db_bytes key = i == index ? cell->key : node_key(old, i - (i > index));
-        if (i == split) {
-            memcpy(ret_middle, key.data, size = key.size);
-            if (old->kind == NODE_INNER) {
-                right->first = i == index ? cell->cell.page : node_cell(old, i - (i > index))->page;
-                continue;
-            }
-        }
+    memcpy(ret_middle, middle.data, middle.size);
+    if (node->kind == NODE_INNER)
+        right->first = split == index ? cell->cell.page : node_cell(node, from)->page;
+    for (uint32_t i = split + (node->kind == NODE_INNER); i < count; i++)
         if (i == index)
-            node_put(into, into->count, cell->key, &cell->cell, cell->bytes);
+            node_put(right, right->count, cell->key, &cell->cell, cell->bytes);
         else
-            node_copy(into, old, i - (i > index));
-    }
-    return size;
+            node_copy(right, node, i - (i > index));
+    for (uint32_t i = from; i < node->count; i++)
+        node->used -= (uint16_t)cell_size(node, i);
+    node->count = (uint16_t)from;
+    return middle.size;
 }
 
 bool nodes_fit(const struct node *left, const struct node *right)

@@ -47,11 +47,24 @@ struct cell_new {
 };
 uint32_t node_room_for(const struct cell_new *cell);
 bool node_has_room(const struct node *node, const struct cell_new *cell);
+
+/* Bytes of a page that a change is going to write. */
+struct node_range {
+    uint32_t offset, size;
+};
+enum { NODE_RANGES = 3 };
+/* Those of node_insert, and of node_remove; how many. */
+uint32_t node_insert_ranges(const struct node *node, uint32_t index, const struct cell_new *cell, struct node_range *ranges);
+uint32_t node_remove_ranges(const struct node *node, uint32_t index, struct node_range *ranges);
 void node_insert(struct node *node, uint32_t index, const struct cell_new *cell);
 void node_remove(struct node *node, uint32_t index);
-/* Its cells with the new one at index are dealt out to node and right (an empty one). An inner page's middle key goes to neither, but to
- * ret_middle (of DB_KEY_MAX bytes); of a leaf it is a copy of the right one's first. Returns the middle key's size. */
-uint32_t node_split(struct node *node, struct node *right, uint32_t index, const struct cell_new *cell, uint8_t *ret_middle);
+
+/* Where a full page is to be split: so many cells, of the old ones and the new one at index, are to stay. */
+uint32_t node_split_choose(const struct node *node, uint32_t index, const struct cell_new *cell);
+/* The cells from `split` on go to right, an empty one, the new one among them if it belongs there (else it is still to be inserted); of node
+ * only the header changes. An inner page's middle key goes to neither, but to ret_middle (of DB_KEY_MAX bytes); of a leaf it is a copy of
+ * the right one's first. Returns the middle key's size. */
+uint32_t node_split(struct node *node, struct node *right, uint32_t split, uint32_t index, const struct cell_new *cell, uint8_t *ret_middle);
 /* Would the cells of both fit into one, with room to grow? Then right's are appended to a leaf. */
 bool nodes_fit(const struct node *left, const struct node *right);
 void node_append(struct node *left, const struct node *right);

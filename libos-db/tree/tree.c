@@ -83,6 +83,8 @@ static int64_t value_store(struct cell_new *cell, struct db_bytes value)
         if (!to)
             return DB_TOO_LARGE;
         memcpy(to, (const uint8_t *)value.data + at, part);
+        if (!page_change(page + i, 0, part))
+            return DB_TOO_LARGE;
     }
     cell->cell.page = page;
     return DB_OK;
@@ -106,6 +108,50 @@ static struct node *node_new(uint8_t kind, uint32_t *ret_page, int64_t *ret_erro
     return node;
 }
 
+/* The page, of which these bytes are about to be written; 0: there is no room for more changes. */
+static struct node *ranges_change(uint32_t page, const struct node_range *ranges, uint32_t count)
+{
+    struct node *node = page_at(page);
+
+    for (uint32_t i = 0; i < count && node; i++)
+        node = page_change(page, ranges[i].offset, ranges[i].size);
+    return node;
+}
+
+static struct node *header_change(uint32_t page)
+{
+    return page_change(page, 0, sizeof(struct node));
+}
+
+static bool cell_insert(uint32_t page, uint32_t index, const struct cell_new *cell)
+{
+    struct node_range ranges[NODE_RANGES];
+    struct node *node = ranges_change(page, ranges, node_insert_ranges(page_at(page), index, cell, ranges));
+
+    if (node)
+        node_insert(node, index, cell);
+    return node != 0;
+}
+
+static bool cell_remove(uint32_t page, uint32_t index)
+{
+    struct node_range ranges[NODE_RANGES];
+    struct node *node = ranges_change(page, ranges, node_remove_ranges(page_at(page), index, ranges));
+
+    if (node)
+        node_remove(node, index);
+    return node != 0;
+}
+
+/* All that a page holds that was begun in this transaction. */
+static bool node_log(uint32_t page)
+{
+    const struct node *node = page_at(page);
+
+    return page_change(page, 0, (uint32_t)(sizeof *node + node->count * sizeof node->slot[0])) &&
+           page_change(page, node->cells, PAGE_SIZE - node->cells);
+}
+
 static int64_t root_make(uint32_t tree, const struct cell_new *cell, uint8_t kind, uint32_t first)
 {
     uint32_t page;
@@ -116,13 +162,13 @@ static int64_t root_make(uint32_t tree, const struct cell_new *cell, uint8_t kin
         return error;
     root->first = first;
     node_insert(root, 0, cell);
-    return tree_root_set(tree, page) ? DB_OK : DB_TOO_LARGE;
+    return node_log(page) && tree_root_set(tree, page) ? DB_OK : DB_TOO_LARGE;
 }
 
 /* A leaf's new right neighbour joins the chain. */
 static bool leaf_link(struct node *left, uint32_t left_page, struct node *right, uint32_t right_page)
 {
-    struct node *after = left->next ? page_change(left->next) : 0;
+    struct node *after = left->next ? header_change(left->next) : 0;
 
     if (left->next && !after)
         return false;
@@ -134,29 +180,38 @@ static bool leaf_link(struct node *left, uint32_t left_page, struct node *right,
     return true;
 }
 
-/* The cell goes into the page at this depth of the path, which is split when it is full, and so on upwards. */
-static int64_t insert_at(uint32_t tree, const struct path *path, uint32_t depth, uint32_t index, const struct cell_new *cell)
+static int64_t insert_at(uint32_t tree, const struct path *path, uint32_t depth, uint32_t index, const struct cell_new *cell);
+
+/* A full page gets a right neighbour, and the page above a cell for it. */
+static int64_t split_at(uint32_t tree, const struct path *path, uint32_t depth, uint32_t index, const struct cell_new *cell)
 {
-    struct node *node = page_change(path->page[depth]), *right;
+    struct node *node = header_change(path->page[depth]), *right;
     uint8_t middle[DB_KEY_MAX];
     uint32_t page;
     int64_t error;
 
     if (!node)
         return DB_TOO_LARGE;
-    if (node_has_room(node, cell)) {
-        node_insert(node, index, cell);
-        return DB_OK;
-    }
     right = node_new(node->kind, &page, &error);
     if (!right)
         return error;
     if (node->kind == NODE_LEAF && !leaf_link(node, path->page[depth], right, page))
         return DB_TOO_LARGE;
-    struct cell_new above = { .cell = { .page = page }, .key = { middle, node_split(node, right, index, cell, middle) } };
+    uint32_t split = node_split_choose(node, index, cell);
+    struct cell_new above = { .cell = { .page = page }, .key = { middle, node_split(node, right, split, index, cell, middle) } };
+    if (!node_log(page) || (index < split && !cell_insert(path->page[depth], index, cell)))
+        return DB_TOO_LARGE;
     if (depth == 0)
         return root_make(tree, &above, NODE_INNER, path->page[0]);
     return insert_at(tree, path, depth - 1, path->way[depth - 1], &above);
+}
+
+/* The cell goes into the page at this depth of the path, which is split when it is full, and so on upwards. */
+static int64_t insert_at(uint32_t tree, const struct path *path, uint32_t depth, uint32_t index, const struct cell_new *cell)
+{
+    if (!node_has_room(page_at(path->page[depth]), cell))
+        return split_at(tree, path, depth, index, cell);
+    return cell_insert(path->page[depth], index, cell) ? DB_OK : DB_TOO_LARGE;
 }
 
 /* Bytes that stand in the store may move when it changes. */
@@ -165,6 +220,24 @@ static struct db_bytes bytes_keep(struct db_bytes bytes, uint8_t *room)
     if (bytes.size)
         memcpy(room, bytes.data, bytes.size);
     return (struct db_bytes){ room, bytes.size };
+}
+
+/* Can the new value stand where the old one does? */
+static bool value_fits(const struct node *leaf, uint32_t index, const struct cell_new *cell)
+{
+    const struct cell *old = node_cell(leaf, index);
+    return !old->page && !cell->cell.page && old->size == cell->cell.size;
+}
+
+static int64_t value_replace(uint32_t page, uint32_t index, struct db_bytes value)
+{
+    uint8_t *to = (uint8_t *)node_value(page_at(page), index).data;
+
+    if (!page_change(page, (uint32_t)((uint64_t)to % PAGE_SIZE), value.size))
+        return DB_TOO_LARGE;
+    if (value.size)
+        memcpy(to, value.data, value.size);
+    return DB_OK;
 }
 
 int64_t db_put(uint32_t tree, struct db_bytes key, struct db_bytes value)
@@ -189,19 +262,17 @@ int64_t db_put(uint32_t tree, struct db_bytes key, struct db_bytes value)
     path_find(tree, key, &path);
     const struct node *leaf = page_at(path.page[path.depth]);
     uint32_t index = node_find(leaf, key, &is_it);
-    if (is_it) {
-        struct node *changed = page_change(path.page[path.depth]);
-        if (!changed || !value_free(node_cell(changed, index)))
-            return DB_TOO_LARGE;
-        node_remove(changed, index);
-    }
+    if (is_it && value_fits(leaf, index, &cell))
+        return value_replace(path.page[path.depth], index, value);
+    if (is_it && (!value_free(node_cell(leaf, index)) || !cell_remove(path.page[path.depth], index)))
+        return DB_TOO_LARGE;
     return insert_at(tree, &path, path.depth, index, &cell);
 }
 
 /* The child of an inner page goes; the page at depth of the path may run empty by that, and go too. */
 static bool child_remove(uint32_t tree, const struct path *path, uint32_t depth)
 {
-    struct node *node = page_change(path->page[depth]);
+    struct node *node = header_change(path->page[depth]);
     uint32_t way = path->way[depth];
 
     if (!node)
@@ -213,7 +284,8 @@ static bool child_remove(uint32_t tree, const struct path *path, uint32_t depth)
     }
     if (way == 0)
         node->first = node_cell(node, 0)->page;
-    node_remove(node, way ? way - 1 : 0);
+    if (!cell_remove(path->page[depth], way ? way - 1 : 0))
+        return false;
     if (node->count || depth)
         return true;
     return tree_root_set(tree, node->first) && pages_free(path->page[0], 1); /* a root with one child is not needed */
@@ -224,7 +296,7 @@ static bool leaf_remove(uint32_t tree, const struct path *path)
     uint32_t page = path->page[path->depth];
     const struct node *leaf = page_at(page);
     uint32_t previous_page = leaf->previous, next_page = leaf->next;
-    struct node *previous = previous_page ? page_change(previous_page) : 0, *next = next_page ? page_change(next_page) : 0;
+    struct node *previous = previous_page ? header_change(previous_page) : 0, *next = next_page ? header_change(next_page) : 0;
 
     if ((previous_page && !previous) || (next_page && !next))
         return false;
@@ -245,7 +317,7 @@ static bool leaf_merge(uint32_t tree, struct path *path)
 
     if (!above || path->way[path->depth - 1] >= above->count || !nodes_fit(leaf, page_at(leaf->next)))
         return true;
-    leaf = page_change(path->page[path->depth]);
+    leaf = page_change(path->page[path->depth], 0, PAGE_SIZE); /* it is compacted */
     if (!leaf)
         return false;
     path->way[path->depth - 1]++;
@@ -269,10 +341,9 @@ int64_t db_delete(uint32_t tree, struct db_bytes key)
     uint32_t index = node_find(page_at(path.page[path.depth]), key, &is_it);
     if (!is_it)
         return DB_NOT_FOUND;
-    struct node *leaf = page_change(path.page[path.depth]);
-    if (!leaf || !value_free(node_cell(leaf, index)))
+    const struct node *leaf = page_at(path.page[path.depth]);
+    if (!value_free(node_cell(leaf, index)) || !cell_remove(path.page[path.depth], index))
         return DB_TOO_LARGE;
-    node_remove(leaf, index);
     bool good = leaf->count ? leaf_merge(tree, &path) : leaf_remove(tree, &path);
     return good ? DB_OK : DB_TOO_LARGE;
 }

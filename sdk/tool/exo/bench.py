@@ -10,7 +10,7 @@ import sys
 import tomllib
 
 from . import beside, build as builder
-from . import disk, elf, image, machine, manifest, network, oracle, package, place, system, tap
+from . import disk, elf, image, machine, manifest, network, oracle, package, peer, place, system, tap
 from .trouble import Trouble
 
 SUITES = {"kernel": ["bench/kernel/system.toml"], "io": ["bench/io/system.toml", "bench/io/echo.toml", "bench/io/sleepers.toml"],
@@ -109,14 +109,15 @@ def cases(build):
 
 
 def command_bench(args):
-    package.require(package.RUN)
+    package.require(package.BENCH)
     build = builder.build_all(args, tests=args.suite == "io")  # clang makes what is downloaded
     values = measured(build, args.suite, args.verbose)
-    results, peer = beside.rows(build, values, args.verbose) if args.suite == "unix" else (rows(values, args.suite), None)
+    has_peer = args.suite in peer.RUNS
+    results, told = beside.rows(build, args.suite, values, args.verbose) if has_peer else (rows(values, args.suite), None)
     if args.json:
         print(json.dumps(results, indent=1))
-    elif peer:
-        beside.print_table(results, peer)
+    elif has_peer:
+        beside.print_table(args.suite, results, told)
     else:
         print_table(results, args.suite)
         known = table_of("peers.toml")[args.suite]
@@ -146,9 +147,6 @@ def print_table(results, suite):
     if any(aims.values()):
         print(f"\nAims not reached: {', '.join(missed) or 'none'}.")
     print("\nInstructions by -icount shift=0 on QEMU's q35, from user mode, stub included.")
-    if suite == "db":
-        print("Idle time is taken off, the interrupt that ends it counted for each request. Runs differ slightly, since the disk answers in real time.")
-        print(f"Linux: {peers['linux']['version']}, lean: SQLite in WAL mode on ext4 on a virtio disk, as measured once, not by this command. LMDB: not measured.")
     if suite != "kernel":
         return
     print(f"Linux: {peers['linux']['version']}, booted lean ({peers['linux']['command_line']}), same QEMU flags;")

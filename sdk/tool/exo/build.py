@@ -62,9 +62,10 @@ def show_step(done, total, last_shown):
     return done * 4 // total
 
 
-def ninja(build, verbose):
+def ninja(build, verbose, *targets):
+    """Build the targets, or all that is built by default."""
     environment = {key: value for key, value in os.environ.items() if key != "NINJA_STATUS"}
-    command = ["ninja", "-C", str(build)] + (["-v"] if verbose else [])
+    command = ["ninja", "-C", str(build), *(["-v"] if verbose else []), *targets]
     shown, complaints = -1, []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", env=environment) as process:

@@ -34,11 +34,13 @@ PROBES = {
     "grub-common": ("command", "grub-mkrescue"),
     "xorriso": ("command", "xorriso"),
     "gdb": ("command", "gdb"),
+    "e2fsprogs": ("file", "/sbin/mke2fs"),
 }
 
 BUILD = ("gcc", "libc6-dev", "meson", "ninja-build", "busybox-static", "musl-tools", "cpio",
          "wamerican", "dpkg-dev", "tcl")
 RUN = BUILD + ("qemu-system-x86",)
+BENCH = RUN + ("e2fsprogs",)
 TEST = RUN + ("pkg-config", "check", "libsubunit-dev", "clang", "llvm", "libclang-rt-14-dev", "python3-llvmlite",
               "python3-z3", "grub-pc-bin", "grub-common", "xorriso")
 DEBUG = RUN + ("gdb",)
@@ -99,7 +101,7 @@ def require(packages):
 def doctor(_args):
     """exo doctor: what is missing, for which subcommand, and the one line that mends it."""
     absent = missing(ALL)
-    for name, packages in (("build", BUILD), ("run, bench", RUN), ("test", TEST), ("debug", DEBUG)):
+    for name, packages in (("build", BUILD), ("run", RUN), ("bench", BENCH), ("test", TEST), ("debug", DEBUG)):
         lacks = [package for package in packages if package in absent]
         print(f"exo {name:<11} {'lacks ' + ' '.join(lacks) if lacks else 'has all it needs'}")
     if absent:

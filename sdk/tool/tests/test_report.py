@@ -65,7 +65,7 @@ class Ends(unittest.TestCase):
         self.assertLess(outcome.seconds, 60)
 
     def test_endless_output_is_ended(self):
-        outcome = machine.run(["yes"], 60, show=False)
+        outcome = machine.run(["yes", 4000 * "y"], 60, show=False)
         self.assertEqual(outcome.status, 124)
         self.assertIn("more than 16 MiB", outcome.reason)
 
