@@ -1,12 +1,17 @@
 /* Calls on descriptors: arguments go to the server as they are, bytes through the window. */
 #include "call.h"
+#include "pipe.h"
 #include <exo/machine.h>
 #include <exo/text.h>
 
 static int64_t window_ask(uint64_t number, const uint64_t a[6])
 {
     uint64_t words[7] = { number, a[0], a[1], a[2], a[3], a[4], a[5] };
-    return server_wait(words);
+    int64_t result = server_wait(words);
+
+    if (result > 0 && words[3] && (number == LINUX_READ || number == LINUX_WRITE))
+        pipe_adopt(a[0], words[3], words[4], number == LINUX_WRITE);
+    return result;
 }
 
 /* Those whose arguments are numbers. */
@@ -25,7 +30,10 @@ int64_t call_fsync(const uint64_t a[6], struct exo_upcall_frame *frame)
 static int64_t bytes_read(uint64_t number, const uint64_t a[6])
 {
     uint64_t done = 0;
+    int64_t direct = number == LINUX_READ ? pipe_read(a[0], a[1], a[2]) : PIPE_NOT;
 
+    if (direct != PIPE_NOT)
+        return direct;
     do {
         uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done, done != 0 };
         int64_t result = window_ask(number, part);
@@ -40,15 +48,22 @@ static int64_t bytes_read(uint64_t number, const uint64_t a[6])
     return (int64_t)done;
 }
 
+/* Through the window. */
+static int64_t part_write(uint64_t number, const uint64_t a[6], uint64_t done)
+{
+    uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done };
+
+    return user_copy(WINDOW->data, (const void *)(a[1] + done), part[2]) ? -EFAULT : window_ask(number, part);
+}
+
 static int64_t bytes_write(uint64_t number, const uint64_t a[6])
 {
     uint64_t done = 0;
 
     do {
-        uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done };
-        if (user_copy(WINDOW->data, (const void *)(a[1] + done), part[2]))
-            return done ? (int64_t)done : -EFAULT;
-        int64_t result = window_ask(number, part);
+        int64_t result = number == LINUX_WRITE ? pipe_write(a[0], a[1] + done, a[2] - done) : PIPE_NOT;
+        if (result == PIPE_NOT)
+            result = part_write(number, a, done);
         if (result < 0)
             return done ? (int64_t)done : result;
         done += (uint64_t)result;

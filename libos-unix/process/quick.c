@@ -5,12 +5,13 @@
 #include "quick.h"
 #include "call.h"
 #include "memory.h"
+#include "pipe.h"
 
 enum { QUICK_MOST = 1 << 20 };
 
-static uint32_t quick_of(uint64_t descriptor)
+static int64_t quick_result(int64_t result)
 {
-    return descriptor < DESCRIPTORS_MAX ? STATE->quick[descriptor] : 0;
+    return result == PIPE_WAITS || result == PIPE_NOT ? QUICK_NOT : result;
 }
 
 static int64_t quick_read(const uint64_t a[6], struct exo_upcall_frame *frame)
@@ -18,6 +19,8 @@ static int64_t quick_read(const uint64_t a[6], struct exo_upcall_frame *frame)
     uint32_t quick = quick_of(a[0]);
 
     (void)frame;
+    if (quick & QUICK_PIPE_READ)
+        return quick_result(pipe_read_quick(quick, a[0], a[1], a[2]));
     if (quick & QUICK_READ_END)
         return 0;
     if (!(quick & QUICK_READ_ZERO) || a[2] > QUICK_MOST)
@@ -27,8 +30,12 @@ static int64_t quick_read(const uint64_t a[6], struct exo_upcall_frame *frame)
 
 static int64_t quick_write(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
+    uint32_t quick = quick_of(a[0]);
+
     (void)frame;
-    if (!(quick_of(a[0]) & QUICK_WRITE_AWAY) || a[2] > QUICK_MOST || a[1] > PROGRAM_TOP)
+    if (quick & QUICK_PIPE_WRITE)
+        return quick_result(pipe_write_quick(quick, a[0], a[1], a[2]));
+    if (!(quick & QUICK_WRITE_AWAY) || a[2] > QUICK_MOST || a[1] > PROGRAM_TOP)
         return QUICK_NOT;
     return (int64_t)a[2];
 }

@@ -43,6 +43,8 @@ enum { RESTART = -513 };
 int64_t server_wait(uint64_t words[7]);
 /* Others run first. */
 void processor_give_up(void);
+/* A peer runs first; false: it cannot. */
+bool processor_hand_over(uint16_t peer);
 /* Not to return. */
 void process_die(uint32_t signal) __attribute__((noreturn));
 

@@ -43,6 +43,14 @@ void processor_give_up(void)
     fpu_load(saved_fpu);
 }
 
+bool processor_hand_over(uint16_t peer)
+{
+    fpu_save(saved_fpu);
+    int64_t result = exo_yield_to(peer, 0);
+    fpu_load(saved_fpu);
+    return result == EXO_OK;
+}
+
 int64_t server_call(uint64_t words[7])
 {
     while (!server_try(words))

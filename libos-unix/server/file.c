@@ -33,8 +33,8 @@ int64_t file_pipe(struct file **ret_read, struct file **ret_write)
         heap_free(ends[0]);
         heap_free(ends[1]);
         if (pipe) {
-            pipe->readers = 0;
-            pipe_close(pipe, &pipe->writers);
+            pipe_close(pipe, PIPE_READER);
+            pipe_close(pipe, PIPE_WRITER);
         }
         return -ENFILE;
     }
@@ -45,14 +45,17 @@ int64_t file_pipe(struct file **ret_read, struct file **ret_write)
     return 0;
 }
 
+enum pipe_side file_pipe_side(const struct file *file)
+{
+    return file->kind == FILE_PIPE_READ ? PIPE_READER : PIPE_WRITER;
+}
+
 void file_close(struct file *file)
 {
     if (--file->users)
         return;
-    if (file->kind == FILE_PIPE_READ)
-        pipe_close(file->pipe, &file->pipe->readers);
-    if (file->kind == FILE_PIPE_WRITE)
-        pipe_close(file->pipe, &file->pipe->writers);
+    if (file->pipe)
+        pipe_close(file->pipe, file_pipe_side(file));
     if (file->node) {
         file->node->users--;
         node_settle(file->node);
@@ -107,6 +110,7 @@ static uint8_t quick_of(const struct file *file)
 
 void descriptor_set(struct process *process, uint64_t descriptor, struct file *file, bool close_on_exec)
 {
+    pipe_descriptor_ends(process, descriptor);
     process->descriptor[descriptor] = (struct descriptor){ file, close_on_exec };
     process->shared->quick[descriptor] = quick_of(file);
     if (file && descriptor >= process->descriptor_end)

@@ -25,6 +25,8 @@ struct process;
 int64_t file_open(struct process *process, struct node *node, uint32_t flags, struct file **ret_file);
 int64_t file_pipe(struct file **ret_read, struct file **ret_write);
 void file_close(struct file *file);
+/* Of one that is an end of a pipe. */
+enum pipe_side file_pipe_side(const struct file *file);
 int64_t file_read(struct file *file, void *target, size_t size);
 int64_t file_write(struct file *file, const void *source, size_t size);
 

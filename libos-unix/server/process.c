@@ -95,6 +95,7 @@ static int64_t window_make(struct process *process)
     process->window = (struct unix_window *)(address + EXO_FRAME_SIZE);
     process->data = (uint8_t *)(address + (1 + WINDOW_PAGES) * EXO_FRAME_SIZE);
     process->window->counts = (struct unix_counts){ 0 };
+    process->window->wait = (struct unix_wait){ 0 };
     return EXO_OK;
 }
 
@@ -159,10 +160,11 @@ static void descriptors_copy(struct process *process, const struct process *pare
 {
     process->descriptor_end = parent->descriptor_end;
     memcpy(process->descriptor, parent->descriptor, parent->descriptor_end * sizeof *process->descriptor);
-    memcpy(process->shared->quick, parent->shared->quick, parent->descriptor_end);
-    for (uint32_t i = 0; i < parent->descriptor_end; i++)
+    for (uint32_t i = 0; i < parent->descriptor_end; i++) {
+        process->shared->quick[i] = parent->shared->quick[i] & QUICK_DEVICE;
         if (process->descriptor[i].file)
             process->descriptor[i].file->users++;
+    }
 }
 
 void process_belongs(struct process *process, uint32_t group, uint32_t session)

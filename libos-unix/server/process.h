@@ -37,6 +37,12 @@ struct process {
     struct unix_range chunk[CHUNKS_MAX]; /* frames that it may take */
     struct unix_range file[FILES_MAX];   /* files that it may map */
     struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
+    struct {
+        struct pipe *pipe;        /* 0: unused */
+        enum pipe_side side;
+        struct unix_pipe *shared; /* read by the schedulers; 0: it asks */
+    } direct[PIPES_DIRECT];      /* its direct ends of pipes, */
+    uint32_t direct_count;       /* so many */
     struct node *directory;
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];

@@ -28,7 +28,7 @@ static request_call *const calls[REQUESTS] = {
     [OWN(UNIX_MISSING)] = request_missing, [OWN(UNIX_START)] = request_start, [OWN(UNIX_END)] = request_end,
     [OWN(UNIX_FILE_NODE)] = request_file_node, [OWN(UNIX_SLEEP)] = request_sleep,
     [OWN(UNIX_BROKEN)] = request_broken, [OWN(UNIX_NO_START)] = request_no_start, [OWN(UNIX_STOP)] = request_stop,
-    [OWN(UNIX_POLICY)] = request_policy, [OWN(UNIX_NO_MEMORY)] = request_no_memory,
+    [OWN(UNIX_PIPE)] = request_pipe_told, [OWN(UNIX_POLICY)] = request_policy, [OWN(UNIX_NO_MEMORY)] = request_no_memory,
 };
 
 static request_call *call_of(uint64_t number)

@@ -15,7 +15,7 @@ typedef int64_t request_call(struct request *request);
 
 request_call request_read, request_write, request_pread, request_pwrite, request_close, request_lseek, request_dup, request_dup2,
     request_dup3, request_fcntl, request_ioctl, request_pipe, request_fsync, request_ftruncate, request_getdents, request_file_node,
-    request_page, request_map, request_poll, request_fchown;
+    request_page, request_map, request_poll, request_fchown, request_pipe_told;
 request_call request_open, request_stat, request_lstat, request_fstat, request_access, request_getcwd, request_chdir,
     request_fchdir, request_rename, request_mkdir, request_rmdir, request_link, request_unlink, request_symlink, request_readlink,
     request_chmod, request_fchmod, request_utimens, request_exec_open, request_openat, request_mkdirat, request_fstatat,

@@ -21,6 +21,38 @@ static int64_t moved(struct request *request, struct file *file, int64_t result)
     return request_wait_on(request, file->pipe);
 }
 
+/* A pipe that one process alone uses often becomes direct: more[2], more[3]: its index and one, and its first frame. */
+static int64_t pipe_offered(struct request *request, struct file *file, int64_t result)
+{
+    if (!file->pipe || result <= 0 || file->flags & O_NONBLOCK)
+        return result;
+    request->more[2] = pipe_offer(file->pipe, file_pipe_side(file), request->process, request->a[0]);
+    request->more[3] = file->pipe->frame;
+    return result;
+}
+
+/* Flags changed: who has the end direct asks from now on. */
+static void pipe_ask(struct file *file)
+{
+    if (file->pipe)
+        pipe_calm(file->pipe, file_pipe_side(file));
+}
+
+/* a: descriptor, how. */
+int64_t request_pipe_told(struct request *request)
+{
+    struct file *file = file_of(request);
+
+    if (!file || !file->pipe)
+        return -EBADF;
+    struct unix_pipe *shared = file->pipe->shared;
+    __atomic_store_n(file->kind == FILE_PIPE_READ ? &shared->reader.notify : &shared->writer.notify, 0, __ATOMIC_SEQ_CST);
+    if (request->a[1])
+        pipe_descriptor_ends(request->process, request->a[0]);
+    pipe_moved(file->pipe);
+    return 0;
+}
+
 static size_t window_size(uint64_t size)
 {
     return size < WINDOW_DATA_SIZE ? size : WINDOW_DATA_SIZE;
@@ -34,7 +66,10 @@ int64_t request_read(struct request *request)
         return -EBADF;
     if (file_is_terminal(file))
         return terminal_read(request, file);
-    return moved(request, file, file_read(file, request->window->data, window_size(request->a[2])));
+    if (file->pipe && !pipe_take(file->pipe, file_pipe_side(file), request->process))
+        return UNIX_WAIT; /* it asks again */
+    int64_t result = file_read(file, request->window->data, window_size(request->a[2]));
+    return pipe_offered(request, file, moved(request, file, result));
 }
 
 int64_t request_write(struct request *request)
@@ -46,10 +81,12 @@ int64_t request_write(struct request *request)
     int64_t result = file_is_terminal(file) ? terminal_write(request) : 0;
     if (result != 0)
         return result;
+    if (file->pipe && !pipe_take(file->pipe, file_pipe_side(file), request->process))
+        return UNIX_WAIT;
     result = moved(request, file, file_write(file, request->window->data, window_size(request->a[2])));
     if (result == -EPIPE)
         process_signal(request->process, SIGPIPE);
-    return result;
+    return pipe_offered(request, file, result);
 }
 
 /* A file whose bytes have places. */
@@ -176,6 +213,7 @@ int64_t request_fcntl(struct request *request)
         return file->flags;
     case F_SETFL:
         file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (argument & (O_APPEND | O_NONBLOCK));
+        pipe_ask(file);
         return 0;
     default:
         return -EINVAL;
@@ -190,7 +228,7 @@ static int64_t readable_tell(struct request *request, const struct file *file)
     if (file->kind == FILE_NODE && node_is(file->node, S_IFREG))
         size = file->node->size > file->offset ? (int32_t)(file->node->size - file->offset) : 0;
     else if (file->kind == FILE_PIPE_READ || file->kind == FILE_PIPE_WRITE)
-        size = (int32_t)(file->pipe->written - file->pipe->read);
+        size = (int32_t)unix_pipe_held(file->pipe->shared);
     else
         return -ENOTTY;
     memcpy(request->window->data, &size, sizeof size);
@@ -214,6 +252,7 @@ int64_t request_ioctl(struct request *request)
     case FIONBIO:
         memcpy(&on, request->window->data, sizeof on);
         file->flags = (file->flags & ~(uint32_t)O_NONBLOCK) | (on ? O_NONBLOCK : 0);
+        pipe_ask(file);
         return 0;
     default:
         if (file_is_terminal(file))
@@ -370,12 +409,12 @@ int64_t request_fstat(struct request *request)
 
 static int16_t events_of(const struct file *file)
 {
-    const struct pipe *pipe = file->pipe;
+    struct pipe *pipe = file->pipe;
 
     if (file->kind == FILE_PIPE_READ)
-        return (int16_t)((pipe->written != pipe->read ? POLLIN : 0) | (pipe->writers ? 0 : POLLHUP));
+        return (int16_t)((pipe_watch(pipe) ? POLLIN : 0) | (pipe->end[PIPE_WRITER].users ? 0 : POLLHUP));
     if (file->kind == FILE_PIPE_WRITE)
-        return (int16_t)((PIPE_SIZE - (pipe->written - pipe->read) >= PIPE_ATOMIC ? POLLOUT : 0) | (pipe->readers ? 0 : POLLERR));
+        return (int16_t)((PIPE_SIZE - pipe_watch(pipe) >= PIPE_ATOMIC ? POLLOUT : 0) | (pipe->end[PIPE_READER].users ? 0 : POLLERR));
     return (int16_t)((file_is_terminal(file) && !terminal_may_read() ? 0 : POLLIN) | POLLOUT);
 }
 

@@ -46,6 +46,11 @@ static uint64_t deadlines_pass(bool *ret_alarm)
     return next;
 }
 
+static bool is_runnable(const struct process *process, bool is_last_look)
+{
+    return __atomic_load_n(&process->runnable, __ATOMIC_SEQ_CST) && pipe_wait_is_over(process, is_last_look);
+}
+
 /*
  * Give the rest of the slice to one that can use it; false: there was none. The server is first when it was interrupted in a request; it also
  * has events of its own, for which it is asked now and then.
@@ -61,7 +66,7 @@ static bool somebody_run(struct scheduler *self)
     for (uint32_t i = 0; i < end; i++) {
         index = index + 1 < end ? index + 1 : 0;
         struct process *process = &processes[index];
-        if (!__atomic_load_n(&process->runnable, __ATOMIC_SEQ_CST))
+        if (!is_runnable(process, false))
             continue;
         self->last = index;
         if (exo_thread_yield_to(thread, process->slot, 0) == EXO_OK)
@@ -73,7 +78,7 @@ static bool somebody_run(struct scheduler *self)
 static bool somebody_is_runnable(void)
 {
     for (uint32_t i = 0; i < processes_end; i++)
-        if (__atomic_load_n(&processes[i].runnable, __ATOMIC_SEQ_CST))
+        if (is_runnable(&processes[i], true))
             return true;
     return false;
 }

@@ -13,6 +13,7 @@
 #define UNIX_STATE_ADDRESS   0x3c110000ull /* struct unix_state, read-only */
 #define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
 #define UNIX_SITES_ADDRESS   0x3c130000ull /* SITE_PAGES: code that rewritten call sites jump to */
+#define UNIX_PIPES_ADDRESS   0x3c140000ull /* PIPES_DIRECT struct unix_pipe, PIPE_STRIDE apart: see struct unix_pipe */
 #define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
 #define UNIX_RUNTIME_END     0x40000000ull
 
@@ -31,6 +32,11 @@ enum {
     VIEWS_MAX = 64,
     RUNS_MAX = 1024,
     SKIPS = 5,
+    PIPES_DIRECT = 4, /* ends of pipes that a process may have direct at once */
+    PIPE_PAGES = 18,
+    PIPE_STRIDE = 0x20000,
+    PIPE_SIZE = 65536,
+    PIPE_ATOMIC = 4096, /* up to so many bytes are written whole or not at all */
     SLOT_SERVER = 1,    /* in a process's tables: the gate to the server */
     SLOT_WINDOW = 3,    /* the window, and behind it the runtime's data */
     SLOT_STATE = 4,     /* struct unix_state */
@@ -40,18 +46,28 @@ enum {
     SLOT_FILES = 9,     /* files that it has mapped, FILES_MAX: read and execute */
     SLOT_POOL = 20,     /* its chunks, CHUNKS_MAX: the frames that it may take */
     SLOT_VIEWS = 48,    /* chunks of the processes whose memory it was forked with, VIEWS_MAX: read and execute */
+    SLOT_PIPES = 112,   /* of each direct end, three: the reader's page, the writer's pages, the peer (an environment, to yield to) */
+    SLOTS_OF_PIPE = 3,
 };
 
 /* The program's calls since its process began: that trapped into the kernel, and that did not. */
 struct unix_counts {
     uint64_t trapped, direct;
-    uint64_t reserved[6];
+};
+
+/* What the process does with direct ends of pipes: one more than the index of the end whose other side it waits for, and of the one that
+ * it moves now; else 0. The signals that do not end the waiting. */
+struct unix_wait {
+    uint32_t pipe, moving;
+    uint64_t mask;
+    uint64_t reserved[4];
 };
 
 struct unix_window {
     char path[2][PATH_SIZE];
     uint8_t data[WINDOW_DATA_SIZE];
     struct unix_counts counts;
+    struct unix_wait wait;
     uint8_t page[PAGE_BYTES]; /* apart, since a page fault may come while other things are copied */
 };
 
@@ -62,8 +78,41 @@ struct unix_range {
     uint32_t of; /* a view: the environment that owns them; a file: its node */
 };
 
-/* What a process may do with a descriptor without asking: reading gives zeros, or the end; what is written is gone. */
-enum unix_quick { QUICK_READ_ZERO = 1, QUICK_READ_END = 2, QUICK_WRITE_AWAY = 4 };
+/* What a process may do with a descriptor without asking: reading gives zeros, or the end; what is written is gone; it is this end of the
+ * direct pipe whose number stands from QUICK_PIPE_SHIFT on. */
+enum unix_quick { QUICK_READ_ZERO = 1, QUICK_READ_END = 2, QUICK_WRITE_AWAY = 4, QUICK_DEVICE = 7, QUICK_PIPE_READ = 8, QUICK_PIPE_WRITE = 16,
+                  QUICK_PIPE_SHIFT = 6 };
+
+/* One end of a pipe: written by who has it, be it a process or the server. */
+struct unix_pipe_end {
+    uint64_t moved;  /* bytes since ever */
+    uint32_t waits;  /* who has it waits for the other end */
+    uint32_t notify; /* the server is to be told when it moves: others wait for it */
+    uint8_t rest[PAGE_BYTES - 16];
+};
+
+/*
+ * A pipe's memory. Who alone has an end may see it: the reader writes the first page, the writer all others. Each believes of the other's
+ * count only how far it is from its own, and not more than PIPE_SIZE of that.
+ */
+struct unix_pipe {
+    struct unix_pipe_end reader, writer;
+    uint8_t bytes[PIPE_SIZE];
+};
+_Static_assert(sizeof(struct unix_pipe) == PIPE_PAGES * PAGE_BYTES, "pages of their own");
+
+static inline uint64_t unix_pipe_held(const struct unix_pipe *pipe)
+{
+    uint64_t held = __atomic_load_n(&pipe->writer.moved, __ATOMIC_ACQUIRE) - __atomic_load_n(&pipe->reader.moved, __ATOMIC_ACQUIRE);
+    return held < PIPE_SIZE ? held : PIPE_SIZE;
+}
+
+/* What of size bytes from a count on lies in one piece. */
+static inline uint64_t unix_pipe_piece(uint64_t moved, uint64_t size)
+{
+    uint64_t room = PIPE_SIZE - moved % PIPE_SIZE;
+    return size < room ? size : room;
+}
 
 /* What the server tells a process without being asked. */
 struct unix_state {
@@ -95,6 +144,7 @@ enum unix_request {
     UNIX_NO_START,         /* errno: the first program cannot be run */
     UNIX_STOP,             /* a signal that stops: UNIX_WAIT until the process may go on; 0: may it now? */
     UNIX_NO_MEMORY,        /* address: there is no frame for a page that the program may use: it is killed, and that is told */
+    UNIX_PIPE,             /* descriptor of a direct pipe, how: 0: it moved and others wait for that; 1: it cannot be used directly */
     UNIX_POLICY,           /* signals that are ignored, flags of SIGCHLD's action: they changed */
     UNIX_REQUESTS,
 };
