@@ -178,10 +178,11 @@ system_start:
     jmp system_leave
 
 /*
- * uint64_t user_copy(target rdi, source rsi, size rdx), user_clear(target rdi, size rsi), user_fpu_save(area rdi), user_fpu_load(area rdi): a
+ * uint64_t user_copy(target rdi, source rsi, size rdx), user_clear(target rdi, size rsi), user_signal_put(FPU area rdi, first
+ * and last word of the frame rsi, rdx), user_signal_get(where it says where the area is rdi, the same): a
  * fault between user_copy_move and user_copy_end that cannot be mended goes on at user_copy_end, where rcx and rdx are not both 0 then.
  */
-    .globl user_copy, user_clear, user_fpu_save, user_fpu_load, user_copy_move, user_copy_end
+    .globl user_copy, user_clear, user_signal_put, user_signal_get, user_copy_move, user_copy_end
 user_clear:
     movq %rsi, %rcx
     movl %esi, %edx
@@ -189,15 +190,11 @@ user_clear:
     andl $7, %edx
     xorl %eax, %eax
     jmp 1f
-user_fpu_save:
-    xorl %ecx, %ecx
-    movl $-1, %eax
-    movl $-1, %edx
+user_signal_put:
+    movl $1, %ecx
     jmp 2f
-user_fpu_load:
-    xorl %ecx, %ecx
-    movl $-1, %eax
-    movl $-1, %edx
+user_signal_get:
+    movl $1, %ecx
     jmp 3f
 user_copy:
     movq %rdx, %rcx
@@ -212,10 +209,28 @@ user_copy_move:
     xchgq %rcx, %rdx
     rep stosb
     jmp user_copy_end
-2:  xsave64 (%rdi)
-    xorl %edx, %edx
-    jmp user_copy_end
-3:  xrstor64 (%rdi)
+2:  xorl %eax, %eax
+    movq %rax, (%rsi)
+    movq %rax, (%rdx)
+    movq %rax, 512(%rdi) /* of the header xsave writes only a part, and xrstor wants zeros (Intel SDM 1 13.4.2) */
+    movq %rax, 520(%rdi)
+    movq %rax, 528(%rdi)
+    movq %rax, 536(%rdi)
+    movq %rax, 544(%rdi)
+    movq %rax, 552(%rdi)
+    movq %rax, 560(%rdi)
+    movq %rax, 568(%rdi)
+    movl $-1, %eax
+    movl $-1, %edx
+    xsave64 (%rdi)
+    jmp 4f
+3:  movq (%rsi), %rax
+    movq (%rdx), %rax
+    movq (%rdi), %rdi
+    movl $-1, %eax
+    movl $-1, %edx
+    xrstor64 (%rdi)
+4:  xorl %ecx, %ecx
     xorl %edx, %edx
 user_copy_end:
     leaq (%rcx, %rdx), %rax

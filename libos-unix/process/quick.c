@@ -1,6 +1,6 @@
 /*
  * Quick calls: of a rewritten site, on the runtime's stack, before any frame is built. Only what needs neither the frame nor a wait may
- * stand here: they get 0 for the frame. What they cannot do themselves is made in full.
+ * stand here: they get 0 for the frame (where the program's stack was, system_frame.rsp tells). What they cannot do themselves is made in full.
  */
 #include "quick.h"
 #include "call.h"
@@ -46,9 +46,20 @@ static int64_t quick_sigprocmask(const uint64_t a[6], struct exo_upcall_frame *f
     return signals_own ? QUICK_NOT : call_sigprocmask(a, frame);
 }
 
+/* What the program's registers are is of no interest. */
+static int64_t quick_sigreturn(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    (void)a;
+    (void)frame;
+    WINDOW->counts.direct++;
+    signals.is_restart = false;
+    signal_return(&system_frame);
+    system_start();
+}
+
 linux_call *const quick_calls[QUICK_CALLS] = {
     [0] = quick_read, [1] = quick_write, [9] = call_mmap, [10] = call_mprotect, [11] = call_munmap, [12] = call_brk,
-    [13] = call_sigaction, [14] = quick_sigprocmask, [28] = call_madvise, [39] = call_getpid, [63] = call_uname,
+    [13] = call_sigaction, [14] = quick_sigprocmask, [15] = quick_sigreturn, [28] = call_madvise, [39] = call_getpid, [63] = call_uname,
     [96] = call_gettimeofday, [102] = call_zero, [104] = call_zero, [107] = call_zero, [108] = call_zero, [110] = call_getppid,
     [111] = call_getpgrp, [131] = call_sigaltstack, [186] = call_getpid, [201] = call_time, [228] = call_clock_gettime,
 };

@@ -66,8 +66,9 @@ void system_start(void) __attribute__((noreturn));
 /* To or from the program's memory; not 0: not all could be moved. */
 uint64_t user_copy(void *target, const void *source, uint64_t size);
 uint64_t user_clear(void *target, uint64_t size);
-uint64_t user_fpu_save(void *area);
-uint64_t user_fpu_load(const void *area);
+/* FPU state to the program's stack, or from where *area says; a signal's frame has this first and this last word. Not 0: it cannot be there. */
+uint64_t user_signal_put(void *area, void *first, void *last);
+uint64_t user_signal_get(const uint64_t *area, const void *first, const void *last);
 void user_copy_move(void);
 void user_copy_end(void);
 /* A text of the program: 0, -EFAULT or -ENAMETOOLONG. */

@@ -100,23 +100,25 @@ void signal_policy_tell(void)
     server_ask(UNIX_POLICY, ignored, flags, 0);
 }
 
+/* Word by word: what lies in between belongs to the program's stack. */
 static void context_leave(struct signal_context *context, const struct exo_upcall_frame *frame)
 {
-    *context = (struct signal_context){
-        frame->r8, frame->r9, frame->r10, frame->r11, frame->r12, frame->r13, frame->r14, frame->r15, frame->rdi, frame->rsi,
-        frame->rbp, frame->rbx, frame->rdx, frame->rax, frame->rcx, frame->rsp, frame->rip, frame->rflags,
-        .cs = SELECTOR_CODE, .error = frame->error, .vector = frame->vector, .address = frame->address,
-    };
+#define LEAVE(name) context->name = frame->name
+    LEAVE(r8), LEAVE(r9), LEAVE(r10), LEAVE(r11), LEAVE(r12), LEAVE(r13), LEAVE(r14), LEAVE(r15), LEAVE(rdi), LEAVE(rsi);
+    LEAVE(rbp), LEAVE(rbx), LEAVE(rdx), LEAVE(rax), LEAVE(rcx), LEAVE(rsp), LEAVE(rip), LEAVE(rflags);
+    LEAVE(error), LEAVE(vector), LEAVE(address);
+#undef LEAVE
+    context->cs = SELECTOR_CODE;
+    context->gs = context->fs = context->ss = 0;
 }
 
 static void context_enter(struct exo_upcall_frame *frame, const struct signal_context *context)
 {
-    *frame = (struct exo_upcall_frame){
-        .r8 = context->r8, .r9 = context->r9, .r10 = context->r10, .r11 = context->r11, .r12 = context->r12,
-        .r13 = context->r13, .r14 = context->r14, .r15 = context->r15, .rdi = context->rdi, .rsi = context->rsi,
-        .rbp = context->rbp, .rbx = context->rbx, .rdx = context->rdx, .rax = context->rax, .rcx = context->rcx,
-        .rsp = context->rsp, .rip = context->rip, .rflags = (context->rflags & FLAGS_OF_PROGRAM) | FLAGS_ALWAYS,
-    };
+#define ENTER(name) frame->name = context->name
+    ENTER(r8), ENTER(r9), ENTER(r10), ENTER(r11), ENTER(r12), ENTER(r13), ENTER(r14), ENTER(r15), ENTER(rdi), ENTER(rsi);
+    ENTER(rbp), ENTER(rbx), ENTER(rdx), ENTER(rax), ENTER(rcx), ENTER(rsp), ENTER(rip);
+#undef ENTER
+    frame->rflags = (context->rflags & FLAGS_OF_PROGRAM) | FLAGS_ALWAYS;
 }
 
 static bool is_on_stack(uint64_t address)
@@ -131,19 +133,6 @@ static uint64_t stack_of(const struct exo_upcall_frame *frame, const struct linu
     return frame->rsp - RED_ZONE;
 }
 
-/* FPU state to the program's stack; of the header, of which xsave writes only a part, xrstor wants zeros (Intel SDM 1 13.4.2). */
-static bool fpu_put(uint64_t target)
-{
-    enum { HEADER = 512, HEADER_SIZE = 64 };
-    return !user_clear((void *)(target + HEADER), HEADER_SIZE) && !user_fpu_save((void *)target);
-}
-
-/* Both ends of what is less than a page can be written. */
-static bool ends_are_writable(uint64_t start, uint64_t end)
-{
-    return !user_clear((void *)start, 8) && !user_clear((void *)(end - 8), 8);
-}
-
 /* The handler runs next; false: its stack cannot be used. */
 static bool handler_enter(struct exo_upcall_frame *frame, uint32_t signal, uint32_t code, uint64_t address)
 {
@@ -151,13 +140,14 @@ static bool handler_enter(struct exo_upcall_frame *frame, uint32_t signal, uint3
     uint64_t fpu = (stack_of(frame, action) - FPU_SIZE) & -64ull, handler = action->handler;
     struct signal_frame *pushed = (struct signal_frame *)(((fpu - sizeof *pushed) & -16ull) - 8);
 
-    if (!fpu_put(fpu) || !ends_are_writable((uint64_t)pushed, (uint64_t)(pushed + 1)))
+    if (user_signal_put((void *)fpu, pushed, (uint64_t *)(pushed + 1) - 1))
         return false;
     pushed->restorer = action->restorer;
     pushed->flags = UC_FP_XSTATE;
     pushed->link = 0;
-    pushed->stack = signals.stack;
-    pushed->stack.flags = signals.stack.size ? (is_on_stack(frame->rsp) ? SS_ONSTACK : 0) : SS_DISABLE;
+    pushed->stack.address = signals.stack.address;
+    pushed->stack.size = signals.stack.size;
+    pushed->stack.flags = !signals.stack.size ? SS_DISABLE : is_on_stack(frame->rsp) ? SS_ONSTACK : 0;
     context_leave(&pushed->context, frame);
     pushed->mask = pushed->context.old_mask = signals.is_suspended ? signals.suspended : signal_mask;
     pushed->context.fpu = fpu;
@@ -168,10 +158,13 @@ static bool handler_enter(struct exo_upcall_frame *frame, uint32_t signal, uint3
         signal_mask |= BIT(signal);
     if (action->flags & (uint32_t)SA_RESETHAND)
         action->handler = HANDLER_DEFAULT;
-    *frame = (struct exo_upcall_frame){
-        .rdi = signal, .rsi = (uint64_t)&pushed->information, .rdx = (uint64_t)&pushed->flags, .rip = handler, .rsp = (uint64_t)pushed,
-        .rflags = FLAGS_ALWAYS,
-    };
+    frame->rdi = signal;
+    frame->rsi = (uint64_t)&pushed->information;
+    frame->rdx = (uint64_t)&pushed->flags;
+    frame->rax = 0;
+    frame->rip = handler;
+    frame->rsp = (uint64_t)pushed;
+    frame->rflags = FLAGS_ALWAYS;
     return true;
 }
 
@@ -252,9 +245,8 @@ void signal_reset(void)
 int64_t signal_return(struct exo_upcall_frame *frame)
 {
     const struct signal_frame *pushed = (const struct signal_frame *)(frame->rsp - 8);
-    uint64_t word;
 
-    if (user_copy(&word, pushed, 8) || user_copy(&word, &pushed->mask, 8) || user_fpu_load((const void *)pushed->context.fpu))
+    if (user_signal_get(&pushed->context.fpu, pushed, &pushed->mask))
         process_die(SIGSEGV);
     signal_mask = pushed->mask & ~NEVER_BLOCKED;
     context_enter(frame, &pushed->context);
