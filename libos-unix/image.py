@@ -1,13 +1,14 @@
-"""An assembler file that holds another file: image.py FILE OUTPUT.S defines process_image and process_image_end."""
+"""An assembler file that holds another file: image.py FILE OUTPUT.S NAME SECTION defines NAME and NAME_end in the section, page-aligned."""
 import sys
 from pathlib import Path
 
 source, target = map(Path, sys.argv[1:3])
-target.write_text(f"""    .section .rodata
+name, section = sys.argv[3:5]
+target.write_text(f"""    .section {section}
     .balign 4096
-    .globl process_image, process_image_end
-process_image:
+    .globl {name}, {name}_end
+{name}:
     .incbin "{source.resolve()}"
-process_image_end:
+{name}_end:
     .section .note.GNU-stack, "", @progbits
 """)

@@ -208,7 +208,8 @@ static uint32_t auxv_make(uint64_t auxv[AUXV_MAX], uint64_t random, uint64_t nam
     const uint64_t values[] = {
         AT_PHDR, image.headers_at, AT_PHENT, sizeof(struct exo_elf_program), AT_PHNUM, image.header.program_count,
         AT_PAGESZ, EXO_FRAME_SIZE, AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, image.base + image.header.entry, AT_UID, 0, AT_EUID, 0,
-        AT_GID, 0, AT_EGID, 0, AT_HWCAP, edx, AT_CLKTCK, CLOCK_TICKS, AT_SECURE, 0, AT_RANDOM, random, AT_EXECFN, name, AT_NULL, 0,
+        AT_GID, 0, AT_EGID, 0, AT_HWCAP, edx, AT_CLKTCK, CLOCK_TICKS, AT_SECURE, 0, AT_RANDOM, random, AT_EXECFN, name,
+        AT_SYSINFO_EHDR, (uint64_t)vdso_image, AT_NULL, 0,
     };
     memcpy(auxv, values, sizeof values);
     return sizeof values / 8;

@@ -18,7 +18,7 @@ static uint8_t slice_fpu[FPU_SIZE] EXO_EAGER __attribute__((aligned(64)));
 
 static bool is_ours(uint64_t rip)
 {
-    return rip >= UNIX_RUNTIME_ADDRESS && rip < UNIX_RUNTIME_END;
+    return rip >= UNIX_RUNTIME_ADDRESS && rip < UNIX_RUNTIME_END && rip - (uint64_t)vdso_image >= (uint64_t)(vdso_image_end - vdso_image);
 }
 
 static uint32_t signal_of(uint32_t vector)

@@ -54,6 +54,9 @@ void fpu_load(const void *area);
 void fpu_reset(void);
 enum { FPU_SIZE = 2048 };
 
+/* Code that the program calls itself (vdso.c): not ours. */
+extern const uint8_t vdso_image[], vdso_image_end[];
+
 /* entry.S */
 void foreign_entry(void);
 void site_entry(void);
