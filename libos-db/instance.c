@@ -16,12 +16,15 @@ int stack_switch(int (*run)(void), void *top);
 static uint8_t fault_fpu[512] __attribute__((aligned(16)));
 
 static bool is_asked; /* for memory */
+static bool is_deaf;  /* and never answers, for tests of what comes then */
 
 static void event_note(uint32_t events, struct exo_upcall_frame *frame)
 {
     (void)frame;
-    if (events & (EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE))
+    if (events & (EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE) && !is_deaf)
         __atomic_store_n(&is_asked, true, __ATOMIC_SEQ_CST);
+    if (events & EXO_EVENT_REPOSSESSED)
+        __atomic_store_n(&hardware_robbed, true, __ATOMIC_SEQ_CST);
 }
 
 static void fault_refuse(const struct exo_upcall_frame *frame, int64_t result)
@@ -71,8 +74,25 @@ static void loan_look(void)
         exo_print("%u frames more: %u now", grown, pool_frames());
 }
 
+static void loss_end(uint32_t pages)
+{
+    exo_print("frames were taken by force, %u of them with what is nowhere else: this is the end, what was committed stays", pages);
+    exo_exit(1);
+}
+
+/* Frames that were taken by force held what the disk has. */
+static void loss_tell(void)
+{
+    static uint32_t told;
+
+    if (pool_look() || pool_figures.robbed != told)
+        exo_print("%u frames were taken by force: what was in them comes back from the disk, %u are left", pool_figures.robbed - told, pool_frames());
+    told = pool_figures.robbed;
+}
+
 void instance_answer(void)
 {
+    loss_tell();
     uint32_t wanted = EXO_CONTEXT->revoke_count, first, count;
 
     if (!__atomic_exchange_n(&is_asked, false, __ATOMIC_SEQ_CST) || !wanted) {
@@ -119,6 +139,8 @@ void instance_open(void)
     archive_open(archive, size);
     void *fpu = hardware_memory(FPU_PAGES);
     uint32_t most = (uint32_t)exo_argument("frames", UINT32_MAX), free = hardware_frames_free();
+    is_deaf = exo_argument("deaf", 0);
+    pool_lost = loss_end;
     exo_exception_handler = fault_handle;
     exo_event_handler = event_note;
     if (!fpu || pool_open(blocks, MEMORY_PAGES, most < free ? most : free, &replacement_clock) < 0)

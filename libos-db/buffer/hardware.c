@@ -31,6 +31,7 @@ static uint32_t tables[TABLES_MAX];
 static int64_t worst;
 
 struct ground_figures ground_figures;
+bool hardware_robbed;
 
 static void must(int64_t result, const char *what)
 {
@@ -169,6 +170,12 @@ bool hardware_frame_return(uint16_t capability, uint32_t frame)
     return capability == frames.capability && exo_frame_return(0, capability, frame, 1) == 1;
 }
 
+bool hardware_frame_is_own(uint32_t frame)
+{
+    const volatile struct exo_frame *info = exo_frame_info(frame);
+    return info->owner == exo_start.environment && info->kind == EXO_FRAME_DATA;
+}
+
 static bool is_lent(uint32_t frame)
 {
     return frame - loan.first < loan.count;
@@ -216,14 +223,23 @@ static void runs_cut(struct run *runs, uint32_t *count, uint32_t pages)
     }
 }
 
+/* Nothing was done for the first page: its frame is the program's no more, or its entry is empty since the frame was taken. */
+static bool is_robbed(const struct run *run)
+{
+    bool is_gone = run->frame ? !hardware_frame_is_own(run->frame) : !(POOL_ENTRIES[run->page] & ENTRY_PRESENT);
+
+    hardware_robbed |= is_gone;
+    return is_gone;
+}
+
 static void runs_change(space_call *call, struct run *runs, uint32_t count, uint32_t flags, const char *what)
 {
     while (count) {
         uint32_t some = count < MAPPINGS_MAX ? count : MAPPINGS_MAX;
         int64_t done = runs_call(call, runs, some, flags);
-        if (done <= 0)
+        if (done <= 0 && !is_robbed(&runs[0]))
             must(done ? done : EXO_BAD_ARGUMENT, what);
-        runs_cut(runs, &count, (uint32_t)done);
+        runs_cut(runs, &count, done <= 0 ? 1 : (uint32_t)done);
     }
 }
 

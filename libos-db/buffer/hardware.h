@@ -28,7 +28,13 @@ uint32_t hardware_frames_free(void);
 /* Back to who asks for frames under this capability; the frame must not be bound. */
 bool hardware_frame_return(uint16_t capability, uint32_t frame);
 
-/* At most HARDWARE_BATCH pages, ascending. What cannot be done is a fault of this program: it ends. */
+/* Frames may have been taken by force: set by whoever sees a sign of it. */
+extern bool hardware_robbed;
+/* Does a frame that was taken still belong to the program? */
+bool hardware_frame_is_own(uint32_t frame);
+
+/* At most HARDWARE_BATCH pages, ascending. Pages whose frame is gone are left out (hardware_robbed); what else cannot be done is a fault of
+ * this program: it ends. */
 void hardware_bind(const struct hardware_pair *pairs, uint32_t count);
 void hardware_unbind(const uint32_t *pages, uint32_t count);
 void hardware_clear(enum hardware_bit bit, const uint32_t *pages, uint32_t count);

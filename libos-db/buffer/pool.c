@@ -1,29 +1,11 @@
-#include "pool.h"
+#include "pool_state.h"
 #include <string.h>
-
-enum { NO_PAGE = UINT32_MAX, FRAMES_LEAST = 16, MEMORY_LEAST = 64, GROW_EVERY = 64 };
-
-struct slot {
-    uint32_t frame, page;
-    bool leaves, held;
-};
 
 struct pool_figures pool_figures;
 uint32_t (*pool_memory_shrink)(uint32_t wanted);
-
-static struct {
-    uint32_t pages, memory, most; /* of the disk, behind them, frames at most */
-    uint32_t count;               /* slots in use, each with a frame */
-    struct slot *slots;
-    uint32_t *slot_of;            /* by page; only of a present one */
-    uint32_t *unused, unused_count;         /* slots without a page */
-    uint32_t *unused_memory, memory_count;  /* memory pages that nobody has */
-    uint32_t leaving[POOL_BATCH], leaving_count;
-    uint32_t reserved;            /* memory pages that come when they are touched */
-    uint32_t memory_bound;        /* memory pages with a frame */
-    uint32_t evictions;           /* since pool_grow was tried */
-    const struct replacement *replacement;
-} pool;
+void (*pool_lost)(uint32_t pages);
+bool (*pool_memory_lost)(const void *memory);
+struct pool pool;
 
 uint32_t slot_count(void)
 {
@@ -84,12 +66,7 @@ uint32_t pool_frames_unused(void)
     return pool.unused_count;
 }
 
-static bool is_memory(uint32_t page)
-{
-    return page >= pool.pages && page != NO_PAGE;
-}
-
-static void slot_make_unused(uint32_t index)
+void slot_make_unused(uint32_t index)
 {
     pool.memory_bound -= is_memory(pool.slots[index].page);
     pool.slots[index].page = NO_PAGE;
@@ -128,7 +105,8 @@ int64_t pool_open(uint32_t pages, uint32_t memory, uint32_t frames, const struct
     pool.unused = hardware_memory(pages_rounded((uint64_t)frames * sizeof *pool.unused));
     pool.slot_of = hardware_memory(pages_rounded((uint64_t)(pages + memory) * sizeof *pool.slot_of));
     pool.unused_memory = hardware_memory(pages_rounded((uint64_t)memory * sizeof *pool.unused_memory));
-    if (!pool.slots || !pool.unused || !pool.slot_of || (memory && !pool.unused_memory))
+    pool.changing = hardware_memory(pages_rounded(pages / 8 + sizeof *pool.changing));
+    if (!pool.changing || !pool.slots || !pool.unused || !pool.slot_of || (memory && !pool.unused_memory))
         return POOL_NO_FRAME;
     for (pool.memory_count = 0; pool.memory_count < memory; pool.memory_count++)
         pool.unused_memory[pool.memory_count] = pages + memory - 1 - pool.memory_count;
@@ -149,6 +127,18 @@ static void pairs_move(enum hardware_move move, const struct hardware_pair *pair
     }
 }
 
+void pool_change(uint32_t page)
+{
+    pool.changing[page / 64] |= 1ull << page % 64;
+}
+
+/* Their frames hold nothing that the disk does not, or nothing any more. */
+static void pages_settle(const uint32_t *pages, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        pool.changing[pages[i] / 64] &= ~(1ull << pages[i] % 64);
+}
+
 /* Write the dirty ones among ascending pages that are present. How many there were, or an error. */
 static int64_t pages_write(const uint32_t *pages, uint32_t count, uint32_t *written)
 {
@@ -167,11 +157,11 @@ static int64_t pages_write(const uint32_t *pages, uint32_t count, uint32_t *writ
     if (result < 0)
         return result;
     pool_figures.written += dirty;
+    pages_settle(written, dirty);
     return dirty;
 }
 
-/* What was marked with slot_leaves goes. When a write fails nothing does. */
-static int64_t leaving_evict(void)
+int64_t leaving_evict(void)
 {
     uint32_t pages[POOL_BATCH], written[POOL_BATCH], count = pool.leaving_count;
 
@@ -180,13 +170,14 @@ static int64_t leaving_evict(void)
         pages[i] = pool.slots[pool.leaving[i]].page;
     numbers_sort(pages, count);
     int64_t result = pages_write(pages, count, written);
-    if (result < 0) {
+    if (result < 0 || hardware_robbed) {
         for (uint32_t i = 0; i < count; i++)
             pool.slots[pool.leaving[i]].leaves = false;
-        return result;
+        return result < 0 && !pool_look() ? result : 0;
     }
     if (count)
         hardware_unbind(pages, count);
+    pages_settle(pages, count);
     for (uint32_t i = count; i-- > 0;)
         slot_make_unused(pool.leaving[i]);
     pool_figures.evicted += count;
@@ -203,17 +194,20 @@ static int64_t slots_free_up(uint32_t wanted)
     if (++pool.evictions % GROW_EVERY == 0 && pool_grow() && pool.unused_count >= wanted)
         return 0;
     batch = batch < wanted ? wanted : batch;
-    pool.replacement->choose(batch - pool.unused_count);
-    int64_t result = leaving_evict();
-    if (result < 0)
-        return result;
+    do {
+        pool_look();
+        if (pool.unused_count < batch)
+            pool.replacement->choose(batch - pool.unused_count);
+        int64_t result = leaving_evict();
+        if (result < 0)
+            return result;
+    } while (hardware_robbed);
     if (pool.unused_count < wanted && pool_memory_shrink)
         pool_memory_shrink(wanted - pool.unused_count);
     return pool.unused_count ? 0 : POOL_NO_FRAME;
 }
 
-/* Bind a batch of ascending pages to the slots. */
-static void slots_fill(const struct hardware_pair *pairs, const uint32_t *slots, uint32_t count)
+void slots_fill(const struct hardware_pair *pairs, const uint32_t *slots, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         pool.slots[slots[i]].page = pairs[i].page;
@@ -225,10 +219,9 @@ static void slots_fill(const struct hardware_pair *pairs, const uint32_t *slots,
         pool.replacement->loaded(slots[i]);
 }
 
-static int64_t pages_load(const uint32_t *pages, uint32_t count)
+/* Empty slots for ascending pages: how many there are, or an error. */
+static int64_t slots_take(const uint32_t *pages, uint32_t count, struct hardware_pair *pairs, uint32_t *slots)
 {
-    struct hardware_pair pairs[POOL_BATCH];
-    uint32_t slots[POOL_BATCH];
     int64_t result = slots_free_up(count);
 
     if (result < 0)
@@ -238,16 +231,31 @@ static int64_t pages_load(const uint32_t *pages, uint32_t count)
         slots[i] = pool.unused[--pool.unused_count];
         pairs[i] = (struct hardware_pair){ pages[i], pool.slots[slots[i]].frame };
     }
-    pairs_move(MOVE_READ, pairs, count);
-    result = hardware_wait();
-    if (result < 0) {
-        for (uint32_t i = count; i-- > 0;)
-            slot_make_unused(slots[i]);
-        return result;
-    }
-    slots_fill(pairs, slots, count);
-    pool_figures.loaded += count;
     return count;
+}
+
+/* Again when frames were taken by force while the disk worked. */
+static int64_t pages_load(const uint32_t *pages, uint32_t count)
+{
+    struct hardware_pair pairs[POOL_BATCH];
+    uint32_t slots[POOL_BATCH];
+
+    for (;;) {
+        int64_t taken = slots_take(pages, count, pairs, slots);
+        if (taken < 0)
+            return taken;
+        pairs_move(MOVE_READ, pairs, (uint32_t)taken);
+        int64_t result = hardware_wait();
+        if (result >= 0 && !hardware_robbed) {
+            slots_fill(pairs, slots, (uint32_t)taken);
+            pool_figures.loaded += (uint32_t)taken;
+            return taken;
+        }
+        for (uint32_t i = (uint32_t)taken; i-- > 0;)
+            slot_make_unused(slots[i]);
+        if (!pool_look())
+            return result;
+    }
 }
 
 int64_t pool_load(uint32_t first, uint32_t count)
@@ -269,6 +277,7 @@ int64_t pool_load(uint32_t first, uint32_t count)
 
 static int64_t page_bind_any(uint32_t page)
 {
+    pool_look();
     int64_t result = slots_free_up(1);
 
     if (result < 0)
@@ -284,6 +293,7 @@ int64_t pool_fresh(uint32_t page)
 
     if (result < 0)
         return result;
+    pool_change(page);
     *(volatile uint8_t *)pool_page(page) = 0;
     pool_figures.fresh++;
     return 0;
@@ -295,6 +305,7 @@ void pool_prepare(uint32_t first, uint32_t count)
     struct hardware_pair pairs[POOL_BATCH];
     uint32_t slots[POOL_BATCH], found = 0;
 
+    pool_look();
     for (uint32_t page = first; page < first + count && pool.unused_count; page++) {
         if (pool_is_resident(page))
             continue;
@@ -313,6 +324,7 @@ int64_t pool_write(uint32_t first, uint32_t count)
 {
     uint32_t pages[POOL_BATCH], written[POOL_BATCH], found = 0;
 
+    pool_look();
     for (uint32_t page = first; page < first + count; page++) {
         if (pool_is_dirty(page))
             pages[found++] = page;
@@ -340,6 +352,7 @@ void pool_forget(uint32_t first, uint32_t count)
         if (!pool_is_resident(page))
             continue;
         hardware_unbind(&page, 1);
+        pages_settle(&page, 1);
         slot_make_unused(pool.slot_of[page]);
     }
 }
@@ -354,6 +367,13 @@ void pool_release(uint32_t page)
     pool.slots[pool.slot_of[page]].held = false;
 }
 
+/* Is it to be in a slot? When it is not resident all the same, its frame is gone. */
+static bool slot_claims(uint32_t page)
+{
+    uint32_t slot = pool.slot_of[page];
+    return slot < pool.count && pool.slots[slot].page == page;
+}
+
 int64_t pool_fault(uint64_t address)
 {
     uint64_t page = (address - POOL_ADDRESS) / PAGE_SIZE;
@@ -362,18 +382,15 @@ int64_t pool_fault(uint64_t address)
         return POOL_NO_FRAME;
     if (pool_is_resident((uint32_t)page))
         return 0;
+    if (slot_claims((uint32_t)page))
+        hardware_robbed = true;
+    pool_look();
     pool_figures.faults++;
     uint32_t (*shrink)(uint32_t) = pool_memory_shrink;
     pool_memory_shrink = 0; /* whoever faults may be in the middle of what that would change */
     int64_t result = page >= pool.pages ? page_bind_any((uint32_t)page) : pages_load(&(uint32_t){ (uint32_t)page }, 1);
     pool_memory_shrink = shrink;
     return result < 0 ? result : 0;
-}
-
-/* Of so many frames; the rest is for pages of the disk. */
-static uint32_t memory_most(uint32_t frames)
-{
-    return frames - frames / 4;
 }
 
 void *pool_memory_alloc(void)
@@ -397,6 +414,7 @@ void *pool_memory_reserve(uint32_t count)
         return 0;
     pool.reserved += count;
     pool.memory_count -= count;
+    pool_prepare(first, count);
     return pool_page(first);
 }
 
@@ -409,186 +427,6 @@ void pool_memory_free(void *memory)
         return;
     hardware_unbind(&page, 1);
     slot_make_unused(pool.slot_of[page]);
-}
-
-/* The last slot takes the place of one whose frame was given, and is known by its new number everywhere. */
-static void slot_remove(uint32_t index)
-{
-    uint32_t last = --pool.count;
-
-    if (index == last)
-        return;
-    pool.slots[index] = pool.slots[last];
-    if (pool.slots[index].page != NO_PAGE)
-        pool.slot_of[pool.slots[index].page] = index;
-    for (uint32_t i = 0; i < pool.unused_count; i++)
-        if (pool.unused[i] == last)
-            pool.unused[i] = index;
-}
-
-/* All reserved memory may come to need a frame, without which whoever touches it cannot go on. */
-static uint32_t frames_least(void)
-{
-    return pool.reserved ? pool.reserved + MEMORY_LEAST + FRAMES_LEAST : FRAMES_LEAST;
-}
-
-static uint32_t unused_give(uint16_t capability, uint32_t wanted)
-{
-    uint32_t given = 0;
-
-    while (given < wanted && pool.unused_count && pool.count > frames_least()) {
-        uint32_t slot = pool.unused[pool.unused_count - 1];
-        if (!hardware_frame_return(capability, pool.slots[slot].frame))
-            break;
-        pool.unused_count--;
-        slot_remove(slot);
-        given++;
-    }
-    return given;
-}
-
-static bool slot_is_clean(uint32_t index)
-{
-    return slot_may_leave(index) && !(POOL_ENTRIES[pool.slots[index].page] & ENTRY_DIRTY);
-}
-
-static void clean_choose(uint32_t wanted)
-{
-    for (uint32_t i = 0; i < pool.count && wanted; i++)
-        if (slot_is_clean(i) && !slot_was_accessed(i)) {
-            slot_leaves(i);
-            wanted--;
-        }
-    for (uint32_t i = 0; i < pool.count && wanted; i++)
-        if (slot_is_clean(i)) {
-            slot_leaves(i);
-            wanted--;
-        }
-}
-
-/* Memory must not have all frames that will be left. */
-static void memory_give_way(uint32_t frames_left)
-{
-    if (pool.memory_bound > memory_most(frames_left) && pool_memory_shrink)
-        pool_memory_shrink(pool.memory_bound - memory_most(frames_left));
-}
-
-uint32_t pool_give(uint16_t capability, uint32_t count)
-{
-    memory_give_way(pool.count > count ? pool.count - count : 0);
-    uint32_t given = unused_give(capability, count);
-
-    for (uint32_t round = 0; round < 3; round++)
-        for (uint32_t more = 1; more && given < count; given += more) {
-            uint32_t wanted = count - given < POOL_BATCH ? count - given : POOL_BATCH;
-            if (round == 0)
-                clean_choose(wanted);
-            else if (round == 1)
-                pool.replacement->choose(wanted);
-            else if (pool_memory_shrink)
-                pool_memory_shrink(wanted);
-            leaving_evict();
-            more = unused_give(capability, count - given);
-        }
-    pool_figures.given += given;
-    return given;
-}
-
-struct range {
-    uint32_t first, count;
-};
-
-static bool slot_is_in(uint32_t slot, struct range range)
-{
-    return pool.slots[slot].frame - range.first < range.count;
-}
-
-/* Pages of the disk leave slots that lie in the range, or that do not, POOL_BATCH at most. */
-static int64_t pages_leave(struct range range, bool inside)
-{
-    for (uint32_t slot = 0; slot < pool.count && pool.leaving_count < POOL_BATCH; slot++)
-        if (slot_may_leave(slot) && slot_is_in(slot, range) == inside)
-            slot_leaves(slot);
-    return leaving_evict();
-}
-
-/* Take an unused slot that does not lie in the range. */
-static bool slot_take_outside(struct range range, uint32_t *ret_slot)
-{
-    for (uint32_t i = pool.unused_count; i-- > 0;) {
-        if (slot_is_in(pool.unused[i], range))
-            continue;
-        *ret_slot = pool.unused[i];
-        pool.unused[i] = pool.unused[--pool.unused_count];
-        return true;
-    }
-    return false;
-}
-
-/* What a memory page holds moves to another frame; a page that nobody has serves as the window to it. */
-static void memory_move(uint32_t from, uint32_t to)
-{
-    uint32_t page = pool.slots[from].page, window = pool.unused_memory[pool.memory_count - 1];
-
-    hardware_bind(&(struct hardware_pair){ window, pool.slots[to].frame }, 1);
-    memcpy(pool_page(window), pool_page(page), PAGE_SIZE);
-    hardware_unbind(&window, 1);
-    hardware_unbind(&page, 1);
-    slot_make_unused(from);
-    slots_fill(&(struct hardware_pair){ page, pool.slots[to].frame }, &to, 1);
-}
-
-static bool memory_leaves(struct range range)
-{
-    uint32_t to;
-
-    for (uint32_t slot = 0; slot < pool.count; slot++) {
-        if (!slot_is_in(slot, range) || !is_memory(pool.slots[slot].page))
-            continue;
-        if (!pool.memory_count)
-            return false;
-        while (!slot_take_outside(range, &to))
-            if (pages_leave(range, false) <= 0)
-                return false;
-        memory_move(slot, to);
-    }
-    return true;
-}
-
-/* The slots of the range, all unused, are no part of the pool any more. */
-static void range_remove(struct range range)
-{
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < pool.unused_count; i++)
-        if (!slot_is_in(pool.unused[i], range))
-            pool.unused[kept++] = pool.unused[i];
-    pool.unused_count = kept;
-    for (uint32_t slot = 0; slot < pool.count;)
-        if (slot_is_in(slot, range))
-            slot_remove(slot);
-        else
-            slot++;
-}
-
-bool pool_leave(uint32_t first, uint32_t count)
-{
-    struct range range = { first, count };
-    uint32_t inside = 0;
-    int64_t left;
-
-    for (uint32_t slot = 0; slot < pool.count; slot++)
-        inside += slot_is_in(slot, range);
-    if (pool.count - inside < frames_least())
-        return false;
-    memory_give_way(pool.count - inside);
-    while ((left = pages_leave(range, true)) > 0)
-        ;
-    if (left < 0 || !memory_leaves(range))
-        return false;
-    range_remove(range);
-    pool_figures.given += inside;
-    return true;
 }
 
 static bool slot_is_sound(uint32_t index)

@@ -12,7 +12,7 @@ struct cached {
     sqlite3_pcache_page base;
     struct cache *cache;
     unsigned key;
-    bool is_pinned;
+    bool is_pinned, is_lost; /* lost: the buffer's frame was taken by force while the page was not in use */
     struct cached *chain, *newer, *older; /* of its bucket; of those not in use, in all caches */
 };
 
@@ -24,6 +24,7 @@ struct cache {
 };
 
 static struct cached *newest, *oldest;
+static bool are_lost; /* some are */
 
 static void idle_remove(struct cached *page)
 {
@@ -88,9 +89,34 @@ uint32_t page_cache_shrink(uint32_t wanted)
     return freed;
 }
 
+/* A page that is not in use is clean: SQLite can read it again. It is only marked, since whoever touched memory may be in the middle of this. */
+static bool page_lose(const void *buffer)
+{
+    struct cached *page = oldest;
+
+    while (page && page->base.pBuf != buffer)
+        page = page->newer;
+    if (!page)
+        return false;
+    return are_lost = page->is_lost = true;
+}
+
+static void lost_drop(void)
+{
+    struct cached *newer;
+
+    for (struct cached *page = are_lost ? oldest : 0; page; page = newer) {
+        newer = page->newer;
+        if (page->is_lost)
+            page_free(page);
+    }
+    are_lost = false;
+}
+
 /* That of the oldest page of any cache that is not in use. */
 static void *buffer_steal(const struct cache *cache)
 {
+    lost_drop();
     struct cached *page = oldest;
 
     while (page && page->cache->page_size != cache->page_size)
@@ -122,6 +148,7 @@ static struct cached *page_make(struct cache *cache)
 /* The oldest of this cache that is not in use, taken out of it for another key. */
 static struct cached *page_recycle(struct cache *cache)
 {
+    lost_drop();
     struct cached *page = oldest;
 
     while (page && page->cache != cache)
@@ -188,8 +215,10 @@ static int cache_count(sqlite3_pcache *cache)
 static sqlite3_pcache_page *cache_fetch(sqlite3_pcache *given, unsigned key, int create)
 {
     struct cache *cache = (struct cache *)given;
-    struct cached *page = *place_of(cache, key);
 
+    pool_look();
+    lost_drop();
+    struct cached *page = *place_of(cache, key);
     if (!page) {
         page = create ? page_new(cache, create) : 0;
         if (!page)
@@ -264,5 +293,6 @@ int page_cache_register(void)
     };
 
     pool_memory_shrink = page_cache_shrink;
+    pool_memory_lost = page_lose;
     return sqlite3_config(SQLITE_CONFIG_PCACHE2, &methods);
 }

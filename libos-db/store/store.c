@@ -238,6 +238,7 @@ int64_t store_write(struct store_file *file, const void *from, uint64_t size, ui
         size_grow(file, end < (uint64_t)(block + 1) * PAGE_SIZE ? end : (uint64_t)(block + 1) * PAGE_SIZE);
         uint64_t from_byte = block == first ? offset : (uint64_t)block * PAGE_SIZE;
         uint64_t to_byte = end < (uint64_t)(block + 1) * PAGE_SIZE ? end : (uint64_t)(block + 1) * PAGE_SIZE;
+        pool_change(file->first + block);
         memcpy((uint8_t *)store_address(file) + from_byte, (const uint8_t *)from + (from_byte - offset), to_byte - from_byte);
     }
     dirty_note(file, first, last);
@@ -252,6 +253,7 @@ static int64_t tail_clear(struct store_file *file, uint64_t size)
 
     if (!offset || result < 0)
         return result;
+    pool_change(file->first + block);
     memset((uint8_t *)pool_page(file->first + block) + offset, 0, PAGE_SIZE - offset);
     dirty_note(file, block, block + 1);
     return 0;

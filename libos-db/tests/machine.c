@@ -12,10 +12,12 @@
 enum { FRAME_SHIFT = 12, ERROR_WRITE = 2, OWN_MOST = 64, EVENTS_STEP = 4096 };
 
 struct machine machine;
+bool hardware_robbed;
 static uint8_t *frames;
 static uint64_t *entries;
 static int frames_file;
 static bool frame_taken[MACHINE_FRAMES + 1];
+static bool frame_gone[MACHINE_FRAMES + 1]; /* taken by force */
 static uint32_t frames_out;
 static struct { void *memory; size_t size; } own[OWN_MOST];
 static uint32_t own_count;
@@ -74,10 +76,12 @@ void machine_start(uint32_t frames_allowed)
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED, "the pool's pages");
     memset(entries, 0, MACHINE_PAGES * sizeof *entries);
     memset(frame_taken, 0, sizeof frame_taken);
+    memset(frame_gone, 0, sizeof frame_gone);
+    hardware_robbed = false;
     for (; own_count; own_count--)
         munmap(own[own_count - 1].memory, own[own_count - 1].size);
     machine.frames_allowed = frames_allowed;
-    machine.frames_returned = machine.requests = machine.flushes = machine.fail_at = frames_out = 0;
+    machine.frames_returned = machine.requests = machine.flushes = machine.fail_at = machine.rob_at = frames_out = 0;
     worst = 0;
 }
 
@@ -159,9 +163,48 @@ bool hardware_frame_return(uint16_t capability, uint32_t frame)
     return true;
 }
 
+bool hardware_frame_is_own(uint32_t frame)
+{
+    return frame_taken[frame] && !frame_gone[frame];
+}
+
+static void page_hide(uint32_t page)
+{
+    must(mmap(pool_page(page), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED, "unbind");
+    entries[page] = 0;
+}
+
+static void frame_rob(uint32_t frame)
+{
+    frame_gone[frame] = true;
+    machine.frames_allowed--;
+    frames_out--;
+    for (uint32_t page = 0; page < MACHINE_PAGES; page++)
+        if (entries[page] & ENTRY_PRESENT && entries[page] >> FRAME_SHIFT == frame)
+            page_hide(page);
+    hardware_robbed = true;
+}
+
+bool machine_rob(uint32_t page)
+{
+    if (!(entries[page] & ENTRY_PRESENT))
+        return false;
+    frame_rob((uint32_t)(entries[page] >> FRAME_SHIFT));
+    return true;
+}
+
+/* Of all that was asked for, nothing was done for the page since its frame is gone. */
+static bool is_robbed(bool is_gone)
+{
+    hardware_robbed |= is_gone;
+    return is_gone;
+}
+
 void hardware_bind(const struct hardware_pair *pairs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
+        if (is_robbed(frame_gone[pairs[i].frame]))
+            continue;
         must(!(entries[pairs[i].page] & ENTRY_PRESENT) && frame_taken[pairs[i].frame], "bind");
         must(!i || pairs[i].page > pairs[i - 1].page, "bind in order");
         must(mmap(pool_page(pairs[i].page), PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED, frames_file,
@@ -173,18 +216,18 @@ void hardware_bind(const struct hardware_pair *pairs, uint32_t count)
 void hardware_unbind(const uint32_t *pages, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        must(entries[pages[i]] & ENTRY_PRESENT, "unbind");
         must(!i || pages[i] > pages[i - 1], "unbind in order");
-        must(mmap(pool_page(pages[i]), PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) !=
-             MAP_FAILED, "unbind");
-        entries[pages[i]] = 0;
+        if (is_robbed(!(entries[pages[i]] & ENTRY_PRESENT)))
+            continue;
+        page_hide(pages[i]);
     }
 }
 
 void hardware_clear(enum hardware_bit bit, const uint32_t *pages, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        must(entries[pages[i]] & ENTRY_PRESENT, "clear");
+        if (is_robbed(!(entries[pages[i]] & ENTRY_PRESENT)))
+            continue;
         entries[pages[i]] &= ~(uint64_t)(bit == BIT_DIRTY ? ENTRY_DIRTY : ENTRY_ACCESSED);
         page_protect(pages[i]);
     }
@@ -201,6 +244,10 @@ static bool request_fails(void)
 
 void hardware_move(enum hardware_move move, uint32_t page, uint32_t frame, uint32_t count)
 {
+    bool is_robbery = machine.rob_at && !--machine.rob_at;
+
+    if (is_robbery)
+        frame_rob(frame);
     if (request_fails())
         return;
     for (uint32_t i = 0; i < count; i++) {

@@ -318,6 +318,63 @@ TEST(random_work_agrees_with_a_model)
 }
 END_TEST
 
+static uint32_t lost;
+
+static void lost_note(uint32_t pages)
+{
+    lost += pages;
+}
+
+TEST(clean_frames_taken_by_force_cost_nothing_but_their_loading)
+{
+    pool_lost = lost_note;
+    for (uint32_t page = 0; page < PAGES; page++) {
+        ck_assert_uint_eq(words(page)[0], first_word(page));
+        if (page % 50 == 7) {
+            ck_assert(machine_rob(page));
+            ck_assert_uint_eq(words(page)[0], first_word(page));
+        }
+    }
+    ck_assert_uint_eq(lost, 0);
+    ck_assert_uint_eq(pool_figures.robbed, PAGES / 50);
+    ck_assert_uint_eq(pool_frames(), FRAMES - PAGES / 50);
+}
+END_TEST
+
+TEST(frame_taken_while_the_disk_reads_into_it_or_writes_it_is_done_without)
+{
+    pool_lost = lost_note;
+    for (uint32_t round = 0; round < 20; round++) {
+        machine.rob_at = 1 + round % 3;
+        for (uint32_t page = round % 7; page < PAGES; page += 7)
+            ck_assert_uint_eq(words(page)[0], first_word(page));
+        ck_assert_uint_eq(machine.rob_at, 0);
+    }
+    ck_assert_uint_eq(lost, 0);
+    ck_assert_uint_eq(pool_frames(), FRAMES - 20);
+}
+END_TEST
+
+TEST(changed_page_taken_by_force_is_told)
+{
+    pool_lost = lost_note;
+    pool_change(5);
+    words(5)[0] = 1;
+    pool_change(6);
+    words(6)[0] = 2;
+    ck_assert_int_eq(pool_write(6, 1), 0);
+    ck_assert(machine_rob(6));
+    ck_assert_uint_eq(words(6)[0], 2);
+    ck_assert_uint_eq(lost, 0);
+    ck_assert(machine_rob(5));
+    ck_assert(pool_look());
+    ck_assert_uint_eq(lost, 1);
+    ck_assert(machine_rob((uint32_t)(((uint64_t)pool_memory_alloc() - POOL_ADDRESS) / PAGE_SIZE)));
+    ck_assert(pool_look());
+    ck_assert_uint_eq(lost, 2);
+}
+END_TEST
+
 TCase *tests_of_pool(void)
 {
     TCase *tests = tcase_create("pool");
@@ -341,5 +398,8 @@ TCase *tests_of_pool(void)
     tcase_add_test(tests, memory_pages_take_frames_of_the_pool);
     tcase_add_test(tests, frames_of_a_range_leave_with_what_is_in_them);
     tcase_add_test(tests, random_work_agrees_with_a_model);
+    tcase_add_test(tests, clean_frames_taken_by_force_cost_nothing_but_their_loading);
+    tcase_add_test(tests, frame_taken_while_the_disk_reads_into_it_or_writes_it_is_done_without);
+    tcase_add_test(tests, changed_page_taken_by_force_is_told);
     return tests;
 }

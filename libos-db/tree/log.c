@@ -120,6 +120,7 @@ static bool page_join(uint32_t page, bool is_fresh)
         return false;
     (void)*(const volatile uint8_t *)page_at(page);
     pool_hold(store.first + page);
+    pool_change(store.first + page);
     store.changed[store.changed_count++] = (struct changed){ .page = page, .is_fresh = is_fresh };
     store.state[page].changed = store.changed_count;
     if (is_fresh) {
@@ -493,6 +494,7 @@ static int64_t record_apply(const struct record *record)
         int64_t result = change.size ? DB_OK : pool_fresh(store.first + change.page);
         if (result < 0)
             return result;
+        pool_change(store.first + change.page);
         if (change.size)
             memcpy((uint8_t *)page_at(change.page) + change.offset, at, change.size);
         else

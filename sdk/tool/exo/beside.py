@@ -52,5 +52,5 @@ def print_table(suite, results, told):
     print(f"\nLosses against Linux lean: {', '.join(lost) or 'none'}. Aims not reached: {', '.join(open_aims) or 'none'}.")
     print(f"{peer.ABOUT[suite]} Ratio: Linux lean to Exo.")
     print("\n".join(told))
-    line = machine.command(linux.MACHINE, "KERNEL", "ARCHIVE", counted=True, devices=peer.DISKS[suite])
+    line = machine.command(peer.MACHINES.get(suite, linux.MACHINE), "KERNEL", "ARCHIVE", counted=True, devices=peer.DISKS[suite])
     print(f"  both systems: {' '.join(line)}; {machine.version()}")

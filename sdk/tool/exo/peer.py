@@ -9,7 +9,7 @@ from .trouble import Trouble
 
 SECONDS = 400
 INTERVAL = 30  # us between releases, as in bench/rt/main.c
-RT_MACHINE = linux.MACHINE | {"clock": "counted"}  # with a disk, too
+MACHINES = {"rt": linux.MACHINE | {"clock": "counted"}}  # with a disk, too
 DISK_SIZE = 512 << 20
 DISK = device.Device("blk", "drive=disk0", ["-drive", "if=none,id=disk0,discard=unmap,format=raw,file=DISK"])
 DISKS = {"unix": (), "db": (DISK,), "rt": (DISK,)}
@@ -103,7 +103,7 @@ def cyclic(build, lean, verbose, load, loops, devices):
     """(min, average, max) of cyclictest on PREEMPT_RT, and what it printed."""
     files = cyclictest(build) | {"db_peer": database_program(build, verbose)}
     script = "\n".join((load + CYCLIC.format(interval=INTERVAL, loops=loops), *([LOADED] if load else [])))
-    line = linux.command(build, script, True, lean, linux.REALTIME, files, devices, RT_MACHINE)
+    line = linux.command(build, script, True, lean, linux.REALTIME, files, devices, MACHINES["rt"])
     output = output_of(line, verbose)
     found = CYCLIC_LINE.search(output)
     if not found:
