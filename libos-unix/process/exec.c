@@ -25,17 +25,18 @@ static struct {
     uint64_t base, headers_at, end;
     uint32_t argument_count, environment_count, used; /* texts in the window's data, ended by zeros */
     uint64_t random[2];
-} image;
+    char name[PATH_SIZE];
+    uint64_t words[WORDS_MAX]; /* argc and what follows it on the stack */
+} image __attribute__((aligned(EXO_FRAME_SIZE))); /* so that little of it is touched, mostly */
 
-/* The first page of the file, where its headers must be. */
-static int64_t first_page(uint8_t page[EXO_FRAME_SIZE])
+/* The first page of the file, where its headers must be, comes to the window's page, and stays there until the next fault that asks for one. */
+static int64_t first_page(void)
 {
     int64_t size = server_ask(UNIX_PAGE, image.node, 0, 0);
 
     if (size < 4)
         return -ENOEXEC;
-    memset(page, 0, EXO_FRAME_SIZE);
-    memcpy(page, WINDOW->page, (size_t)size);
+    memset(WINDOW->page + size, 0, EXO_FRAME_SIZE - (size_t)size);
     return 0;
 }
 
@@ -157,8 +158,6 @@ static int64_t script_read(const uint8_t *page, char *path, size_t size)
     return result == 0 && !*path ? -ENOEXEC : result;
 }
 
-static uint8_t page[EXO_FRAME_SIZE];
-
 /* Find the program and read its headers; texts before the arguments are in the window then. first: arguments that these replace. */
 static int64_t image_open(char path[PATH_SIZE], uint32_t *ret_first)
 {
@@ -166,13 +165,13 @@ static int64_t image_open(char path[PATH_SIZE], uint32_t *ret_first)
 
     *ret_first = 0;
     if (result == 0)
-        result = first_page(page);
-    if (result == 0 && page[0] == '#' && page[1] == '!') {
+        result = first_page();
+    if (result == 0 && WINDOW->page[0] == '#' && WINDOW->page[1] == '!') {
         *ret_first = 1;
-        if ((result = script_read(page, path, PATH_SIZE)) == 0 && (result = file_open(path)) == 0)
-            result = first_page(page);
+        if ((result = script_read(WINDOW->page, path, PATH_SIZE)) == 0 && (result = file_open(path)) == 0)
+            result = first_page();
     }
-    return result == 0 ? headers_read(page) : result;
+    return result == 0 ? headers_read(WINDOW->page) : result;
 }
 
 static bool segment_map(const struct exo_elf_program *program)
@@ -218,7 +217,7 @@ static uint32_t auxv_make(uint64_t auxv[AUXV_MAX], uint64_t random, uint64_t nam
 /* Texts on top, below them argc, the two lists and the auxiliary vector. Returns the stack pointer. */
 static uint64_t stack_fill(void)
 {
-    static uint64_t words[WORDS_MAX];
+    uint64_t *words = image.words;
     uint64_t texts = (STACK_TOP - 64 - image.used) & -16ull, random = texts - 16, at = texts, name = STACK_TOP - 64;
     uint32_t count = 0, total = image.argument_count + image.environment_count;
 
@@ -278,7 +277,7 @@ static void image_enter(const char *path, const char *called, struct exo_upcall_
 /* Relative names stay as they are: /proc/self/exe is then right only in the same directory. */
 int64_t process_exec(uint64_t path, uint64_t arguments, uint64_t environment, struct exo_upcall_frame *frame)
 {
-    static char name[PATH_SIZE];
+    char *const name = image.name;
     uint32_t first;
     int64_t result = user_text(name, path, PATH_SIZE);
 
@@ -293,7 +292,7 @@ int64_t process_exec(uint64_t path, uint64_t arguments, uint64_t environment, st
         return result;
     bool again = exo_text_equals(name, OWN_EXECUTABLE);
     if (again)
-        exo_text_copy(name, runtime.executable, sizeof name);
+        exo_text_copy(name, runtime.executable, PATH_SIZE);
     image.random[0] ^= exo_ticks() * 0x9e3779b97f4a7c15;
     image.random[1] ^= exo_ticks() * 0xbf58476d1ce4e5b9;
     image_enter(name, again ? OWN_EXECUTABLE : name, frame);
@@ -302,12 +301,12 @@ int64_t process_exec(uint64_t path, uint64_t arguments, uint64_t environment, st
 
 int64_t process_first(uint64_t size, const uint64_t random[2], bool terminal)
 {
-    static char name[PATH_SIZE];
+    char *const name = image.name;
     const char *const environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", terminal ? "TERM=linux" : "TERM=dumb" };
     uint32_t first;
 
     memcpy(image.random, random, sizeof image.random);
-    exo_text_copy(name, (const char *)WINDOW->data, sizeof name);
+    exo_text_copy(name, (const char *)WINDOW->data, PATH_SIZE);
     int64_t result = size ? image_open(name, &first) : -ENOENT;
     if (result < 0)
         return result;

@@ -52,6 +52,7 @@ static void skips_list(struct unix_fork *fork)
     skip(fork, &count, main_stack, upcall_stack);
     skip(fork, &count, main_stack - exo_threads[0].stack_size, here - FORK_STACK);
     skip(fork, &count, &kin, &kin + 1);
+    skip(fork, &count, &exo_start, &exo_start + 1);
     skip(fork, &count, &regions.region[regions.count], &regions + 1);
     skip(fork, &count, memory_state.left, memory_state.inherited + INHERITED_MAX);
 }

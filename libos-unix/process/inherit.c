@@ -2,10 +2,11 @@
 #include "memory.h"
 #include "region.h"
 #include "runtime.h"
+#include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { AROUND = 4 };
+enum { AROUND = 4, CODE_RUNS = 8 };
 
 static uint16_t slot_in(const struct unix_range *ranges, uint32_t count, uint32_t frame)
 {
@@ -31,9 +32,10 @@ static bool run_add(struct unix_fork *fork, uint64_t page, uint32_t frame, uint3
 /* The pages that are there; those of files are found again. */
 static bool present_list(struct unix_fork *fork, uint64_t start, uint64_t end)
 {
+    struct page_walk walk = page_walk(start, end);
     struct page_run run;
 
-    while (page_run_next(&start, end, &run)) {
+    while (page_run_next(&walk, &run)) {
         if (run.writable && exo_space_change(&kin.space, run.address, run.count, EXO_MAP_READ) != EXO_OK)
             return false;
         if (!slot_in(memory_state.file, memory_state.file_count, run.frame) && !run_add(fork, run.address, run.frame, run.count))
@@ -85,12 +87,31 @@ static bool run_bind(const struct unix_run *run, uint32_t first, uint32_t count)
     return slot && page_bind(page, run->frame + first, count, slot, flags_at(page));
 }
 
+/* Rewritten code and what it jumps to, with which the list begins, will surely be touched: as far as page tables are there, it comes by one call. */
+static void code_bind(void)
+{
+    struct exo_mapping *batch = EXO_CONTEXT->batch;
+    uint32_t count = 0;
+
+    for (; count < CODE_RUNS && count < memory_state.inherited_count; count++) {
+        const struct unix_run *run = &memory_state.inherited[count];
+        uint32_t table = exo_space_find(&kin.space, run->page, 1), flags = flags_at(run->page);
+        if (!table || !(flags & EXO_MAP_EXECUTE) || run->count > AROUND)
+            break;
+        batch[count] = (struct exo_mapping){ run->page, table, run->frame, slot_in(kin.view, kin.view_count, run->frame), (uint16_t)flags, run->count - 1 };
+    }
+    if (count--)
+        exo_space_bind(0, batch[count].address, exo_mapping_entry(batch[count].table, batch[count].frame),
+                       exo_mapping_way(batch[count].capability, batch[count].flags, batch[count].more), count);
+}
+
 bool inherit_adopt(const struct unix_fork *fork)
 {
     pool_open(&kin.pool, &fork->chunk);
     exo_space_open(&kin.space, &exo_start, &kin.pool.chunk[0]);
     kin.view_count = fork->view_count;
     memcpy(kin.view, fork->view, fork->view_count * sizeof *fork->view);
+    kin.ready_count = kin.ready_used = 0;
     kin.space.view = UNIX_VIEW_ADDRESS; /* where the server bound the tables that it made */
     bool done = true;
     memory_state.left_count = memory_state.copied = memory_state.regained = memory_state.filled = 0;
@@ -98,6 +119,7 @@ bool inherit_adopt(const struct unix_fork *fork)
     memcpy(memory_state.inherited, fork->run, memory_state.inherited_count * sizeof *fork->run);
     for (uint32_t i = INHERITED_MAX; i < fork->run_count && done; i++)
         done = run_bind(&fork->run[i], 0, fork->run[i].count);
+    code_bind();
     return done;
 }
 

@@ -5,6 +5,7 @@
 #include "region.h"
 #include "runtime.h"
 #include "signal.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
@@ -84,6 +85,7 @@ int main(void)
     uint64_t words[7] = { UNIX_START };
     int64_t result = memory_open();
 
+    vector_open();
     /* Both stacks are state: one half each of what libexo has for upcalls. */
     exo_threads[0].stack_size /= 2;
     exo_threads[0].main_stack = exo_threads[0].stack - exo_threads[0].stack_size;

@@ -3,12 +3,13 @@
 #include "region.h"
 #include "runtime.h"
 #include "site.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_FETCH = 16, ENTRY_PRESENT = 1, ENTRY_WRITE = 2, AROUND = 16 };
+enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_FETCH = 16, ENTRY_PRESENT = 1, ENTRY_WRITE = 2, ENTRY_TOUCHED = 0x60 /* accessed, dirty */, AROUND = 16 };
 #define ENTRY_NO_EXECUTE (1ull << 63)
 #define TABLE_SPAN       (1ull << 21)
 
@@ -60,16 +61,32 @@ static bool frame_bind(uint64_t page, uint32_t frame, uint32_t flags)
     return false;
 }
 
+/* As many cleared frames as the pool has in stock, bound by one call in the place of the last ones. */
+static bool ready_fill(void)
+{
+    uint32_t count = 1;
+
+    if (kin.ready_count)
+        exo_space_unmap(&kin.space, UNIX_READY_ADDRESS, kin.ready_count);
+    kin.ready_count = kin.ready_used = 0;
+    kin.ready[0] = pool_frame();
+    if (!kin.ready[0])
+        return false;
+    while (count < READY_PAGES && pool_stock())
+        kin.ready[count++] = pool_frame();
+    if (exo_space_map_list(&kin.space, UNIX_READY_ADDRESS, kin.ready, count, pool_slot(kin.ready[0]), EXO_MAP_READ | EXO_MAP_WRITE) != EXO_OK)
+        return false;
+    kin.ready_count = count;
+    return true;
+}
+
 /* A frame of our own with the first `size` bytes of what is at `source`. */
 static uint32_t frame_copy(const void *source, uint64_t size)
 {
-    uint32_t frame = pool_frame();
-
-    if (!frame || !page_bind(UNIX_COPY_ADDRESS, frame, 1, pool_slot(frame), EXO_MAP_READ | EXO_MAP_WRITE))
+    if (kin.ready_used == kin.ready_count && !ready_fill())
         return 0;
-    memcpy((void *)UNIX_COPY_ADDRESS, source, size);
-    page_copy_end();
-    return frame;
+    vector_copy((void *)(UNIX_READY_ADDRESS + (uint64_t)kin.ready_used * EXO_FRAME_SIZE), source, size);
+    return kin.ready[kin.ready_used++];
 }
 
 uint32_t page_copy_begin(uint64_t page, uint8_t **ret_copy)
@@ -224,7 +241,7 @@ static bool inherited_copy(uint64_t page, uint32_t frame, uint16_t slot)
         pool_free(copy, 1);
         return false;
     }
-    memcpy((void *)page, (const void *)UNIX_COPY_ADDRESS, EXO_FRAME_SIZE);
+    vector_copy((void *)page, (const void *)UNIX_COPY_ADDRESS, EXO_FRAME_SIZE);
     page_copy_end();
     memory_state.copied++;
     return true;
@@ -295,14 +312,6 @@ static uint32_t range_end(uint32_t frame, bool *ret_own)
     return end ? end : UINT32_MAX;
 }
 
-static bool run_goes_on(const struct page_run *run, uint64_t entry)
-{
-    uint32_t frame = exo_entry_frame(entry);
-
-    return entry & ENTRY_PRESENT && frame == run->frame + run->count && frame < run->end && run->count < EXO_BATCH_MAX &&
-           !(entry & ENTRY_WRITE) == !run->writable && !(entry & ENTRY_NO_EXECUTE) == run->executable;
-}
-
 static struct page_run run_begin(uint64_t address, uint64_t entry)
 {
     struct page_run run = { .address = address, .frame = exo_entry_frame(entry), .writable = entry & ENTRY_WRITE,
@@ -312,54 +321,58 @@ static struct page_run run_begin(uint64_t address, uint64_t entry)
     return run;
 }
 
-enum { STEP = 8 };
-
-/* Only our own calls make entries; those of the kernel between them do not matter here. */
-static bool is_empty(const volatile uint64_t *entries)
+static uint32_t most_of(const struct page_run *run, uint64_t pages)
 {
-    const uint64_t *e = (const uint64_t *)entries;
-    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+    uint32_t most = run->end - run->frame < EXO_BATCH_MAX ? run->end - run->frame : EXO_BATCH_MAX;
+    return pages < most ? (uint32_t)pages : most;
 }
 
-/* The first page from `at` on that is there, or `end`; all of one table. */
-static uint64_t present_next(const volatile uint64_t *entries, uint64_t at, uint64_t end)
+/* Entries that are like the first one, for the frames behind its. */
+static uint32_t run_length(const volatile uint64_t *entries, uint32_t most)
 {
-    uint32_t first = at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES, last = first + (uint32_t)((end - at) / EXO_FRAME_SIZE), i = first;
+    const uint64_t first = entries[0] & ~(uint64_t)ENTRY_TOUCHED;
+    uint32_t count = 1;
 
-    while (i < last && !(entries[i] & ENTRY_PRESENT))
-        if (i++ % STEP == STEP - 1)
-            while (i + STEP <= last && is_empty(&entries[i]))
-                i += STEP;
-    return at + (uint64_t)(i - first) * EXO_FRAME_SIZE;
+    while (count < most && (entries[count] & ~(uint64_t)ENTRY_TOUCHED) == first + (uint64_t)count * EXO_FRAME_SIZE)
+        count++;
+    return count;
 }
 
-bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run)
+/* On to a page that is there, or to the end of its table. Only our own calls make entries, so they may be read as memory. */
+static bool walk_find(struct page_walk *walk)
 {
-    while (*at < end) {
-        const volatile uint64_t *entries = exo_space_entries(&kin.space, *at);
-        uint64_t stop = (*at & -TABLE_SPAN) + TABLE_SPAN;
-        if (stop > end)
-            stop = end;
-        *at = entries ? present_next(entries, *at, stop) : stop;
-        if (*at >= stop)
-            continue;
-        const volatile uint64_t *entry = &entries[*at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES];
-        *ret_run = run_begin(*at, *entry);
-        do {
-            ret_run->count++;
-            *at += EXO_FRAME_SIZE;
-        } while (*at < stop && run_goes_on(ret_run, *++entry));
-        return true;
+    uint32_t first = walk->at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES, last = first + (uint32_t)((walk->stop - walk->at) / EXO_FRAME_SIZE);
+
+    if (!walk->entries)
+        walk->at = walk->stop;
+    else if (walk->at < walk->stop && !walk->entries[first])
+        walk->at += (uint64_t)(vector_find((const uint64_t *)walk->entries, first, last) - first) * EXO_FRAME_SIZE;
+    return walk->at < walk->stop;
+}
+
+bool page_run_next(struct page_walk *walk, struct page_run *ret_run)
+{
+    while (!walk_find(walk)) {
+        if (walk->at >= walk->end)
+            return false;
+        uint64_t stop = (walk->at & -TABLE_SPAN) + TABLE_SPAN;
+        walk->stop = stop < walk->end ? stop : walk->end;
+        walk->entries = exo_space_entries(&kin.space, walk->at);
     }
-    return false;
+    const volatile uint64_t *entries = &walk->entries[walk->at / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES];
+    *ret_run = run_begin(walk->at, *entries);
+    ret_run->count = run_length(entries, most_of(ret_run, (walk->stop - walk->at) / EXO_FRAME_SIZE));
+    walk->at += (uint64_t)ret_run->count * EXO_FRAME_SIZE;
+    return true;
 }
 
 void pages_drop(uint64_t start, uint64_t end)
 {
+    struct page_walk walk = page_walk(start, end);
     struct page_run run;
 
     inherit_drop(start, end);
-    while (page_run_next(&start, end, &run)) {
+    while (page_run_next(&walk, &run)) {
         exo_space_unmap(&kin.space, run.address, run.count);
         if (run.own)
             frames_give_back(run.frame, run.count);
@@ -370,9 +383,10 @@ void pages_drop(uint64_t start, uint64_t end)
 void pages_protect(uint64_t start, uint64_t end, uint32_t protection)
 {
     uint32_t flags = flags_of(protection & ~PROT_WRITE, false);
+    struct page_walk walk = page_walk(start, end);
     struct page_run run;
 
-    while (page_run_next(&start, end, &run))
+    while (page_run_next(&walk, &run))
         if ((run.writable && !(protection & PROT_WRITE)) || run.executable != !!(flags & EXO_MAP_EXECUTE))
             exo_space_change(&kin.space, run.address, run.count, flags);
 }
@@ -396,9 +410,10 @@ bool memory_collect(void)
 void memory_clear(void)
 {
     sites_reset();
+    memory_state.inherited_count = 0; /* first: or each region looks for its part */
     for (uint32_t i = 0; i < regions.count; i++)
         pages_drop(regions.region[i].start, regions.region[i].end);
     regions.count = 0;
-    memory_state.file_count = memory_state.inherited_count = 0;
+    memory_state.file_count = 0;
     memory_state.break_start = memory_state.break_end = 0;
 }

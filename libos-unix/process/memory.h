@@ -57,4 +57,14 @@ struct page_run {
     bool own;               /* the frames are this process's */
     bool writable, executable;
 };
-bool page_run_next(uint64_t *at, uint64_t end, struct page_run *ret_run);
+/* Where one is among them; what is behind `at` may change meanwhile, but no page table may come. */
+struct page_walk {
+    uint64_t at, end;
+    uint64_t stop; /* of the part that lies in the table with these entries, or in none */
+    const volatile uint64_t *entries;
+};
+static inline struct page_walk page_walk(uint64_t start, uint64_t end)
+{
+    return (struct page_walk){ start, end, start, 0 };
+}
+bool page_run_next(struct page_walk *walk, struct page_run *ret_run);

@@ -51,6 +51,11 @@ uint32_t pool_frame(void)
     return frame || !pool_grow() ? frame : frame_of(kin.pool.current);
 }
 
+uint32_t pool_stock(void)
+{
+    return kin.pool.chunk[kin.pool.current].stocked;
+}
+
 static struct exo_frames *chunk_of(uint32_t frame)
 {
     for (uint32_t i = 0; i < kin.pool.count; i++)

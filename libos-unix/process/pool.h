@@ -16,6 +16,8 @@ struct pool {
 void pool_open(struct pool *pool, const struct unix_range *chunk);
 /* A cleared frame; 0: the instance has none. */
 uint32_t pool_frame(void);
+/* How many more frames come from the same chunk without a call. */
+uint32_t pool_stock(void);
 /* Another chunk for page tables, after one could not be made. */
 bool pool_grow(void);
 /* The slot of the chunk that a frame lies in; 0: it is not ours. */

@@ -17,6 +17,8 @@ enum { EXECUTABLE_SIZE = 256, NAME_OF_PROCESS = 16 };
 struct kin {
     struct pool pool;
     struct exo_space space;
+    uint32_t ready_count, ready_used;
+    uint32_t ready[READY_PAGES]; /* frames that are bound, writable, from UNIX_READY_ADDRESS on; the used ones have a place besides */
     uint32_t view_count;
     struct unix_range view[VIEWS_MAX]; /* others' chunks, whose frames it sees */
 };

@@ -7,15 +7,13 @@
 #include <exo/text.h>
 
 static uint8_t saved_fpu[FPU_SIZE] EXO_EAGER __attribute__((aligned(64)));
-static uint8_t initial_fpu[FPU_SIZE] __attribute__((aligned(64)));
 
-enum { MXCSR_AT = 24, MXCSR_INITIAL = 0x1f80 };
+/* All components as they are at first, with MXCSR 0x1f80 (Intel SDM 1, 13.6). */
+enum { MXCSR_AT = 24 };
+static const uint8_t initial_fpu[FPU_SIZE] __attribute__((aligned(64))) = { [MXCSR_AT] = 0x80, [MXCSR_AT + 1] = 0x1f };
 
 void fpu_reset(void)
 {
-    const uint32_t mxcsr = MXCSR_INITIAL;
-
-    memcpy(initial_fpu + MXCSR_AT, &mxcsr, sizeof mxcsr);
     fpu_load(initial_fpu);
 }
 

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "process.h"
 #include "shell.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/elf.h>
 #include <exo/program.h>
@@ -129,7 +130,7 @@ static void data_copy(struct process *process, const struct process *parent, con
     for (uint32_t i = 0; i <= SKIPS; i++) {
         uint32_t start = i < SKIPS && fork->skip[i].start < size ? fork->skip[i].start : size;
         if (start > at)
-            memcpy(process->data + at, parent->data + at, start - at);
+            vector_copy(process->data + at, parent->data + at, start - at);
         at = i < SKIPS && fork->skip[i].end > at ? fork->skip[i].end : at;
     }
 }

@@ -11,6 +11,7 @@
 #include "shell.h"
 #include "terminal.h"
 #include "path.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/gate.h>
 #include <exo/machine.h>
@@ -19,8 +20,9 @@
 #include <exo/upcall.h>
 #include <unix/linux.h>
 
-enum { GATE_KEYS = 8 /* behind those of the schedulers */, GATE_STACK_SIZE = 32768, STATUS_BAD_START = 1, STATUS_LOST = 3 };
+enum { GATE_KEYS = 8 /* behind those of the schedulers */, GATE_STACK_SIZE = 32768, FPU_SIZE = 2048, STATUS_BAD_START = 1, STATUS_LOST = 3 };
 
+static uint8_t slice_fpu[FPU_SIZE] __attribute__((aligned(64)));
 static uint8_t gate_stack[GATE_STACK_SIZE] __attribute__((aligned(16)));
 
 static int64_t gate_open(void)
@@ -36,6 +38,8 @@ static const char *server_open(void)
     uint32_t table;
     int64_t result = memory_open();
 
+    exo_threads[0].fpu = (uint64_t)slice_fpu;
+    vector_open();
     if (result == EXO_OK) {
         table = exo_frame_find(&memory.own);
         do

@@ -468,7 +468,7 @@ void process_alarms_pass(void)
 {
     uint64_t now = exo_time();
 
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+    for (uint32_t i = 0; i < processes_end; i++) {
         struct process *process = &processes[i];
         if (process->state != PROCESS_ALIVE || !process->alarm || process->alarm > now)
             continue;

@@ -1,5 +1,6 @@
 #include "shell.h"
 #include "memory.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -18,11 +19,17 @@ enum {
     TABLE2 = 4, /* the frames from the first on: each table with its shadow behind it, from the root down */
     CONTEXT = SHELL_FRAMES - 1,
     PAGE_WORDS = EXO_FRAME_SIZE / 8, SLOT_WORDS = 4,
+    RUNS = 8, MAPPINGS = 16,
     ENTRY_TOUCHED = 0x60, /* accessed and dirty */
 };
 
 static const uint64_t table_address[SHELL_TABLES] = { 0, UNIX_PROGRAM_ADDRESS, UNIX_RUNTIME_ADDRESS - TABLE_SPAN, UNIX_RUNTIME_ADDRESS,
                                                       UNIX_VIEW_ADDRESS };
+
+/* Entries of a table in a row; end 0: no more. */
+struct run {
+    uint32_t first, end;
+};
 
 struct shell {
     bool exists;
@@ -33,10 +40,13 @@ struct shell {
     struct exo_start start;
     struct exo_frame tables[CONTEXT]; /* as the kernel describes them */
     uint64_t reading[SLOT_WORDS];     /* our capability to them */
+    uint32_t environment_used, capabilities_used; /* words of the copies, behind which all are 0 */
+    struct run run[2][RUNS]; /* of the runtime's table, and of the view's */
 };
 
 struct shell_counts shell_counts;
 static struct shell shells[PROCESSES_MAX];
+static uint32_t shells_end; /* from here on nothing was ever */
 static uint32_t idle[SHELLS_IDLE_MAX], idle_count; /* places, the oldest first */
 
 static uint32_t index_of(const struct process *process)
@@ -72,23 +82,30 @@ static bool words_equal(const void *a, const void *b, uint64_t count)
     return equal;
 }
 
-/* The first word of [at, end) that is not 0, or end. */
-static uint32_t word_find(const uint64_t *words, uint32_t at, uint32_t end)
+/* Is a page as it was? Most is nothing in both, from some word on. */
+static bool page_is_as(const uint64_t *now, const uint64_t *was, uint32_t used)
 {
-    const uint64_t *from = words + at;
-    uint64_t count = end - at;
-    bool equal;
+    return words_equal(now, was, used) && vector_find(now, used, PAGE_WORDS) == PAGE_WORDS;
+}
 
-    if (at == end)
-        return end;
-    __asm__ volatile("repe scasq" : "+D"(from), "+c"(count), "=@cce"(equal) : "a"(0ull) : "memory");
-    return (uint32_t)(from - words) - !equal;
+/* Behind the last word that is not 0. */
+static uint32_t page_used(const uint64_t *page)
+{
+    uint32_t used = PAGE_WORDS;
+
+    while (used && !page[used - 1])
+        used--;
+    return used;
 }
 
 /* What stands in a slot now is what shall stand there. */
 static void slot_note(const struct process *process, uint32_t slot)
 {
+    struct shell *shell = shell_of(process);
+
     memcpy(page_of(process, COPY_CAPABILITIES) + slot * SLOT_WORDS, page_of(process, PAGE_CAPABILITIES) + slot * SLOT_WORDS, SLOT_WORDS * 8);
+    if (shell->capabilities_used < (slot + 1) * SLOT_WORDS)
+        shell->capabilities_used = (slot + 1) * SLOT_WORDS;
 }
 
 static bool file_fits(const struct shell *shell, const struct unix_range *file)
@@ -244,6 +261,22 @@ static void tables_describe(const struct shell *shell, struct exo_frame *ret_tab
     memcpy(ret_tables, (const void *)exo_frame_info(shell->first), CONTEXT * sizeof *ret_tables);
 }
 
+/* False: there are more than there is room for. */
+static bool runs_find(const uint64_t *entries, struct run runs[RUNS])
+{
+    uint32_t count = 0;
+
+    for (uint32_t at = 0; (at = vector_find(entries, at, PAGE_WORDS)) < PAGE_WORDS; count++) {
+        if (count == RUNS - 1)
+            return false;
+        runs[count].first = at;
+        while (at < PAGE_WORDS && entries[at])
+            at++;
+        runs[count].end = at;
+    }
+    return true;
+}
+
 int64_t shell_open(uint32_t table)
 {
     return page_map(processes, OWN_CAPABILITIES, table, 1, memory.own.capability, EXO_MAP_READ);
@@ -254,6 +287,8 @@ int64_t shell_build(struct process *process)
     struct shell *shell = shell_of(process);
     struct exo_frames frames;
 
+    if (shells_end <= index_of(process))
+        shells_end = index_of(process) + 1;
     *shell = (struct shell){ .first = exo_frame_alloc_run(&memory.own, SHELL_FRAMES, 1) };
     if (!shell->first || exo_frame_free(0, memory.own.capability, shell->first, SHELL_FRAMES) != SHELL_FRAMES)
         return EXO_BAD_NAME;
@@ -274,6 +309,10 @@ int64_t shell_build(struct process *process)
     memcpy(page_of(process, COPY_CAPABILITIES), page_of(process, PAGE_CAPABILITIES), EXO_FRAME_SIZE);
     memcpy(page_of(process, COPY_RUNTIME), page_of(process, PAGE_TABLES + TABLE_RUNTIME), EXO_FRAME_SIZE);
     memcpy(page_of(process, COPY_VIEW), page_of(process, PAGE_TABLES + TABLE_VIEW), EXO_FRAME_SIZE);
+    shell->environment_used = page_used(page_of(process, COPY_ENVIRONMENT));
+    shell->capabilities_used = page_used(page_of(process, COPY_CAPABILITIES));
+    if (!runs_find(page_of(process, COPY_RUNTIME), shell->run[0]) || !runs_find(page_of(process, COPY_VIEW), shell->run[1]))
+        return EXO_BAD_NAME;
     tables_describe(shell, shell->tables);
     memcpy(shell->reading, reading_of(process), sizeof shell->reading);
     shell->exists = true;
@@ -299,58 +338,77 @@ int64_t shell_start(const struct process *process, struct exo_start *start)
     return result == EXO_OK ? exo_vcpu_start(process->slot, 0) : result;
 }
 
-static bool entries_unbind(const struct process *process, const struct shell *shell, uint32_t table, uint32_t at, uint32_t count)
+/* What is to be unbound, until there is enough for a call. */
+struct batch {
+    const struct process *process;
+    uint32_t count;
+    struct exo_mapping mapping[MAPPINGS + 1];
+};
+
+static bool batch_unbind(struct batch *batch)
 {
-    while (count) {
-        uint32_t run = count < EXO_BATCH_MAX ? count : EXO_BATCH_MAX;
-        int64_t done = exo_space_unbind(process->slot, table_address[table] + (uint64_t)at * EXO_FRAME_SIZE,
-                                        exo_mapping_entry(shell->start.table1[table].frame, 0), exo_mapping_way(0, 0, run - 1), 0);
+    struct exo_mapping *mapping = batch->mapping, *end = mapping + batch->count;
+
+    while (mapping < end) {
+        memcpy(EXO_CONTEXT->batch, mapping + 1, (size_t)((uint8_t *)end - (uint8_t *)(mapping + 1)));
+        int64_t done = exo_space_unbind(batch->process->slot, mapping->address, exo_mapping_entry(mapping->table, 0),
+                                        exo_mapping_way(0, 0, mapping->more), (uint64_t)(end - mapping) - 1);
         if (done <= 0)
             return false;
-        at += (uint32_t)done;
-        count -= (uint32_t)done;
+        for (; mapping < end && done > mapping->more; mapping++)
+            done -= mapping->more + 1;
+        mapping->address += (uint64_t)done * EXO_FRAME_SIZE; /* where the call ended in the middle of one */
+        mapping->more -= (uint32_t)done;
     }
+    batch->count = 0;
     return true;
 }
 
-/* Nothing is bound in [at, end) any more. */
-static bool entries_clear(const struct process *process, const struct shell *shell, uint32_t table, uint32_t at, uint32_t end)
+/* Nothing is bound in [at, end) any more, once the batch is done. */
+static bool entries_clear(struct batch *batch, const struct shell *shell, uint32_t table, uint32_t at, uint32_t end)
 {
-    const uint64_t *entries = page_of(process, PAGE_TABLES + table);
+    const uint64_t *entries = page_of(batch->process, PAGE_TABLES + table);
 
-    while ((at = word_find(entries, at, end)) < end) {
+    while ((at = vector_find(entries, at, end)) < end) {
         uint32_t first = at;
-        while (at < end && entries[at])
+        while (at < end && entries[at] && at - first < EXO_BATCH_MAX)
             at++;
-        if (!entries_unbind(process, shell, table, first, at - first))
+        if (batch->count == MAPPINGS && !batch_unbind(batch))
             return false;
+        batch->mapping[batch->count++] = (struct exo_mapping){ table_address[table] + (uint64_t)first * EXO_FRAME_SIZE,
+                                                               shell->start.table1[table].frame, 0, 0, 0, at - first - 1 };
     }
     return true;
 }
 
 /* What was bound is, with the same access, and nothing else any more. */
-static bool table_restore(const struct process *process, const struct shell *shell, uint32_t table, const uint64_t *was)
+static bool table_restore(struct batch *batch, const struct shell *shell, uint32_t table, const uint64_t *was, const struct run *run)
 {
-    const uint64_t *entries = page_of(process, PAGE_TABLES + table);
+    const uint64_t *entries = page_of(batch->process, PAGE_TABLES + table);
+    uint32_t at = 0;
 
-    for (uint32_t at = 0, next; at < PAGE_WORDS; at = next) {
-        next = word_find(was, at, PAGE_WORDS);
-        if (!entries_clear(process, shell, table, at, next))
+    for (uint64_t differs = 0; run->end; at = run++->end) {
+        if (!entries_clear(batch, shell, table, at, run->first))
             return false;
-        for (; next < PAGE_WORDS && was[next]; next++)
-            if ((was[next] ^ entries[next]) & ~(uint64_t)ENTRY_TOUCHED)
-                return false;
+        for (uint32_t i = run->first; i < run->end; i++)
+            differs |= was[i] ^ entries[i];
+        if (differs & ~(uint64_t)ENTRY_TOUCHED)
+            return false;
     }
-    return true;
+    return entries_clear(batch, shell, table, at, PAGE_WORDS);
 }
 
 static bool tables_restore(const struct process *process, const struct shell *shell)
 {
+    static struct batch batch;
+
+    batch.process = process;
+    batch.count = 0;
     for (uint32_t i = 0; i < TABLE_RUNTIME; i++)
-        if (!entries_clear(process, shell, i, 0, PAGE_WORDS))
+        if (!entries_clear(&batch, shell, i, 0, PAGE_WORDS))
             return false;
-    return table_restore(process, shell, TABLE_RUNTIME, page_of(process, COPY_RUNTIME)) &&
-           table_restore(process, shell, TABLE_VIEW, page_of(process, COPY_VIEW));
+    return table_restore(&batch, shell, TABLE_RUNTIME, page_of(process, COPY_RUNTIME), shell->run[0]) &&
+           table_restore(&batch, shell, TABLE_VIEW, page_of(process, COPY_VIEW), shell->run[1]) && batch_unbind(&batch);
 }
 
 /* Does the slot hold a capability to all of the file? It does if one to its page can be derived from it. */
@@ -381,8 +439,8 @@ static bool shell_is_whole(const struct process *process, const struct shell *sh
     struct exo_frame tables[CONTEXT];
 
     tables_describe(shell, tables);
-    return words_equal(page_of(process, PAGE_ENVIRONMENT), page_of(process, COPY_ENVIRONMENT), PAGE_WORDS) &&
-           words_equal(page_of(process, PAGE_CAPABILITIES), page_of(process, COPY_CAPABILITIES), PAGE_WORDS) &&
+    return page_is_as(page_of(process, PAGE_ENVIRONMENT), page_of(process, COPY_ENVIRONMENT), shell->environment_used) &&
+           page_is_as(page_of(process, PAGE_CAPABILITIES), page_of(process, COPY_CAPABILITIES), shell->capabilities_used) &&
            words_equal(reading_of(process), shell->reading, SLOT_WORDS) && words_equal(tables, shell->tables, sizeof tables / 8);
 }
 
@@ -408,11 +466,6 @@ static bool chunks_withdraw(const struct process *process)
 /* Nothing runs or is bound in it; false: it is not as it was. */
 static bool shell_clean(const struct process *process, struct shell *shell)
 {
-    int64_t result;
-
-    do
-        result = exo_vcpu_stop(process->slot, 0);
-    while (exo_again(result));
     return chunks_withdraw(process) && files_settle(process, shell) && shell_is_whole(process, shell) && tables_restore(process, shell) &&
            context_is_unbound(shell);
 }
@@ -549,7 +602,7 @@ int64_t shell_view(struct process *child, const struct process *owner, const str
 
 void shell_owner_ended(uint32_t environment)
 {
-    for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+    for (uint32_t i = 0; i < shells_end; i++)
         for (uint32_t n = 0; n < shells[i].view_end; n++)
             if (shells[i].view[n].of == environment)
                 shells[i].view[n].count = 0;

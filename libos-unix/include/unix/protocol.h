@@ -14,6 +14,7 @@
 #define UNIX_COPY_ADDRESS    0x3c120000ull /* one page: where a frame is filled */
 #define UNIX_SITES_ADDRESS   0x3c130000ull /* SITE_PAGES: code that rewritten call sites jump to */
 #define UNIX_PIPES_ADDRESS   0x3c140000ull /* PIPES_DIRECT struct unix_pipe, PIPE_STRIDE apart: see struct unix_pipe */
+#define UNIX_READY_ADDRESS   0x3c1c0000ull /* READY_PAGES: frames of the process's own, to be filled before they come to their places */
 #define UNIX_VIEW_ADDRESS    0x3fa00000ull /* the process's page tables, readable */
 #define UNIX_RUNTIME_END     0x40000000ull
 
@@ -21,6 +22,7 @@ enum {
     MASK_WORD = 7, /* of every request: the signals that are blocked, so that nobody waits who has one to take */
     WINDOW_PAGES = 9,
     SITE_PAGES = 4,
+    READY_PAGES = 16,
     PATH_SIZE = 4096,
     WINDOW_DATA_SIZE = 6 * 4096 - 64,
     DESCRIPTORS_MAX = 256,
@@ -31,7 +33,7 @@ enum {
     OWNERS_MAX = 8,
     VIEWS_MAX = 64,
     RUNS_MAX = 1024,
-    SKIPS = 5,
+    SKIPS = 6,
     PIPES_DIRECT = 4, /* ends of pipes that a process may have direct at once */
     PIPE_PAGES = 18,
     PIPE_STRIDE = 0x20000,

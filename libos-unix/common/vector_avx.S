@@ -1,0 +1,66 @@
+    .text
+/* void vector_copy_groups(target rdi, source rsi, groups rdx): of 256 bytes each */
+    .globl vector_copy_groups
+vector_copy_groups:
+    pushq %rbp
+    movq %rsp, %rbp
+    subq $256, %rsp
+    vmovups %ymm0, 0(%rsp)
+    vmovups %ymm1, 32(%rsp)
+    vmovups %ymm2, 64(%rsp)
+    vmovups %ymm3, 96(%rsp)
+    vmovups %ymm4, 128(%rsp)
+    vmovups %ymm5, 160(%rsp)
+    vmovups %ymm6, 192(%rsp)
+    vmovups %ymm7, 224(%rsp)
+    shlq $8, %rdx
+    addq %rdx, %rsi
+    addq %rdx, %rdi
+    negq %rdx
+1:  vmovups 0(%rsi, %rdx), %ymm0
+    vmovups 32(%rsi, %rdx), %ymm1
+    vmovups 64(%rsi, %rdx), %ymm2
+    vmovups 96(%rsi, %rdx), %ymm3
+    vmovups 128(%rsi, %rdx), %ymm4
+    vmovups 160(%rsi, %rdx), %ymm5
+    vmovups 192(%rsi, %rdx), %ymm6
+    vmovups 224(%rsi, %rdx), %ymm7
+    vmovups %ymm0, 0(%rdi, %rdx)
+    vmovups %ymm1, 32(%rdi, %rdx)
+    vmovups %ymm2, 64(%rdi, %rdx)
+    vmovups %ymm3, 96(%rdi, %rdx)
+    vmovups %ymm4, 128(%rdi, %rdx)
+    vmovups %ymm5, 160(%rdi, %rdx)
+    vmovups %ymm6, 192(%rdi, %rdx)
+    vmovups %ymm7, 224(%rdi, %rdx)
+    addq $256, %rdx
+    jnz 1b
+    vmovups 0(%rsp), %ymm0
+    vmovups 32(%rsp), %ymm1
+    vmovups 64(%rsp), %ymm2
+    vmovups 96(%rsp), %ymm3
+    vmovups 128(%rsp), %ymm4
+    vmovups 160(%rsp), %ymm5
+    vmovups 192(%rsp), %ymm6
+    vmovups 224(%rsp), %ymm7
+    leave
+    ret
+
+/* uint64_t vector_find_group(words rdi, groups rsi): the first group of 64 words that are not all 0, or groups */
+    .globl vector_find_group
+vector_find_group:
+    vmovups %ymm0, -40(%rsp)
+    xorl %eax, %eax
+1:  vmovups 0(%rdi), %ymm0
+    .irp at, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448, 480
+    vorps \at(%rdi), %ymm0, %ymm0
+    .endr
+    vptest %ymm0, %ymm0
+    jnz 2f
+    incq %rax
+    addq $512, %rdi
+    cmpq %rsi, %rax
+    jb 1b
+2:  vmovups -40(%rsp), %ymm0
+    ret
+    .section .note.GNU-stack, "", @progbits
