@@ -58,7 +58,6 @@ site_entry:
     pushfq
     pushq %r11
     pushq %rax
-    pushq %rax
     pushq %r9
     pushq %r8
     pushq %r10
@@ -66,14 +65,14 @@ site_entry:
     pushq %rsi
     pushq %rdi
     cmpq $QUICK_CALLS, %rax
-    jae 1f
+    jae site_in_full
     movq quick_calls(, %rax, 8), %rcx
-    jrcxz 1f
+    jrcxz site_in_full
     cld
     movq %rsp, %rdi
     call *%rcx
     cmpq $QUICK_NOT, %rax
-    je 1f
+    je site_in_full
     incq WINDOW_DIRECT
     popq %rdi
     popq %rsi
@@ -81,31 +80,11 @@ site_entry:
     popq %r10
     popq %r8
     popq %r9
-    leaq 16(%rsp), %rsp
+    leaq 8(%rsp), %rsp
     popq %r11
     popfq
     movq system_frame + FRAME_RSP, %rsp
     jmp site_leave
-1:  popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %r10
-    popq %r8
-    popq %r9
-    popq %rax
-    popq %rax
-    popq %rcx
-    popq system_frame + FRAME_RFLAGS
-    FRAME_PUT
-    movq %rcx, system_frame + FRAME_RCX
-    movq %rcx, system_frame + FRAME_RIP
-    movq system_frame + FRAME_RFLAGS, %rcx
-    movq %rcx, system_frame + FRAME_R11
-    incq WINDOW_DIRECT
-    cld
-    movq $system_frame, %rdi
-    call system_enter
-    jmp system_leave
 
 /*
  * The end of a call that needed no frame: rax is its result, r11 where it goes on. No flag is changed. An event in between begins
@@ -125,6 +104,27 @@ site_leave:
     jmp *%r11
     .globl site_left
 site_left:
+
+site_in_full:
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %r10
+    popq %r8
+    popq %r9
+    popq %rax
+    popq %rcx
+    popq system_frame + FRAME_RFLAGS
+    FRAME_PUT
+    movq %rcx, system_frame + FRAME_RCX
+    movq %rcx, system_frame + FRAME_RIP
+    movq system_frame + FRAME_RFLAGS, %rcx
+    movq %rcx, system_frame + FRAME_R11
+    incq WINDOW_DIRECT
+    cld
+    movq $system_frame, %rdi
+    call system_enter
+    jmp system_leave
 
 site_signal:
     movq %rsp, system_frame + FRAME_RSP
@@ -183,33 +183,10 @@ system_start:
  * fault between user_copy_move and user_copy_end that cannot be mended goes on at user_copy_end, where rcx and rdx are not both 0 then.
  */
     .globl user_copy, user_clear, user_signal_put, user_signal_get, user_copy_move, user_copy_end
-user_clear:
-    movq %rsi, %rcx
-    movl %esi, %edx
-    shrq $3, %rcx
-    andl $7, %edx
-    xorl %eax, %eax
-    jmp 1f
+user_copy_move:
 user_signal_put:
     movl $1, %ecx
-    jmp 2f
-user_signal_get:
-    movl $1, %ecx
-    jmp 3f
-user_copy:
-    movq %rdx, %rcx
-    shrq $3, %rcx
-    andl $7, %edx
-user_copy_move:
-    rep movsq
-    xchgq %rcx, %rdx
-    rep movsb
-    jmp user_copy_end
-1:  rep stosq
-    xchgq %rcx, %rdx
-    rep stosb
-    jmp user_copy_end
-2:  xorl %eax, %eax
+    xorl %eax, %eax
     movq %rax, (%rsi)
     movq %rax, (%rdx)
     movq %rax, 512(%rdi) /* of the header xsave writes only a part, and xrstor wants zeros (Intel SDM 1 13.4.2) */
@@ -223,15 +200,35 @@ user_copy_move:
     movl $-1, %eax
     movl $-1, %edx
     xsave64 (%rdi)
-    jmp 4f
-3:  movq (%rsi), %rax
+    jmp 1f
+user_signal_get:
+    movl $1, %ecx
+    movq (%rsi), %rax
     movq (%rdx), %rax
     movq (%rdi), %rdi
     movl $-1, %eax
     movl $-1, %edx
     xrstor64 (%rdi)
-4:  xorl %ecx, %ecx
+1:  xorl %ecx, %ecx
     xorl %edx, %edx
+    jmp user_copy_end
+user_clear:
+    movq %rsi, %rcx
+    movl %esi, %edx
+    shrq $3, %rcx
+    andl $7, %edx
+    xorl %eax, %eax
+    rep stosq
+    xchgq %rcx, %rdx
+    rep stosb
+    jmp user_copy_end
+user_copy:
+    movq %rdx, %rcx
+    shrq $3, %rcx
+    andl $7, %edx
+    rep movsq
+    xchgq %rcx, %rdx
+    rep movsb
 user_copy_end:
     leaq (%rcx, %rdx), %rax
     ret

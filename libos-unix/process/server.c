@@ -9,7 +9,7 @@
 static uint8_t saved_fpu[FPU_SIZE] EXO_EAGER __attribute__((aligned(64)));
 
 /* All components as they are at first, with MXCSR 0x1f80 (Intel SDM 1, 13.6). */
-enum { MXCSR_AT = 24 };
+enum { MXCSR_AT = 24, TEXT_PIECE = 32 /* of a text: not more than may be wasted, and never over a page's end */ };
 static const uint8_t initial_fpu[FPU_SIZE] __attribute__((aligned(64))) = { [MXCSR_AT] = 0x80, [MXCSR_AT + 1] = 0x1f };
 
 void fpu_reset(void)
@@ -19,10 +19,11 @@ void fpu_reset(void)
 
 bool server_try(uint64_t words[7])
 {
-    struct exo_message message = { 0 };
+    struct exo_message message;
 
-    memcpy(message.word, words, 7 * sizeof *words);
+    __builtin_memcpy(message.word, words, 7 * sizeof *words);
     message.word[MASK_WORD] = signal_mask;
+    message.word[8] = message.word[9] = message.word[10] = 0;
     fpu_save(saved_fpu);
     int64_t result = exo_gate_invoke(SLOT_SERVER, &message);
     fpu_load(saved_fpu);
@@ -30,7 +31,7 @@ bool server_try(uint64_t words[7])
         return false;
     while (result != EXO_OK)
         exo_yield(); /* there is no instance any more */
-    memcpy(words, message.word, 7 * sizeof *words);
+    __builtin_memcpy(words, message.word, 7 * sizeof *words);
     return true;
 }
 
@@ -68,7 +69,7 @@ int64_t server_wait(uint64_t words[7])
 
     if (signals_own && signal_interrupts())
         return RESTART;
-    memcpy(sent, words, sizeof sent);
+    __builtin_memcpy(sent, words, sizeof sent);
     for (;;) {
         int64_t result = server_call(words);
         if (result != UNIX_WAIT)
@@ -78,7 +79,7 @@ int64_t server_wait(uint64_t words[7])
         processor_give_up();
         if (signal_interrupts())
             return RESTART;
-        memcpy(words, sent, sizeof sent);
+        __builtin_memcpy(words, sent, sizeof sent);
     }
 }
 
@@ -92,12 +93,18 @@ void process_die(uint32_t signal)
 int64_t user_text(char *target, uint64_t address, size_t size)
 {
     for (size_t done = 0; done < size;) {
-        size_t part = EXO_FRAME_SIZE - (address + done) % EXO_FRAME_SIZE;
+        size_t part = TEXT_PIECE - (address + done) % TEXT_PIECE;
         if (part > size - done)
             part = size - done;
         if (user_copy(target + done, (const void *)(address + done), part))
             return -EFAULT;
-        for (size_t end = done + part; done < end; done++)
+        size_t end = done + part;
+        for (uint64_t word; done + sizeof word <= end; done += sizeof word) {
+            __builtin_memcpy(&word, target + done, sizeof word);
+            if (unix_text_end(word))
+                return 0;
+        }
+        for (; done < end; done++)
             if (!target[done])
                 return 0;
     }

@@ -6,6 +6,7 @@
 #include <unix/linux.h>
 
 struct node *node_root;
+uint64_t node_changes;
 static struct node *nodes[NODES_MAX];
 static uint32_t node_next = 1;
 
@@ -68,7 +69,7 @@ void node_settle(struct node *node)
 struct entry *node_entry(const struct node *directory, const char *name, size_t length)
 {
     for (struct entry *entry = directory->entries; entry; entry = entry->next)
-        if (!memcmp(entry->name, name, length) && !entry->name[length])
+        if (entry->name[0] == *name && !memcmp(entry->name, name, length) && !entry->name[length])
             return entry;
     return 0;
 }
@@ -79,6 +80,7 @@ int64_t node_link(struct node *directory, const char *name, size_t length, struc
 
     if (!entry)
         return -ENOSPC;
+    node_changes++;
     memcpy(entry->name, name, length);
     entry->node = node;
     if (directory->last)
@@ -98,6 +100,7 @@ void node_unlink(struct node *directory, struct entry *entry)
     struct entry *before = 0, **at = &directory->entries;
     struct node *node = entry->node;
 
+    node_changes++;
     while (*at != entry) {
         before = *at;
         at = &(*at)->next;

@@ -33,6 +33,7 @@ struct node {
 };
 
 extern struct node *node_root;
+extern uint64_t node_changes; /* of names, since the beginning */
 
 bool node_is(const struct node *node, uint32_t type);
 /* A node without a name yet; 0: no memory. */

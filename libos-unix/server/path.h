@@ -11,6 +11,8 @@ struct place {
 
 /* `from`: where a path that does not begin with / starts. follow: go through a symbolic link at its end. */
 int64_t path_find(struct node *from, const char *path, bool follow, struct place *ret_place);
+/* The same for a path of so many words, with zeros behind its end; for paths that come again and again. */
+int64_t path_find_again(struct node *from, const char *path, uint32_t words, bool follow, struct place *ret_place);
 /* Only what is there. */
 int64_t path_node(struct node *from, const char *path, bool follow, struct node **ret_node);
 /* The absolute path of a directory. */

@@ -53,22 +53,22 @@ void request_serve(uint64_t badge, uint32_t index, struct exo_message *message)
 {
     struct process *process = process_badged(badge);
     request_call *call = call_of(message->word[0]);
-    struct request request = { .process = process };
+    struct request request;
 
     (void)index;
     if (!process || !call) {
         message->word[0] = (uint64_t)-ENOSYS;
         return;
     }
+    request.process = process;
     request.window = process->window;
-    for (uint32_t i = 0; i < 6; i++)
-        request.a[i] = message->word[1 + i];
+    request.more[0] = request.more[1] = request.more[2] = request.more[3] = 0;
+    __builtin_memcpy(request.a, message->word + 1, sizeof request.a);
     __atomic_store_n(&instance.serving, 1, __ATOMIC_SEQ_CST);
     process->requests++;
     process->deadline = EXO_NEVER;
     process->mask = message->word[MASK_WORD];
     message->word[0] = (uint64_t)call(&request);
-    for (uint32_t i = 0; i < 4; i++)
-        message->word[1 + i] = request.more[i];
+    __builtin_memcpy(message->word + 1, request.more, sizeof request.more);
     __atomic_store_n(&instance.serving, 0, __ATOMIC_SEQ_CST);
 }

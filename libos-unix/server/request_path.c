@@ -10,12 +10,29 @@
 #include <exo/text.h>
 #include <unix/linux.h>
 
-static char paths[2][PATH_SIZE];
+static char paths[2][PATH_SIZE] __attribute__((aligned(8)));
+
+static uint32_t path_words[2];
+
+/* Up to the word with its end, behind which it gets zeros. How many words. */
+static uint32_t path_copy(char *target, const char *source)
+{
+    const volatile uint64_t *from = (const volatile uint64_t *)source;
+    uint64_t *to = (uint64_t *)target, word, end;
+    uint32_t i = 0;
+
+    do {
+        word = from[i];
+        end = unix_text_end(word);
+        to[i] = end ? word & (((end & -end) >> 7) - 1) : word;
+    } while (++i < PATH_SIZE / 8 && !end);
+    target[PATH_SIZE - 1] = 0;
+    return i;
+}
 
 static const char *path_take(const struct request *request, uint32_t n)
 {
-    memcpy(paths[n], request->window->path[n], PATH_SIZE);
-    paths[n][PATH_SIZE - 1] = 0;
+    path_words[n] = path_copy(paths[n], request->window->path[n]);
     if (proc_is_meant(request->process, paths[n]))
         proc_refresh(request->process);
     return paths[n];
@@ -43,7 +60,7 @@ static int64_t place_find(const struct request *request, uint32_t n, uint32_t ar
     struct node *from;
     int64_t result = start_of(request, request->a[argument], path, &from);
 
-    return result < 0 ? result : path_find(from, path, follow, ret_place);
+    return result < 0 ? result : path_find_again(from, path, path_words[n], follow, ret_place);
 }
 
 static int64_t node_find(const struct request *request, uint32_t n, uint32_t argument, bool follow, struct node **ret_node)

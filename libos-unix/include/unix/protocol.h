@@ -73,6 +73,12 @@ struct unix_window {
     uint8_t page[PAGE_BYTES]; /* apart, since a page fault may come while other things are copied */
 };
 
+/* Is a byte of it zero? */
+static inline uint64_t unix_text_end(uint64_t word)
+{
+    return (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+}
+
 /* Frames in a row that a process holds a capability for. */
 struct unix_range {
     uint32_t first, count;
