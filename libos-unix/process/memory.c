@@ -1,4 +1,5 @@
 #include "memory.h"
+#include "batch.h"
 #include "inherit.h"
 #include "region.h"
 #include "runtime.h"
@@ -407,13 +408,44 @@ bool memory_collect(void)
     return kept < count;
 }
 
+/* Runs that are to go, until there are enough for a call. */
+struct drop {
+    struct batch batch;
+    uint32_t count;
+    struct page_run run[BATCH_MAPPINGS];
+};
+
+static void drop_end(struct drop *drop)
+{
+    batch_unbind(&drop->batch);
+    for (uint32_t i = 0; i < drop->count; i++)
+        if (drop->run[i].own)
+            frames_give_back(drop->run[i].frame, drop->run[i].count);
+    drop->count = 0;
+}
+
+static void drop_add(struct drop *drop, uint64_t start, uint64_t end)
+{
+    struct page_walk walk = page_walk(start, end);
+    struct page_run *run = &drop->run[drop->count];
+
+    for (; page_run_next(&walk, run); run = &drop->run[drop->count]) {
+        batch_add(&drop->batch, exo_space_find(&kin.space, run->address, 1), run->address, run->count);
+        if (++drop->count == BATCH_MAPPINGS)
+            drop_end(drop);
+    }
+}
+
 void memory_clear(void)
 {
+    struct drop drop;
+
+    drop.batch.subject = drop.batch.count = drop.count = 0;
     sites_reset();
-    memory_state.inherited_count = 0; /* first: or each region looks for its part */
     for (uint32_t i = 0; i < regions.count; i++)
-        pages_drop(regions.region[i].start, regions.region[i].end);
+        drop_add(&drop, regions.region[i].start, regions.region[i].end);
+    drop_end(&drop);
     regions.count = 0;
-    memory_state.file_count = 0;
+    memory_state.file_count = memory_state.inherited_count = 0;
     memory_state.break_start = memory_state.break_end = 0;
 }

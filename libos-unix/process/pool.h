@@ -8,7 +8,7 @@
 #include <unix/protocol.h>
 
 struct pool {
-    uint32_t count, current;
+    uint32_t count, current, refills;
     struct exo_frames chunk[CHUNKS_MAX];
 };
 

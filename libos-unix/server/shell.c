@@ -1,4 +1,5 @@
 #include "shell.h"
+#include "batch.h"
 #include "memory.h"
 #include "vector.h"
 #include <exo/calls.h>
@@ -19,7 +20,7 @@ enum {
     TABLE2 = 4, /* the frames from the first on: each table with its shadow behind it, from the root down */
     CONTEXT = SHELL_FRAMES - 1,
     PAGE_WORDS = EXO_FRAME_SIZE / 8, SLOT_WORDS = 4,
-    RUNS = 8, MAPPINGS = 16,
+    RUNS = 8,
     ENTRY_TOUCHED = 0x60, /* accessed and dirty */
 };
 
@@ -338,77 +339,49 @@ int64_t shell_start(const struct process *process, struct exo_start *start)
     return result == EXO_OK ? exo_vcpu_start(process->slot, 0) : result;
 }
 
-/* What is to be unbound, until there is enough for a call. */
-struct batch {
-    const struct process *process;
-    uint32_t count;
-    struct exo_mapping mapping[MAPPINGS + 1];
-};
-
-static bool batch_unbind(struct batch *batch)
-{
-    struct exo_mapping *mapping = batch->mapping, *end = mapping + batch->count;
-
-    while (mapping < end) {
-        memcpy(EXO_CONTEXT->batch, mapping + 1, (size_t)((uint8_t *)end - (uint8_t *)(mapping + 1)));
-        int64_t done = exo_space_unbind(batch->process->slot, mapping->address, exo_mapping_entry(mapping->table, 0),
-                                        exo_mapping_way(0, 0, mapping->more), (uint64_t)(end - mapping) - 1);
-        if (done <= 0)
-            return false;
-        for (; mapping < end && done > mapping->more; mapping++)
-            done -= mapping->more + 1;
-        mapping->address += (uint64_t)done * EXO_FRAME_SIZE; /* where the call ended in the middle of one */
-        mapping->more -= (uint32_t)done;
-    }
-    batch->count = 0;
-    return true;
-}
-
 /* Nothing is bound in [at, end) any more, once the batch is done. */
-static bool entries_clear(struct batch *batch, const struct shell *shell, uint32_t table, uint32_t at, uint32_t end)
+static bool entries_clear(struct batch *batch, const struct process *process, uint32_t table, uint32_t at, uint32_t end)
 {
-    const uint64_t *entries = page_of(batch->process, PAGE_TABLES + table);
+    const uint64_t *entries = page_of(process, PAGE_TABLES + table);
 
     while ((at = vector_find(entries, at, end)) < end) {
         uint32_t first = at;
         while (at < end && entries[at] && at - first < EXO_BATCH_MAX)
             at++;
-        if (batch->count == MAPPINGS && !batch_unbind(batch))
+        if (!batch_add(batch, shell_of(process)->start.table1[table].frame, table_address[table] + (uint64_t)first * EXO_FRAME_SIZE, at - first))
             return false;
-        batch->mapping[batch->count++] = (struct exo_mapping){ table_address[table] + (uint64_t)first * EXO_FRAME_SIZE,
-                                                               shell->start.table1[table].frame, 0, 0, 0, at - first - 1 };
     }
     return true;
 }
 
 /* What was bound is, with the same access, and nothing else any more. */
-static bool table_restore(struct batch *batch, const struct shell *shell, uint32_t table, const uint64_t *was, const struct run *run)
+static bool table_restore(struct batch *batch, const struct process *process, uint32_t table, const uint64_t *was, const struct run *run)
 {
-    const uint64_t *entries = page_of(batch->process, PAGE_TABLES + table);
+    const uint64_t *entries = page_of(process, PAGE_TABLES + table);
     uint32_t at = 0;
 
     for (uint64_t differs = 0; run->end; at = run++->end) {
-        if (!entries_clear(batch, shell, table, at, run->first))
+        if (!entries_clear(batch, process, table, at, run->first))
             return false;
         for (uint32_t i = run->first; i < run->end; i++)
             differs |= was[i] ^ entries[i];
         if (differs & ~(uint64_t)ENTRY_TOUCHED)
             return false;
     }
-    return entries_clear(batch, shell, table, at, PAGE_WORDS);
+    return entries_clear(batch, process, table, at, PAGE_WORDS);
 }
 
 static bool tables_restore(const struct process *process, const struct shell *shell)
 {
     static struct batch batch;
 
-    batch.process = process;
+    batch.subject = process->slot;
     batch.count = 0;
     for (uint32_t i = 0; i < TABLE_RUNTIME; i++)
-        if (!entries_clear(&batch, shell, i, 0, PAGE_WORDS))
+        if (!entries_clear(&batch, process, i, 0, PAGE_WORDS))
             return false;
-    return table_restore(&batch, shell, TABLE_RUNTIME, page_of(process, COPY_RUNTIME), shell->run[0]) &&
-           table_restore(&batch, shell, TABLE_VIEW, page_of(process, COPY_VIEW), shell->run[1]) && batch_unbind(&batch);
+    return table_restore(&batch, process, TABLE_RUNTIME, page_of(process, COPY_RUNTIME), shell->run[0]) &&
+           table_restore(&batch, process, TABLE_VIEW, page_of(process, COPY_VIEW), shell->run[1]) && batch_unbind(&batch);
 }
 
 /* Does the slot hold a capability to all of the file? It does if one to its page can be derived from it. */
