@@ -1,5 +1,6 @@
 #include "process.h"
 #include "heap.h"
+#include "held.h"
 #include "job.h"
 #include "memory.h"
 #include "schedule.h"
@@ -135,7 +136,7 @@ int64_t process_file_grant(struct process *process, struct node *node, const str
         }
     if (process->file_count == FILES_MAX || !node->run)
         return EXO_BAD_NAME;
-    int64_t result = shell_file(process, node, range);
+    int64_t result = held_file(process, node, range);
     if (result != EXO_OK)
         return result;
     process->file_count++;
@@ -199,7 +200,7 @@ static void family_enter(struct process *process, struct process *parent)
 static void process_dispose(struct process *process)
 {
     if (process->has_environment) {
-        shell_owner_ended(process->frame);
+        held_owner_ended(process->frame);
         if (!shell_keep(process)) {
             exo_child_end(process->slot, process->frame);
             shell_forget(process);
@@ -310,7 +311,7 @@ void process_drop(const struct process *process, uint16_t slot)
     exo_drop_of(process->slot, process->frame, slot);
 }
 
-/* The capabilities stay (shell.h). */
+/* The capabilities stay (held.h). */
 void process_views_drop(struct process *process)
 {
     uint32_t count = process->view_count;
@@ -327,7 +328,7 @@ static int64_t view_grant(struct process *child, const struct process *owner)
     for (uint32_t i = 0; i < owner->chunk_count; i++) {
         if (child->view_count == VIEWS_MAX)
             return EXO_BAD_NAME;
-        int64_t result = shell_view(child, owner, &owner->chunk[i], &child->view[child->view_count]);
+        int64_t result = held_view(child, owner, &owner->chunk[i], &child->view[child->view_count]);
         if (result != EXO_OK)
             return result;
         child->view_count++;
@@ -339,7 +340,7 @@ static int64_t files_grant(struct process *child, const struct process *parent)
 {
     for (; child->file_count < parent->file_count; child->file_count++) {
         child->file[child->file_count] = parent->file[child->file_count];
-        int64_t result = shell_file_at(child, &child->file[child->file_count]);
+        int64_t result = held_file_at(child, &child->file[child->file_count]);
         if (result != EXO_OK)
             return result;
     }

@@ -1,5 +1,6 @@
 #include "shell.h"
 #include "batch.h"
+#include "held.h"
 #include "memory.h"
 #include "vector.h"
 #include <exo/calls.h>
@@ -35,9 +36,6 @@ struct run {
 struct shell {
     bool exists;
     uint32_t first; /* its frames */
-    uint32_t view_end;
-    struct unix_range view[VIEWS_MAX], file[FILES_MAX]; /* what its slots hold; count 0: nothing that is valid */
-    uint32_t unsure; /* files that it got while it ran: bit by bit */
     struct exo_start start;
     struct exo_frame tables[CONTEXT]; /* as the kernel describes them */
     uint64_t reading[SLOT_WORDS];     /* our capability to them */
@@ -47,7 +45,6 @@ struct shell {
 
 struct shell_counts shell_counts;
 static struct shell shells[PROCESSES_MAX];
-static uint32_t shells_end; /* from here on nothing was ever */
 static uint32_t idle[SHELLS_IDLE_MAX], idle_count; /* places, the oldest first */
 
 static uint32_t index_of(const struct process *process)
@@ -99,39 +96,15 @@ static uint32_t page_used(const uint64_t *page)
     return used;
 }
 
-/* What stands in a slot now is what shall stand there. */
-static void slot_note(const struct process *process, uint32_t slot)
+void shell_note(const struct process *process, uint32_t slot)
 {
     struct shell *shell = shell_of(process);
 
+    if (!shell->exists)
+        return;
     memcpy(page_of(process, COPY_CAPABILITIES) + slot * SLOT_WORDS, page_of(process, PAGE_CAPABILITIES) + slot * SLOT_WORDS, SLOT_WORDS * 8);
     if (shell->capabilities_used < (slot + 1) * SLOT_WORDS)
         shell->capabilities_used = (slot + 1) * SLOT_WORDS;
-}
-
-static bool file_fits(const struct shell *shell, const struct unix_range *file)
-{
-    const struct unix_range *held = &shell->file[file->slot - SLOT_FILES];
-    return !held->count || (held->of == file->of && held->first == file->first);
-}
-
-static bool is_seen_by(const struct process *process, uint32_t environment)
-{
-    for (uint32_t i = 0; i < process->view_count; i++)
-        if (process->view[i].of == environment)
-            return true;
-    return process->frame == environment;
-}
-
-static bool shell_fits(const struct shell *shell, const struct process *parent)
-{
-    for (uint32_t i = 0; i < parent->file_count; i++)
-        if (!file_fits(shell, &parent->file[i]))
-            return false;
-    for (uint32_t i = 0; i < shell->view_end; i++)
-        if (shell->view[i].count && !is_seen_by(parent, shell->view[i].of))
-            return false;
-    return true;
 }
 
 static struct process *idle_remove(uint32_t at)
@@ -148,7 +121,7 @@ struct process *shell_take(const struct process *parent)
     int32_t i = (int32_t)idle_count - 1;
 
     for (; i >= 0; i--)
-        if (processes[idle[i]].state == PROCESS_NONE && shell_fits(&shells[idle[i]], parent))
+        if (processes[idle[i]].state == PROCESS_NONE && held_fits(&processes[idle[i]], parent))
             break;
     if (i < 0)
         return 0;
@@ -288,8 +261,6 @@ int64_t shell_build(struct process *process)
     struct shell *shell = shell_of(process);
     struct exo_frames frames;
 
-    if (shells_end <= index_of(process))
-        shells_end = index_of(process) + 1;
     *shell = (struct shell){ .first = exo_frame_alloc_run(&memory.own, SHELL_FRAMES, 1) };
     if (!shell->first || exo_frame_free(0, memory.own.capability, shell->first, SHELL_FRAMES) != SHELL_FRAMES)
         return EXO_BAD_NAME;
@@ -384,27 +355,6 @@ static bool tables_restore(const struct process *process, const struct shell *sh
            table_restore(&batch, process, TABLE_VIEW, page_of(process, COPY_VIEW), shell->run[1]) && batch_unbind(&batch);
 }
 
-/* Does the slot hold a capability to all of the file? It does if one to its page can be derived from it. */
-static bool file_has_page(const struct process *process, const struct unix_range *file, uint32_t frame)
-{
-    return exo_capability_derive(process->slot, (uint16_t)file->slot, 0, SLOT_TEMPORARY, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE, frame, 1) == EXO_OK &&
-           exo_drop_of(process->slot, process->frame, SLOT_TEMPORARY) == EXO_OK;
-}
-
-/* Capabilities to files that it got while it ran: it could have put others in their place. */
-static bool files_settle(const struct process *process, struct shell *shell)
-{
-    for (uint32_t i = 0; shell->unsure; i++, shell->unsure >>= 1) {
-        const struct unix_range *file = &shell->file[i];
-        if (!(shell->unsure & 1))
-            continue;
-        if (file->count && !(file_has_page(process, file, file->first) && file_has_page(process, file, file->first + file->count - 1)))
-            return false;
-        slot_note(process, SLOT_FILES + i);
-    }
-    return true;
-}
-
 /* No capability more or less than it was given, no gate, no other virtual processor or address space; all tables are there and linked where they
  * were, and nowhere else. */
 static bool shell_is_whole(const struct process *process, const struct shell *shell)
@@ -439,7 +389,7 @@ static bool chunks_withdraw(const struct process *process)
 /* Nothing runs or is bound in it; false: it is not as it was. */
 static bool shell_clean(const struct process *process, struct shell *shell)
 {
-    return chunks_withdraw(process) && files_settle(process, shell) && shell_is_whole(process, shell) && tables_restore(process, shell) &&
+    return chunks_withdraw(process) && held_settle(process) && shell_is_whole(process, shell) && tables_restore(process, shell) &&
            context_is_unbound(shell);
 }
 
@@ -459,124 +409,8 @@ bool shell_keep(struct process *process)
     return true;
 }
 
-static void file_forget(struct unix_range *file)
-{
-    struct node *node = node_numbered(file->of);
-
-    if (!file->count)
-        return;
-    file->count = 0;
-    node->users--;
-    node_settle(node);
-}
-
 void shell_forget(struct process *process)
 {
-    struct shell *shell = shell_of(process);
-
-    for (uint32_t i = 0; i < FILES_MAX; i++)
-        file_forget(&shell->file[i]);
-    shell->view_end = shell->unsure = 0;
-    shell->exists = false;
-}
-
-int64_t shell_file_at(struct process *process, const struct unix_range *range)
-{
-    struct shell *shell = shell_of(process);
-    uint32_t i = range->slot - SLOT_FILES;
-
-    if (shell->file[i].count)
-        return file_fits(shell, range) ? EXO_OK : EXO_TAKEN;
-    int64_t result = exo_capability_derive(0, SERVER_SLOT_STORE, process->slot, (uint16_t)range->slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
-                                           range->first, range->count);
-    if (result != EXO_OK)
-        return result;
-    shell->file[i] = *range;
-    node_numbered(range->of)->users++; /* its frames stay as long as they can be mapped */
-    if (process->state != PROCESS_BUILDING)
-        shell->unsure |= 1u << i;
-    else if (shell->exists)
-        slot_note(process, range->slot);
-    return EXO_OK;
-}
-
-static bool file_is_used(const struct process *process, uint32_t slot)
-{
-    for (uint32_t i = 0; i < process->file_count; i++)
-        if (process->file[i].slot == slot)
-            return true;
-    return false;
-}
-
-int64_t shell_file(struct process *process, struct node *node, struct unix_range *ret_range)
-{
-    struct shell *shell = shell_of(process);
-    uint32_t best = FILES_MAX;
-
-    *ret_range = (struct unix_range){ node->run, (uint32_t)((node->size + EXO_FRAME_SIZE - 1) / EXO_FRAME_SIZE), 0, node->number };
-    for (uint32_t i = 0; i < FILES_MAX; i++) {
-        const struct unix_range *held = &shell->file[i];
-        if (held->count == ret_range->count && held->of == node->number && held->first == node->run) {
-            ret_range->slot = SLOT_FILES + i;
-            return EXO_OK;
-        }
-        if (!file_is_used(process, SLOT_FILES + i) && (best == FILES_MAX || (shell->file[best].count && !held->count)))
-            best = i;
-    }
-    if (best == FILES_MAX)
-        return EXO_BAD_NAME;
-    ret_range->slot = SLOT_FILES + best;
-    if (shell->file[best].count)
-        process_drop(process, (uint16_t)ret_range->slot);
-    file_forget(&shell->file[best]);
-    return shell_file_at(process, ret_range);
-}
-
-static int64_t view_derive(struct process *child, const struct process *owner, const struct unix_range *view, uint16_t own_slot)
-{
-    int64_t result = exo_capability_derive(0, child->slot, owner->slot, SLOT_TEMPORARY, EXO_RIGHT_GRANT, child->frame, 1);
-
-    if (result != EXO_OK)
-        return result;
-    result = exo_capability_derive(owner->slot, own_slot, SLOT_TEMPORARY, (uint16_t)view->slot, EXO_RIGHT_READ | EXO_RIGHT_EXECUTE,
-                                   view->first, view->count);
-    process_drop(owner, SLOT_TEMPORARY);
-    return result;
-}
-
-/* The owner derives it from its own capability: so no chain of forks makes the derivation deeper. */
-int64_t shell_view(struct process *child, const struct process *owner, const struct unix_range *chunk, struct unix_range *ret_view)
-{
-    struct shell *shell = shell_of(child);
-    uint32_t best = VIEWS_MAX;
-
-    for (uint32_t i = 0; i < shell->view_end; i++) {
-        const struct unix_range *held = &shell->view[i];
-        if (held->count == chunk->count && held->first == chunk->first && held->of == owner->frame) {
-            *ret_view = *held;
-            return EXO_OK;
-        }
-        if (!held->count && best == VIEWS_MAX)
-            best = i;
-    }
-    if (best == VIEWS_MAX)
-        best = shell->view_end;
-    if (best == VIEWS_MAX)
-        return EXO_BAD_NAME;
-    *ret_view = (struct unix_range){ chunk->first, chunk->count, SLOT_VIEWS + best, owner->frame };
-    int64_t result = view_derive(child, owner, ret_view, (uint16_t)chunk->slot);
-    if (result != EXO_OK)
-        return result;
-    shell->view_end += best == shell->view_end;
-    shell->view[best] = *ret_view;
-    slot_note(child, ret_view->slot);
-    return EXO_OK;
-}
-
-void shell_owner_ended(uint32_t environment)
-{
-    for (uint32_t i = 0; i < shells_end; i++)
-        for (uint32_t n = 0; n < shells[i].view_end; n++)
-            if (shells[i].view[n].of == environment)
-                shells[i].view[n].count = 0;
+    held_forget(process);
+    shell_of(process)->exists = false;
 }

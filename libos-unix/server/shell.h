@@ -3,9 +3,7 @@
  * server's grants, and page tables in which the runtime is bound. A process may have done to them whatever the kernel allows, so nothing is
  * believed: what it owned is withdrawn, by which the kernel breaks all that rested on it, what is bound beside the runtime is unbound, and the rest
  * is compared with what it was when it had just been built. One that differs in anything is destroyed.
- *
- * Capabilities to files and views stay in their slots, since to take one away costs the kernel a look at every frame: a shell is used only
- * for a process that may see what they show.
+ * Capabilities to files and views stay (held.h): a shell is used only for a process that may see what they show.
  */
 #pragma once
 #include "process.h"
@@ -37,11 +35,5 @@ bool shell_keep(struct process *process);
 void shell_forget(struct process *process);
 /* Destroy the oldest idle one; false: there was none. */
 bool shell_give_up(void);
-
-/* The slot of the process's capability to a file, or of its view of another's chunk, which is made if it is not there yet. Of a process that runs, or
- * has run, only files. 0 and the slot in the range, or a status. */
-int64_t shell_file(struct process *process, struct node *node, struct unix_range *ret_range);
-int64_t shell_file_at(struct process *process, const struct unix_range *range);
-int64_t shell_view(struct process *child, const struct process *owner, const struct unix_range *chunk, struct unix_range *ret_view);
-/* An environment's chunks are gone: so are all views of them. */
-void shell_owner_ended(uint32_t environment);
+/* What stands in a slot now, in which the server has just put something, shall stand there when the process has ended. */
+void shell_note(const struct process *process, uint32_t slot);
