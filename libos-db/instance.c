@@ -18,9 +18,12 @@ static uint8_t fault_fpu[512] __attribute__((aligned(16)));
 static bool is_asked; /* for memory */
 static bool is_deaf;  /* and never answers, for tests of what comes then */
 
+uint32_t instance_events;
+
 static void event_note(uint32_t events, struct exo_upcall_frame *frame)
 {
     (void)frame;
+    instance_events++;
     if (events & (EXO_EVENT_REVOKE | EXO_EVENT_IMPERATIVE) && !is_deaf)
         __atomic_store_n(&is_asked, true, __ATOMIC_SEQ_CST);
     if (events & EXO_EVENT_REPOSSESSED)

@@ -8,3 +8,5 @@ void instance_open(void);
 void instance_answer(void);
 /* Run on a larger stack. */
 int instance_run(int (*run)(void));
+/* Events that it was told of since its start. */
+extern uint32_t instance_events;

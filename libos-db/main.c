@@ -63,5 +63,6 @@ int main(void)
     exo_print("%u pages loaded, %u fresh, %u evicted, %u written back, %u aged; %u frames given, %u came back; disk: %u reads, %u writes, %u flushes",
               pool_figures.loaded, pool_figures.fresh, pool_figures.evicted, pool_figures.written, pool_figures.aged, pool_figures.given,
               pool_figures.grown, ground_figures.reads, ground_figures.writes, ground_figures.flushes);
+    exo_print("upcalls: %u page faults, %u events", pool_figures.faults, instance_events);
     return status;
 }

@@ -51,6 +51,7 @@ int main(void)
         rt_report_refusal(tasks, result, &verdict);
         return 1;
     }
+    exo_print("ready: %u tasks admitted", TASKS);
     for (uint32_t i = 0; i < TASKS; i++)
         rt_histogram_open(&tasks[i]->latency, 1000);
     rt_run((exo_time() / cycle + 1) * cycle, duration);

@@ -77,6 +77,28 @@ def compare(who, found, wanted):
     return wrong
 
 
+FACTS = (
+    ("control", r"control\| control: period (\d+) us, (\d+) releases, (\d+) missed, latency min \d+ avg (\d+) max (\d+) ns",
+     "{1} releases, one each {0} us, {2} missed; from the release to the task {3} ns, at most {4} ns"),
+    ("unix", r"unix\| (\d+) processes made", "{0} processes"),
+    ("unix", r"unix\| system calls: (\d+) through the kernel, (\d+) from rewritten sites", "system calls: {0} through the kernel, {1} without it"),
+    ("db", r"db\| (\d+) transactions in (\d+) ms", "{0} durable commits in {1} ms"),
+    ("db", r"db\| upcalls: (\d+) page faults, (\d+) events", "upcalls: {0} page faults, {1} events"),
+    ("hostile", r"hostile\| tried (\d+) ways (.*)", "{0} ways {1}"),
+    ("hostile", r"hostile\| attacked (\d+) times in (\d+) rounds, (.*)", "{0} times in all: {2}"),
+    ("revoked", r"root\| loan of (\d+) frames: (\w+) had taken \d+ of them and gave (\d+) in (\d+) us, (\d+) were taken by force; now (\w+) has it",
+     "{1} gave the {2} of {0} frames that it had in {3} us, {4} by force; then {5} had them"),
+    ("machine", r"root\| (processor \d+: .*)", "{0}"),
+)
+
+
+def facts_print(output):
+    """What each did, at a glance."""
+    for name, pattern, sentence in FACTS:
+        for match in re.finditer("^" + pattern, output, re.MULTILINE):
+            print(f"judge: {name:<8} {sentence.format(*match.groups())}")
+
+
 def texts_named():
     script = Path(__file__).with_name("words.sh").read_text()
     return re.search(r"^texts='(.*)'$", script, re.MULTILINE)[1].split()
@@ -85,6 +107,7 @@ def texts_named():
 def main():
     output = sys.stdin.read()
     build, name = sys.argv[1:3]
+    facts_print(output)
     wrong = compare("unix", results_in(output, "unix"), unix_results(texts_named()))
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "words.sqlite"

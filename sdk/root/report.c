@@ -72,6 +72,16 @@ static char *cell_number(char *at, uint64_t number)
     return cell(at, text);
 }
 
+/* Each switch is an upcall: a slice that begins, or an event. */
+static void processors_print(void)
+{
+    for (uint32_t i = 0; i < exo_system_info()->processor_count; i++) {
+        const volatile struct exo_processor *processor = exo_processor_info(i);
+        exo_print("processor %u: %lu upcalls at a switch, %lu states saved by force, %lu of %lu ms idle", i, processor->switches, processor->forced,
+                  processor->idle_ns / 1000000, exo_time() / 1000000);
+    }
+}
+
 void report_print(void)
 {
     char line[LINE_MAX], *at = cell(line, "KiB at ms");
@@ -87,4 +97,5 @@ void report_print(void)
             at = cell_number(at, (uint64_t)samples[n].frames[i] * (EXO_FRAME_SIZE / 1024));
         exo_print("%s", line);
     }
+    processors_print();
 }

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import device, symbol
 
@@ -32,6 +32,7 @@ class Outcome:
     seconds: float
     output: str
     first_output: float  # seconds until the first byte of output, or None
+    moments: list = field(default_factory=list)  # likewise until each line of output was whole
 
 
 def command(machine, kernel, module, counted=False, disc=None, extra=(), devices=()):
@@ -72,14 +73,14 @@ def run(line, timeout, show=True, kernel=None, until_output=False):
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:
             try:
-                output, first, ended = follow(process, started, timeout, show, names, until_output)
+                output, first, ended = follow(process, started, timeout, show, names, until_output, moments := [])
             finally:
                 process.kill()
         errors.seek(0)
         complaint = errors.read().decode(errors="replace")
     seconds = time.monotonic() - started
     status, reason = meaning(process.returncode, complaint, ended, timeout)
-    return Outcome(status, reason, seconds, output, first)
+    return Outcome(status, reason, seconds, output, first, moments)
 
 
 def has_terminal():
@@ -96,7 +97,7 @@ def run_at_terminal(line):
     return Outcome(status, reason, time.monotonic() - started, "", None)
 
 
-def follow(process, started, timeout, show, names, until_output):
+def follow(process, started, timeout, show, names, until_output, moments):
     """Read lines until the end of output or the limit: (output, seconds to its first byte, None or why it was cut)."""
     pending, lines, size, first = b"", [], 0, None
     while True:
@@ -116,6 +117,7 @@ def follow(process, started, timeout, show, names, until_output):
         *whole, pending = (pending + data).split(b"\n")
         for raw in whole:
             take_line(lines, raw, show, names)
+            moments.append(time.monotonic() - started)
 
 
 def wait_for_end(process, seconds):

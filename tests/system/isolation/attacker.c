@@ -124,13 +124,31 @@ static int mode_edge(void)
     return 0;
 }
 
+static const struct {
+    const char *what;
+    void (*run)(void);
+} attacks[] = {
+    { "on others' memory", attack_memory },
+    { "by names that are not its own", attack_names },
+    { "with privileged instructions", attack_instructions },
+    { "on page tables", attack_tables },
+    { "on others' time and devices", attack_resources },
+};
+
 static void attack_all(void)
 {
-    attack_memory();
-    attack_names();
-    attack_instructions();
-    attack_tables();
-    attack_resources();
+    for (uint32_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++)
+        attacks[i].run();
+}
+
+/* The first round of a siege also tells what is tried. */
+static void attack_and_tell(void)
+{
+    for (uint32_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
+        uint32_t before = check_count();
+        attacks[i].run();
+        exo_print("tried %u ways %s", check_count() - before, attacks[i].what);
+    }
 }
 
 static int mode_attack(void)
@@ -149,8 +167,7 @@ static int mode_siege(void)
     fault_begin();
     check_be_quiet();
     do {
-        attack_all();
-        rounds++;
+        rounds++ ? attack_all() : attack_and_tell();
     } while (exo_time() < end && !check_failed());
     exo_print("attacked %u times in %u rounds, %s", check_count(), rounds, check_failed() ? "NOT ALL IN VAIN" : "all in vain");
     return check_failed();
