@@ -10,11 +10,33 @@ static void slot_remove(uint32_t index)
     if (index == last)
         return;
     pool.slots[index] = pool.slots[last];
-    if (pool.slots[index].page != NO_PAGE)
+    if (pool.slots[index].page != NO_PAGE) {
         pool.slot_of[pool.slots[index].page] = index;
+        return;
+    }
     for (uint32_t i = 0; i < pool.unused_count; i++)
         if (pool.unused[i] == last)
             pool.unused[i] = index;
+}
+
+/* Slots without a frame (0) go, all at once; the others move up. */
+static void slots_compact(void)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t slot = 0; slot < pool.count; slot++) {
+        if (!pool.slots[slot].frame)
+            continue;
+        pool.slots[kept] = pool.slots[slot];
+        if (pool.slots[kept].page != NO_PAGE)
+            pool.slot_of[pool.slots[kept].page] = kept;
+        kept++;
+    }
+    pool.count = kept;
+    pool.unused_count = 0;
+    for (uint32_t slot = kept; slot-- > 0;)
+        if (pool.slots[slot].page == NO_PAGE)
+            pool.unused[pool.unused_count++] = slot;
 }
 
 /* All reserved memory may come to need a frame, without which whoever touches it cannot go on. */
@@ -150,17 +172,10 @@ static bool memory_leaves(struct range range)
 /* The slots of the range, all unused, are no part of the pool any more. */
 static void range_remove(struct range range)
 {
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < pool.unused_count; i++)
-        if (!slot_is_in(pool.unused[i], range))
-            pool.unused[kept++] = pool.unused[i];
-    pool.unused_count = kept;
-    for (uint32_t slot = 0; slot < pool.count;)
+    for (uint32_t slot = 0; slot < pool.count; slot++)
         if (slot_is_in(slot, range))
-            slot_remove(slot);
-        else
-            slot++;
+            pool.slots[slot].frame = 0;
+    slots_compact();
 }
 
 bool pool_leave(uint32_t first, uint32_t count)
@@ -196,8 +211,8 @@ static void slot_lose(uint32_t index)
 {
     uint32_t page = pool.slots[index].page;
 
+    pool.slots[index].frame = 0;
     pool.memory_bound -= is_memory(page);
-    slot_remove(index);
     if (is_memory(page) && page >= pool.pages + pool.reserved && !(pool_memory_lost && pool_memory_lost(pool_page(page))))
         pool_lost(1);
 }
@@ -211,7 +226,7 @@ static bool slot_is_robbed(uint32_t index)
  * without is told before anything of it may be touched. */
 bool pool_look(void)
 {
-    uint32_t kept = 0, before = pool.count, lost = 0;
+    uint32_t before = pool.count, lost = 0;
 
     if (!hardware_robbed)
         return false;
@@ -220,15 +235,10 @@ bool pool_look(void)
         lost += slot_is_robbed(slot) && contents_are_lost(&pool.slots[slot]);
     if (lost)
         pool_lost(lost);
-    for (uint32_t i = 0; i < pool.unused_count; i++)
-        if (!slot_is_robbed(pool.unused[i]))
-            pool.unused[kept++] = pool.unused[i];
-    pool.unused_count = kept;
-    for (uint32_t slot = 0; slot < pool.count;)
+    for (uint32_t slot = 0; slot < pool.count; slot++)
         if (slot_is_robbed(slot))
             slot_lose(slot);
-        else
-            slot++;
+    slots_compact();
     pool_figures.robbed += before - pool.count;
     return true;
 }
