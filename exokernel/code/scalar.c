@@ -13,11 +13,11 @@ static int32_t greater32(int32_t a, int32_t b) { return a > b ? a : b; }
 static uint64_t smear(uint64_t x)
 {
     x |= x >> 1;
-    x |= x >> 2;
-    x |= x >> 4;
-    x |= x >> 8;
-    x |= x >> 16;
-    return x | x >> 32;
+    x |= x >> HALF_BITS / 16;
+    x |= x >> HALF_BITS / 8;
+    x |= x >> HALF_BITS / 4;
+    x |= x >> HALF_BITS / 2;
+    return x | x >> HALF_BITS;
 }
 
 static void any_unsigned(struct code_scalar *s)
@@ -130,7 +130,7 @@ static void ranges_by_half(struct code_scalar *s)
 {
     uint64_t upper = s->low & ~(uint64_t)UINT32_MAX;
 
-    if (s->low >> 32 == s->high >> 32) {
+    if (s->low >> HALF_BITS == s->high >> HALF_BITS) {
         s->low32 = max32(s->low32, (uint32_t)s->low);
         s->high32 = min32(s->high32, (uint32_t)s->high);
         s->low = max64(s->low, upper | s->low32);
@@ -268,12 +268,12 @@ void scalar_subtract(struct code_scalar *a, const struct code_scalar *b)
     scalar_reduce(a);
 }
 
-/* Factors below 2^32 do not overflow. The product is a multiple of the greatest powers of two that divide the factors. */
+/* Factors of half the width do not overflow. The product is a multiple of the greatest powers of two that divide the factors. */
 void scalar_multiply(struct code_scalar *a, const struct code_scalar *b)
 {
     uint64_t ones_a = a->bits | a->unknown, ones_b = b->bits | b->unknown;
     uint64_t power = (ones_a & -ones_a) * (ones_b & -ones_b);
-    bool fits = (a->high | b->high) >> 32 == 0;
+    bool fits = (a->high | b->high) >> HALF_BITS == 0;
     uint64_t low = fits ? a->low * b->low : 0;
     uint64_t high = fits ? a->high * b->high : UINT64_MAX;
     bool constant = a->low == a->high && b->low == b->high;

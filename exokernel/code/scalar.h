@@ -7,6 +7,8 @@
 
 #include <code.h>
 
+enum { HALF_BITS = __builtin_popcount(UINT32_MAX) }; /* 32; tests/code/test_narrow.c narrows the types */
+
 void scalar_any(struct code_scalar *s);
 void scalar_set(struct code_scalar *s, uint64_t value);
 void scalar_limit(struct code_scalar *s, uint64_t high);         /* 0 to high */

@@ -4,7 +4,8 @@ the machine's result lies in the set after, for every operation and for every co
 The routines have no loops: their LLVM IR is executed once, all paths at once. scalar_reduce and its
 parts are proved by themselves; where a routine calls one, the number is shown to lie in the set there, and any set that holds it
 may come back.
-Products and quotients of two unknowns are beyond the solver; test_scalar.c tries those exhaustively on small sets."""
+Products and quotients of two unknowns are beyond the solver: they become names, of which it is told a few facts of arithmetic
+(`Products.facts`), each of which it has shown first (`facts_hold`). test_narrow.c tries them exhaustively at 8 bits."""
 import argparse
 import subprocess
 import sys
@@ -216,6 +217,92 @@ class Execution:
             at += width
 
 
+# ---------------------------------------------------------------- products and quotients
+
+def all_below(bound, *numbers):
+    return z3.And(*(z3.ULT(number, z3.BitVecVal(bound, 64)) for number in numbers))
+
+
+def is_power(x):
+    """Of two, or 0, which stands for 2^64."""
+    return x & (x - 1) == 0
+
+
+def divides(power, x):
+    return x & (power - 1) == 0
+
+
+class Products(Execution):
+    """Each product and quotient is a name."""
+
+    def __init__(self, module, witness):
+        super().__init__(module, witness)
+        self.named = {"mul": [], "udiv": []}
+
+    def plain(self, i, operands):
+        if i.op not in self.named:
+            return super().plain(i, operands)
+        result = self.fresh(64)
+        self.name(i.op, *operands, result)
+        return result
+
+    def name(self, operation, a, b, result):
+        self.named[operation].append((a, b, result))
+        if operation == "mul":
+            self.named[operation].append((b, a, result))
+
+    def facts(self):
+        for a, b, m in self.named["mul"]:
+            for c, d, n in self.named["mul"]:
+                yield z3.Implies(z3.And(a == c, b == d), m == n)
+                yield z3.Implies(z3.And(all_below(1 << 32, a, b, c, d), z3.ULE(a, c), z3.ULE(b, d)), z3.ULE(m, n))
+                yield z3.Implies(z3.And(is_power(c), is_power(d), divides(c, a), divides(d, b)), divides(n, m))
+        for a, b, m in self.named["udiv"]:
+            yield z3.Implies(b != 0, z3.ULE(m, a))
+            for c, d, n in self.named["udiv"]:
+                yield z3.Implies(z3.And(z3.ULE(a, c), z3.ULE(d, b), d != 0), z3.ULE(m, n))
+
+
+def impossible(*conditions):
+    """None, or what the solver says."""
+    solver = z3.SolverFor("QF_NRA" if any(z3.is_real(x) for c in conditions for x in c.children()) else "QF_BV")
+    solver.set("timeout", LIMIT_MS)
+    solver.add(*conditions)
+    found = solver.check()
+    return None if found == z3.unsat else str(found)
+
+
+def with_zeros(x, count):
+    """Any multiple of 2^count, made of x."""
+    return z3.simplify(x << count) if count < 64 else z3.BitVecVal(0, 64)
+
+
+def common_zeros():
+    """Multiples of 2^i and 2^j have a product that ends in i + j zeros, or all."""
+    x, y = z3.BitVecs("x y", 64)
+    for i in range(65):
+        for j in range(i, 65):
+            count = min(i + j, 64)
+            wrong = count and impossible(z3.Extract(count - 1, 0, with_zeros(x, i) * with_zeros(y, j)) != 0)
+            if wrong:
+                return f"2^{i} and 2^{j}: {wrong}"
+    return None
+
+
+def facts_hold():
+    """(fact, what is wrong): over all real numbers, so of whole ones, too. A quotient is the q with a = q b + r, 0 <= r < b."""
+    a, b, c, d, m, n, r, s = z3.Reals("a b c d m n r s")
+    most = (1 << 32) - 1
+    division = [a >= 0, b >= 1, m >= 0, a == m * b + r, r >= 0, r < b]
+    yield "products of 32 bits do not overflow", impossible(a >= 0, a <= most, b >= 0, b <= most, a * b > (1 << 64) - 1)
+    yield "products grow with their factors", impossible(a >= 0, a <= c, b >= 0, b <= d, a * b > c * d)
+    yield "products end in as many zeros as both factors", common_zeros()
+    yield "quotients are at most the dividend", impossible(*division, m > a)
+    yield "remainders are at most the dividend", impossible(*division, r > a)
+    yield "quotients grow with the dividend and fall with the divisor", impossible(
+        *division, a <= c, d >= 1, d <= b, n >= 0, c == n * d + s, s >= 0, s < d, m >= n + 1)
+
+
 # ---------------------------------------------------------------- what is to be shown
 
 def half(x):
@@ -260,7 +347,7 @@ def number(value, bits):
 class Prover:
     def __init__(self, module):
         self.module, self.tests, self.failed = module, 0, 0
-        self.x, self.y = z3.BitVecs("x y", 64)
+        self.x, self.y, self.result = z3.BitVecs("x y result", 64)
 
     def report(self, name, what):
         self.tests += 1
@@ -276,15 +363,18 @@ class Prover:
             return None
         return str(solver.model()) if found == z3.sat else "not decided in time"
 
-    def routine(self, name, witness, extra=(), condition=True, both=False):
-        """What is wrong with a routine, or None."""
+    def routine(self, name, witness, extra=(), condition=True, both=False, result_of=None):
+        """What is wrong with a routine, or None. `result_of`: "mul" or "udiv" of x and y is called `result` in the witness."""
         module, x, y = self.module, self.x, self.y
         takes = sum(isinstance(kind, ir.Pointer) for kind, _ in module.routines[name].arguments)
         sets = {"a": fresh_set("a"), "b": fresh_set("b")}
         memory = {(s, field): value for s, fields in sets.items() for field, value in fields.items()}
         given = [holds(sets["a"], x), holds(sets["b"], y), condition]
-        execution = Execution(module, witness)
+        execution = Products(module, witness)
+        if result_of:
+            execution.name(result_of, x, y, self.result)
         _, after = execution.run(name, [("a", 0), ("b", 0)][:takes] + list(extra), memory, z3.BoolVal(True))
+        given += execution.facts()
         goals = list(execution.obligations)
         for s in ("a", "b") if both else ("a",):
             end = {field: after[s, field] for field in FIELDS}
@@ -321,6 +411,11 @@ class Prover:
         self.sets()
         for name, result in operations(x, y):
             self.report(name, self.routine(name, {"a": result, "b": y}))
+        for fact, wrong in facts_hold():
+            self.report(fact, wrong)
+        self.report("scalar_multiply", self.routine("scalar_multiply", {"a": self.result, "b": y}, result_of="mul"))
+        quotient = z3.If(y == 0, number(0, 64), self.result)
+        self.report("scalar_divide", self.routine("scalar_divide", {"a": quotient, "b": y}, result_of="udiv"))
         rest = z3.BitVec("rest", 64)    # any number with what all remainders have in common
         self.report("scalar_remainder", self.routine("scalar_remainder", {"a": rest, "b": y}, (),
                                                      z3.If(y == 0, rest == x, z3.And(z3.ULT(rest, y), z3.ULE(rest, x)))))

@@ -2,9 +2,8 @@
 the machine's result lies in what `arithmetic_numbers` and `arithmetic_extend` leave; and if a jump is taken, or not, `branch_assume` says that it
 can be, and both numbers lie in what it leaves. The opcodes and what they do are written down here again, from RFC 9669.
 
-The routines call those of scalar.c, each of which stands here for what prove_scalar.py shows of it (product and quotient: test_scalar.c): where
-it is called, the numbers are shown to lie in the sets given, and any set that holds the result may come back. With each set goes the number
-that it is shown to hold."""
+The routines call those of scalar.c, each of which stands here for what prove_scalar.py shows of it: where it is called, the numbers are
+shown to lie in the sets given, and any set that holds the result may come back. With each set goes the number that it is shown to hold."""
 import argparse
 import sys
 from pathlib import Path
