@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PROGRAMS = 300, SLOTS_MAX = 64, PACKET = 96, LOG = 1 << 16, CONTEXT_DATA = 76, CONTEXT_END = 80 };
+enum { PROGRAMS = 2000, PROGRAMS_LONG = 20000, SLOTS_MAX = 64, PACKET = 96, LOG = 1 << 16, CONTEXT_DATA = 76, CONTEXT_END = 80 };
 
 /* ---- what both know */
 
@@ -42,6 +42,9 @@ static struct class linux_refuses[] = {
     {"invalid access to packet", "the same", 0, 0},
     {"unbounded min value", "Linux wants an offset bounded when it is added, this verifier where memory is accessed", 0, 0},
     {"pointer be out of bounds", "the same", 0, 0},
+    {"min value is negative", "the same", 0, 0},
+    {"math between pkt pointer", "the same", 0, 0},
+    {"pkt pointer offset", "the same", 0, 0},
     {"misaligned stack access", "Linux wants the stack aligned", 0, 0},
     {"!read_ok", "the path is dead for this verifier", 0, 0},
 };
@@ -332,18 +335,22 @@ int main(void)
     static const struct code_instruction least[] = {SET(0, 0), EXIT};
     int loaded = privileges_drop() ? linux_load(least, 2) : -1;
 
+    uint32_t count = getenv("EXO_LONG") ? PROGRAMS_LONG : PROGRAMS;
+
     if (loaded < 0) {
-        printf("1..1\nok 1 - verdicts_and_results_agree_with_those_of_linux # SKIP bpf() is refused here: %s\n", strerror(errno));
-        return 0;
+        bool refused = errno == EPERM || errno == EACCES || errno == ENOSYS;
+        printf("1..1\n%s 1 - verdicts_and_results_agree_with_those_of_linux%s bpf(): %s\n", refused ? "ok" : "not ok",
+               refused ? " # SKIP" : "\n#", strerror(errno));
+        return !refused;
     }
     close(loaded);
     bool fine = true;
-    for (uint64_t seed = 1; seed <= PROGRAMS; seed++)
+    for (uint64_t seed = 1; seed <= count; seed++)
         fine &= verdicts_agree(seed);
-    printf("# of %u programs both accept %u and refuse %u\n", PROGRAMS, both, neither);
+    printf("# of %u programs both accept %u and refuse %u\n", count, both, neither);
     classes_print("Exo", linux_refuses, COUNT(linux_refuses));
     classes_print("Linux", exo_refuses, COUNT(exo_refuses));
-    fine &= both >= PROGRAMS / 20 && neither;
+    fine &= both >= count / 20 && neither;
     printf("%s 1 - verdicts_and_results_agree_with_those_of_linux\n1..1\n", fine ? "ok" : "not ok");
     return !fine;
 }
