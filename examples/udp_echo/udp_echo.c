@@ -79,8 +79,10 @@ static void handler_load(const struct exo_start_capability *flows)
                                answer_code, sizeof answer_code / sizeof *answer_code, &refusal);
     if (result == EXO_OK)
         result = exo_flow_handler(0, flows->slot, flows->first + 1, (uint16_t)code.page, window, 1);
+    if (result == EXO_REFUSED)
+        exo_refusal_print("answer", answer_places, &refusal);
     if (result != EXO_OK)
-        exo_print("FAIL no handler: %s, instruction %u, reason %u", exo_status_name(result), refusal.instruction, refusal.reason);
+        exo_print("FAIL no handler: %s", exo_status_name(result));
 }
 
 /* The first flow is ARP's, the second one the datagrams'. */

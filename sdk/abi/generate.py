@@ -1,5 +1,6 @@
 """Derive the C header, the stubs, the kernel's dispatch, the manual and the list of promises
 from the ABI definition.  usage: generate.py header|stubs|errors|dispatch|handlers|manual|frozen exo.toml"""
+import json
 import re
 import sys
 import tomllib
@@ -137,10 +138,13 @@ def stubs(abi):
 
 
 def errors(abi):
-    """What each call may return below zero, for tests and fuzzers."""
+    """Statuses and refusals in words; what each call may return below zero, for tests and fuzzers."""
     out = [NOTE, "#pragma once", "#include <exo/abi.h>", "", "/* Names of statuses, by -status. */",
            "static const char *const exo_status_names[] __attribute__((unused)) = {"]
     out += [f'    [{-s["value"]}] = "{s["name"]}",' for s in abi["status"]]
+    refused = next(e for e in abi["enum"] if e["name"] == "refused")
+    out += ["};", "", "/* Why the verifier refuses, by EXO_REFUSED_. */", "static const char *const exo_refused_texts[] __attribute__((unused)) = {"]
+    out += [f"    [{value}] = {json.dumps(doc)}," for _, value, doc in refused["values"]]
     out += ["};", "", "/* Calls by number: the name, and 1 << -status for each that the call may fail with. */",
             "static const struct exo_call_errors {", "    const char *name;", "    uint32_t statuses;",
             "} exo_call_errors[EXO_CALL_COUNT] __attribute__((unused)) = {"]

@@ -13,30 +13,34 @@
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static uint32_t refused_line(const uint32_t (*lines)[2], uint32_t count)
+/* "SLOT FILE:LINE: TEXT" a line; the line that the refused slot comes from. */
+static uint32_t refused_line(const char *places)
 {
     uint32_t line = 0;
-    for (uint32_t i = 0; i < count && lines[i][0] <= runner_refusal.instruction; i++)
-        line = lines[i][1];
+
+    while (*places && strtoul(places, NULL, 10) <= runner_refusal.instruction) {
+        line = (uint32_t)strtoul(strchr(places, ':') + 1, NULL, 10);
+        places = strchr(places, '\n') + 1;
+    }
     return line;
 }
 
-static void load(struct code_program *program, const uint64_t *code, uint32_t count, const uint32_t (*lines)[2], uint32_t line_count)
+static void load(struct code_program *program, const uint64_t *code, uint32_t count, const char *places)
 {
-    ck_assert_msg(runner_verify(program, (const struct code_instruction *)code, count), "line %u, slot %u: %s",
-                  refused_line(lines, line_count), runner_refusal.instruction, code_reason_text(runner_refusal.reason));
+    ck_assert_msg(runner_verify(program, (const struct code_instruction *)code, count), "line %u, slot %u: %s", refused_line(places),
+                  runner_refusal.instruction, code_reason_text(runner_refusal.reason));
 }
 
-static void refuse(const uint64_t *code, uint32_t count, const uint32_t (*lines)[2], uint32_t line_count, uint32_t line, uint32_t reason)
+static void refuse(const uint64_t *code, uint32_t count, const char *places, uint32_t line, uint32_t reason)
 {
     struct code_program program;
     ck_assert(!runner_verify(&program, (const struct code_instruction *)code, count));
     ck_assert_uint_eq(runner_refusal.reason, reason);
-    ck_assert_uint_eq(refused_line(lines, line_count), line);
+    ck_assert_uint_eq(refused_line(places), line);
 }
 
-#define REFUSE_PROGRAM(name, line, reason) refuse(name##_code, COUNT(name##_code), name##_lines, COUNT(name##_lines), line, reason)
-#define LOAD_PROGRAM(program, name) load(program, name##_code, COUNT(name##_code), name##_lines, COUNT(name##_lines))
+#define REFUSE_PROGRAM(name, line, reason) refuse(name##_code, COUNT(name##_code), name##_places, line, reason)
+#define LOAD_PROGRAM(program, name) load(program, name##_code, COUNT(name##_code), name##_places)
 
 static struct outcome run(const struct code_program *program, const struct outcome *before, uint32_t size)
 {

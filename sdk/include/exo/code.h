@@ -23,6 +23,12 @@ struct exo_code {
  * EXO_BAD_NAME: no frames; EXO_REFUSED: *ret_refusal says why. */
 int64_t exo_code_load(struct exo_code *code, struct exo_space *space, struct exo_frames *frames, uint16_t window, uint32_t kind,
                       uint32_t budget, const uint64_t *slots, uint32_t count, struct exo_refusal *ret_refusal);
+/* A refusal in words. `places`: NAME_places of the header that `exo code` writes, or "". The text: slot, reason, register, and the place
+ * in the source; of a register: what it points to or which numbers it may be. At most `size` bytes with the end; their length. */
+size_t exo_refusal_text(char *out, size_t size, const char *places, const struct exo_refusal *refusal);
+size_t exo_known_text(char *out, size_t size, const struct exo_known *known);
+/* All that, a line each, onto the console. */
+void exo_refusal_print(const char *name, const char *places, const struct exo_refusal *refusal);
 /* End it and give its frames back. */
 int64_t exo_code_unload(struct exo_code *code, struct exo_frames *frames);
 

@@ -155,15 +155,21 @@ def extract(image, name=None):
     return Program(function.name, code, lines)
 
 
+def quoted(text):
+    """A string literal of C: what is not plain is a question mark."""
+    plain = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '\\n"'
+
+
 def header(program):
-    """C that embeds the program: its instructions as 64-bit words, and the line of each slot where a new one starts."""
+    """C that embeds the program: its instructions as 64-bit words, and the place in the source where slots come from."""
     words = [f"0x{word:016x}" for word, in struct.iter_unpack("<Q", program.instructions)]
     rows = ["    " + ", ".join(words[at:at + 4]) + "," for at in range(0, len(words), 4)]
-    lines = [f"    {{{line.index}, {line.line}}}," for line in program.lines] or ["    {0, 0},"]
+    places = [f"    {quoted(f'{line.index} {Path(line.file).name}:{line.line}: {line.text.strip()}')}" for line in program.lines] or ['    ""']
     return "\n".join([f"/* The program {program.name}, made by `exo code`. */", "#include <stdint.h>", "",
                       f"static const uint64_t {program.name}_code[{len(words)}] = {{", *rows, "};", "",
-                      "/* {slot, line of the source}, ascending; {0, 0} alone if the object tells none. */",
-                      f"static const uint32_t {program.name}_lines[][2] = {{", *lines, "};", ""])
+                      "/* A line for each slot where another place in the source begins, ascending: the slot, file and line, and its text. */",
+                      f"static const char {program.name}_places[] =", *places[:-1], places[-1] + ";", ""])
 
 
 def command_code(args):

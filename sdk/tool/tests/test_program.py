@@ -99,10 +99,14 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.refusal(None, b"hello"), "is no ELF file")
         self.assertEqual(self.refusal(None, Path(shutil.which("true")).read_bytes()), "is no object of clang -target bpf -c")
 
-    def test_header_has_words_and_lines(self):
+    def test_header_has_words_and_places(self):
         text = program.header(program.extract(self.image, "apart"))
         self.assertIn("static const uint64_t apart_code[2] = {\n    0x0000004d000000b7, 0x0000000000000095,\n};", text)
-        self.assertIn("static const uint32_t apart_lines[][2] = {\n    {0, 28},", text)
+        self.assertRegex(text, r'static const char apart_places\[\] =\n    "0 a.c:28: return 77;\\n";')
+
+    def test_source_in_a_header_is_one_literal(self):
+        text = program.header(program.Program("odd", bytes(8), [program.Line(0, "a b.c", 3, 1, '  if (s[0] == "\\\\") /* \xe4 */')]))
+        self.assertIn('odd_places[] =\n    "0 a b.c:3: if (s[0] == \\"\\\\\\\\\\") /* ? */\\n";', text)
 
     def test_broken_objects_give_a_refusal_or_a_program(self):
         source, refused = random.Random(1), 0

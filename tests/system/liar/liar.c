@@ -40,7 +40,7 @@ static void handler_load(void)
     int64_t result = exo_code_load(&code, &memory_space, &memory_frames, exo_start_slot(EXO_KIND_PROGRAMS, 0), EXO_CODE_MESSAGE,
                                    EXO_MESSAGE_BUDGET, lie_code, sizeof lie_code / sizeof *lie_code, &refusal);
     if (result == EXO_REFUSED)
-        exo_print("refused: instruction %u, reason %u, register %u", refusal.instruction, refusal.reason, refusal.culprit);
+        exo_refusal_print("lie", lie_places, &refusal);
     check_must("loading", result);
     before = packets_of_others();
     check_must("a handler", exo_flow_handler(0, peer_flows->slot, peer_flows->first, (uint16_t)code.page, window, 1));

@@ -79,6 +79,32 @@ static bool program_that_tells_an_address_is_refused(void)
     return is_refused(LOAD(tells_address, &code), EXO_REFUSED_NOT_SCALAR);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = exo_text_length(text), end_length = exo_text_length(end);
+    bool fine = length >= end_length && exo_text_equals(text + length - end_length, end);
+
+    if (!fine)
+        exo_print("# %s", text);
+    return fine;
+}
+
+static bool refusal_is_told_in_words_with_the_line_in_c(void)
+{
+    struct exo_code code;
+    char text[200];
+    bool fine = is_refused(LOAD(reads_behind, &code), EXO_REFUSED_OUT_OF_BOUNDS);
+
+    exo_refusal_text(text, sizeof text, reads_behind_places, &program_refusal);
+    fine &= check_equal("its line", ends_with(text, "predicates.c:33: return words[context->time & 1023];"), true);
+    exo_known_text(text, sizeof text, &program_refusal.registers[program_refusal.culprit]);
+    fine &= check_equal("the register", ends_with(text, "region 0 +0 + 0 to 8184, bits 0x0 where not 0x1ff8"), true);
+    exo_known_text(text, sizeof text, &program_refusal.registers[10]);
+    fine &= check_equal("the stack", ends_with(text, "stack +0"), true);
+    exo_refusal_print("reads_behind", reads_behind_places, &program_refusal);
+    return fine;
+}
+
 /* ---- a copy sleeps on a word of the shared page */
 
 static uint32_t shared_page(void)
@@ -206,6 +232,7 @@ static const struct check_case cases[] = {
     CASE(program_that_reads_behind_its_region_is_refused),
     CASE(program_that_writes_what_it_may_only_read_is_refused),
     CASE(program_that_tells_an_address_is_refused),
+    CASE(refusal_is_told_in_words_with_the_line_in_c),
     CASE(sleeper_wakes_at_its_deadline),
     CASE(sleeper_wakes_when_another_changes_its_word_and_says_so),
     CASE(sleeper_wakes_in_its_own_slot_when_nobody_says_so),
