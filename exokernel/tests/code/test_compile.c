@@ -593,7 +593,7 @@ int main(void)
     Suite *suite = suite_create("compile");
     for (uint32_t i = 0; i < COUNT(tests); i++) {
         TCase *test = tcase_create("compile");
-        tcase_set_timeout(test, 60);
+        tcase_set_timeout(test, 300);
         tcase_add_test(test, tests[i]);
         suite_add_tcase(suite, test);
     }
