@@ -508,6 +508,14 @@ void disk_interrupted(uint32_t disk)
 
 /* ---- rings */
 
+/* What the device works on for the ring is nobody's any more. */
+static void places_disown(uint32_t disk, frame_name queue)
+{
+    for (uint32_t place = 0; place < DISK_PLACES; place++)
+        if (place_at(disk, place)->queue == queue)
+            place_at(disk, place)->queue = 0;
+}
+
 void disk_close(frame_name environment, frame_name half)
 {
     for (uint32_t disk = 0; disk < DISK_LIMIT; disk++) {
@@ -515,14 +523,13 @@ void disk_close(frame_name environment, frame_name half)
 
         if (!frame || (frame != half && queue_page(frame)->ring != half))
             continue;
-        for (uint32_t place = 0; place < DISK_PLACES; place++)
-            if (kernel.disk[disk].place[place].queue == frame)
-                kernel.disk[disk].place[place].queue = 0;
+        frame_name ring = queue_page(frame)->ring;
+        places_disown(disk, frame);
         if (queue_page(frame)->is_listed)
             queue_unlist(frame);
-        frame_at(queue_page(frame)->ring)->kind = frame_at(frame)->kind = EXO_FRAME_DATA;
-        frame_at(queue_page(frame)->ring)->link = 0;
         environment_page(environment)->ring[disk] = 0;
+        frame_at(ring)->kind = frame_at(frame)->kind = EXO_FRAME_DATA;
+        frame_at(ring)->link = 0;
         return;
     }
 }
@@ -541,6 +548,12 @@ static bool environment_is_owed(frame_name environment, uint32_t disk)
 static frame_name queue_named(frame_name environment, uint32_t disk)
 {
     return disk < DISK_LIMIT ? environment_page(environment)->ring[arch_clamp(disk, DISK_LIMIT)] : 0;
+}
+
+static void queue_begin(frame_name frame, const struct queue *queue)
+{
+    *queue_page(frame) = *queue;
+    environment_page(queue->environment)->ring[arch_clamp(queue->disk, DISK_LIMIT)] = frame;
 }
 
 exo_result call_ring_create(const struct caller *caller, uint8_t disk, uint16_t capability, uint32_t ring, uint32_t queue,
@@ -562,8 +575,7 @@ exo_result call_ring_create(const struct caller *caller, uint8_t disk, uint16_t 
 
     frame_claim(caller->environment, capability, ring, EXO_FRAME_RING);
     frame_claim(caller->environment, capability, queue, EXO_FRAME_QUEUE);
-    *queue_page(queue) = (struct queue){.environment = caller->environment, .ring = ring, .disk = disk, .vcpu = vcpu};
-    environment_page(caller->environment)->ring[arch_clamp(disk, DISK_LIMIT)] = queue;
+    queue_begin(queue, &(struct queue){.environment = caller->environment, .ring = ring, .disk = disk, .vcpu = vcpu});
     return EXO_OK;
 }
 

@@ -227,12 +227,16 @@ exo_result flow_check(frame_name environment, uint32_t slot, uint32_t rights, ui
 
 static void flow_unlink(struct exo_flow *flow, uint32_t name)
 {
-    uint16_t *at = bucket_of_flow(flow);
+    uint16_t *bucket = bucket_of_flow(flow);
+    uint32_t before = *bucket;
 
-    for (uint32_t i = 0; *at && *at != name + 1 && i < EXO_FLOW_CHAIN_MAX; i++)
-        at = &flow_at(*at - 1)->next;
-    if (*at == name + 1)
-        *at = flow->next;
+    for (uint32_t i = 0; before && flow_at(before - 1)->next != name + 1 && i < EXO_FLOW_CHAIN_MAX; i++)
+        before = flow_at(before - 1)->next;
+    if (*bucket == name + 1)
+        *bucket = flow->next;
+    else if (before)
+        flow_at(before - 1)->next = flow->next;
+    flow->state = EXO_FLOW_CLAIMED;
     shape_closed(flow->shape);
 }
 

@@ -16,7 +16,7 @@ from memory import Index, Memory, Place, Region, Version
 
 DEEP = 40
 UNROLLED = {"vcpu_end_call", "message_keep"}     # loops of so few rounds that they need no invariant
-GATHERED = {"run_bind", "space_clear_entry"}     # roots whose paths are met again where nothing but plain stores is between
+GATHERED = {"run_bind", "space_clear_entry", "disk_close"}     # roots whose paths are met again where nothing but plain stores is between
 PATHS_MAX = 4000
 RLIMIT = 400_000      # of z3, for asking whether a path is possible
 

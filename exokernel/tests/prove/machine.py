@@ -7,10 +7,13 @@ import term as t
 from memory import ANY, Entry, Index, Place, Version
 
 # Kind of a frame (EXO_FRAME_...): how its page is looked at. Context pages are shared: they hold anything at each look.
-VIEWS = {**dict.fromkeys(range(5, 9), "table_pages"), 9: "shadow_pages", 10: "environment_pages", 11: "capability_pages", 15: "trace_pages"}
+VIEWS = {**dict.fromkeys(range(5, 9), "table_pages"), 9: "shadow_pages", 10: "environment_pages", 11: "capability_pages", 15: "trace_pages",
+         18: "queue_pages", 20: "net_queue_pages"}
 SILENT = ("arch_timer", "arch_flush_page", "arch_flush_all", "arch_interrupt", "arch_switch", "arch_idle", "arch_entries",
-          "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit", "device_net_again")
+          "arch_save_fpu", "arch_lock", "arch_unlock", "arch_console_write", "arch_exit", "device_net_again", "device_disk_put",
+          "device_disk_kick", "device_disk_again")
 USER_ROOT_ENTRIES = 256
+BUCKETS = 9       # field number of struct network
 
 
 def silent(executor, state, arguments):
@@ -41,6 +44,13 @@ def predicate_holds(executor, state, arguments):
     """Of downloaded code: a run changes nothing but its own context, and may say anything."""
     executor.havoc(state, arguments[2], t.TRUE)
     return state.memory.unknown(ir.Int(1), "holds")
+
+
+def any_bucket(executor, state, arguments):
+    """Wherever a pattern's hash leads."""
+    network = executor.global_region("network")
+    place = executor.constants.child(Place(network, (), network.kind), BUCKETS)
+    return [(t.TRUE, executor.constants.child(place, state.memory.unknown(ir.Int(12), "bucket")))]
 
 
 for pure in (time, processor, any_name):
@@ -123,5 +133,5 @@ def table_is_empty(executor, state, arguments):
 MODELS = {name: silent for name in SILENT} | {
     "arch_time": time, "arch_processor": processor, "arch_console_read": console_read, "arch_clear_page": clear_page,
     "arch_fill_root_table": fill_root_table, "arch_table_is_empty": table_is_empty, "any_name": any_name,
-    "predicate_holds": predicate_holds,
+    "predicate_holds": predicate_holds, "bucket_of_flow": any_bucket,
 }

@@ -25,6 +25,7 @@ from solve import ROUNDS_AGAINST, Attempt, Claims
 
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
+SPECIFIED = ("invariant", "contract", "time", "device")    # claims and contracts
 KIND_FIELD = 5     # of struct exo_frame
 ROUTINE_SECONDS = 3000    # only against a stuck solver; the slowest that is proved takes a twentieth of it here
 FAILURES_MAX = 6
@@ -44,7 +45,7 @@ def compile_core(root, includes, work, clang="clang-14", suffix="-14"):
     folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", root / "code", *includes]
     sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("ash.c", "boot.c", "call.c")]
     objects = []
-    for source in [*sources, here / "invariant.c", here / "contract.c", here / "time.c"]:
+    for source in [*sources, *(here / f"{name}.c" for name in SPECIFIED)]:
         out = work / (source.stem + ".ll")
         run([clang, "-std=gnu11", "-O0", "-Xclang", "-disable-O0-optnone", "-gline-tables-only", "-fno-builtin", "-w",
              "-fno-discard-value-names", *(f"-I{f}" for f in folders), "-S", "-emit-llvm", str(source), "-o", str(out)])
@@ -74,7 +75,7 @@ def contracts_of(module):
 # ---------------------------------------------------------------- one routine
 
 class Prover(Executor):
-    racy = ("context_pages",)
+    racy = ("context_pages", "ring_pages", "net_ring_pages")
 
     def __init__(self, module, name):
         super().__init__(module, machine.MODELS)
