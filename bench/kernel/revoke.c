@@ -30,8 +30,7 @@ static void holder_run(uint16_t back, uint16_t capability)
                 while (exo_again(exo_frame_take(0, capability, asset + i, 1)))
                     ;
         }
-        if (EXO_CONTEXT->revoke_count)
-            exo_frame_return(0, capability, asset, EXO_CONTEXT->revoke_count);
+        exo_frames_give_up(exo_frame_return, capability, asset, EXO_CONTEXT->revoke_count);
     }
 }
 
@@ -69,7 +68,7 @@ static void asset_renew(uint32_t count)
         while (exo_again(result));
         bench_must(result, "what was revoked did not come back");
     }
-    bench_must(exo_frame_free(0, bench_frames.capability, asset, count), "free");
+    bench_must(exo_frames_give_up(exo_frame_free, bench_frames.capability, asset, count), "free");
 }
 
 static uint64_t answer_measure(uint16_t held, uint32_t count)

@@ -59,6 +59,7 @@ void arch_unlock(void);
 /* Time: nanoseconds since boot, monotonic, the same on all processors. */
 uint64_t arch_time(void);
 void arch_timer(uint64_t deadline); /* of this processor: interrupts once at or after it; EXO_NEVER: not */
+bool arch_timer_is_due(void);       /* will it interrupt as soon as the kernel lets it? */
 
 /* Translations of this processor. */
 void arch_flush_page(uint64_t address);

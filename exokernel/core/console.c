@@ -6,7 +6,7 @@
 #include <capability.h>
 #include <dispatch.h>
 
-enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, TAKE_MOST = 128 /* of them in one call */ };
+enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, TAKE_MOST = 32 /* of them in one call */ };
 
 static struct {
     uint64_t label; /* of the line that is being written */

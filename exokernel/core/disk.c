@@ -495,7 +495,7 @@ static bool answers_take(uint32_t disk, struct charge *charge, struct budget *bu
 
 void disk_interrupted(uint32_t disk)
 {
-    struct budget budget = {.left = INTERRUPT_MAX};
+    struct budget budget = {.rest = INTERRUPT_MAX};
     struct charge charge = {0};
 
     if (kernel.disk[disk].state == DISK_WORKING && !answers_take(disk, &charge, &budget))
@@ -592,7 +592,7 @@ exo_result call_ring_free(const struct caller *caller, uint8_t disk)
 exo_result call_disk_submit(const struct caller *caller, uint8_t disk)
 {
     frame_name frame = queue_named(caller->environment, disk);
-    struct budget budget = {.left = SUBMIT_MAX};
+    struct budget budget = {.rest = SUBMIT_MAX};
 
     if (!frame)
         return EXO_BAD_NAME;

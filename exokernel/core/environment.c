@@ -214,7 +214,7 @@ static bool tables_reap(struct environment *environment, struct budget *budget)
 exo_result call_environment_reap(const struct caller *caller, uint32_t frame)
 {
     const struct exo_frame *info = frame_named(frame);
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     (void)caller;
     if (!info)

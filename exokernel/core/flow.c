@@ -419,7 +419,7 @@ static bool flow_is_in_the_way(const struct exo_flow *flow, uint32_t name)
 /* OK: none of the older flows is in the way; else which, + 1. */
 static exo_result flows_compare(struct exo_flow *flow)
 {
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     flow->generation = arch_time();
     if (!flow->born) {

@@ -9,6 +9,8 @@
 #include <revoke.h>
 #include <sweep.h>
 
+enum { PIECE = 16 }; /* frames that are given up between two looks at the timer */
+
 frame_name frame_clamped(frame_name frame)
 {
     return (frame_name)arch_clamp(frame, kernel.frame_count);
@@ -121,7 +123,7 @@ exo_result call_frame_take(const struct caller *caller, uint16_t capability, uin
     const struct exo_frame first = *frame_named(frame);
     do
         frame_claim(caller->environment, capability, frame + taken++, EXO_FRAME_DATA);
-    while (taken < count && frame_is_alike(held, frame + taken, &first));
+    while (taken < count && !arch_timer_is_due() && frame_is_alike(held, frame + taken, &first));
     return taken;
 }
 
@@ -137,6 +139,8 @@ static exo_result frames_give_up(const struct caller *caller, uint32_t slot, fra
     if (result == EXO_OK && to_source && !holding.capability.source)
         result = EXO_BAD_CAPABILITY;
     while (result == EXO_OK && given < count) {
+        if (given % PIECE == PIECE - 1 && arch_timer_is_due())
+            break;
         result = frame_may_be_given_up(&holding, first + given);
         if (result < 0)
             break;
@@ -173,7 +177,7 @@ exo_result call_frame_reclaim(const struct caller *caller, uint16_t capability, 
 {
     const struct exo_frame *info = frame_named(frame);
     capability_name victim;
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     if (!info)
         return EXO_BAD_NAME;

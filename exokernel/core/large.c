@@ -8,6 +8,8 @@
 #include <frame.h>
 #include <sweep.h>
 
+enum { PIECE = 16 }; /* parts that are joined between two looks at the timer */
+
 /* The same owner, capability and use as the first, and nothing bound. */
 static bool part_fits(const struct exo_frame *part, const struct exo_frame *first)
 {
@@ -22,7 +24,7 @@ static void parts_join(frame_name frame)
 
     for (uint32_t i = 0; i < BATCH_MAX && first->progress + 1 < LARGE_FRAMES; i++) {
         struct exo_frame *part = frame_at(frame + first->progress + 1);
-        if (!part_fits(part, first))
+        if (!part_fits(part, first) || (i % PIECE == PIECE - 1 && arch_timer_is_due()))
             return;
         part->kind = EXO_FRAME_LARGE_PART;
         part->link = frame;
@@ -64,7 +66,7 @@ exo_result call_large_create(const struct caller *caller, uint16_t capability, u
 exo_result call_large_free(const struct caller *caller, uint32_t frame)
 {
     const struct exo_frame *first = frame_named(frame);
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     if (!first)
         return EXO_BAD_NAME;

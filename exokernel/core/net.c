@@ -322,7 +322,7 @@ static bool packet_receive(const uint8_t *bytes, uint32_t length, uint64_t now)
 /* As many as an interrupt may take. False: there may be more. */
 static bool packets_receive(void)
 {
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
     uint32_t length;
 
     while (budget_spend(&budget, packet_cost())) {
@@ -460,7 +460,7 @@ exo_result call_net_send(const struct caller *caller, uint32_t ring)
 {
     uint32_t sent = 0;
     bool is_handled = false; /* which is work enough for a call */
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     exo_result result = ring_find(caller, ring);
     if (result < 0)

@@ -396,7 +396,7 @@ static exo_result program_may_be_ended(const struct caller *caller, uint32_t win
 exo_result call_program_unload(const struct caller *caller, uint16_t window, uint32_t page)
 {
     struct exo_program *program = program_named(page);
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     if (!program || !program->owner)
         return EXO_BAD_NAME;

@@ -1,5 +1,6 @@
 #include <space.h>
 #include <arch.h>
+#include <budget.h>
 #include <capability.h>
 #include <dispatch.h>
 #include <flush.h>
@@ -127,17 +128,21 @@ struct found {
     const struct capability *by; /* NULL: nothing was looked up */
     uint64_t stamp;              /* that it was found to justify */
     uint32_t slot;
-    uint32_t left; /* instructions that the call may still take */
+    struct budget budget;
 };
 
 /* What the parts of a call cost at most, in instructions, capabilities at their deepest. */
-enum { CALL_COST = 4000, COST_MAPPING = 130, COST_BIND = 100, COST_LOOK_UP = 420, COST_UNBIND = 85 };
+enum { CALL_COST = 3900, COST_FIRST = 650, COST_MAPPING = 130, COST_BIND = 100, COST_LOOK_UP = 420, COST_UNBIND = 85 };
+enum { PIECE = 4 }; /* mappings between two looks at the timer */
+
+/* What comes first is within the budget, and then the call may end. */
+#define FOUND_NOTHING {.budget = {.left = COST_FIRST, .rest = CALL_COST - COST_FIRST, .is_used = true}}
 
 static ALWAYS_INLINE bool found_spend(struct found *found, uint32_t cost)
 {
-    if (found->left < cost)
+    if (found->budget.left < cost && !budget_renew(&found->budget, cost))
         return false;
-    found->left -= cost;
+    found->budget.left -= cost;
     return true;
 }
 
@@ -230,7 +235,7 @@ static exo_result found_fill(const struct caller *caller, const struct exo_mappi
         return EXO_BAD_CAPABILITY;
     if (info->stamp && reach != REACH_STAMP)
         return EXO_NO_RIGHT;
-    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .left = found->left};
+    *found = (struct found){.by = by, .stamp = info->stamp, .slot = mapping->capability, .budget = found->budget};
     return EXO_OK;
 }
 
@@ -328,6 +333,8 @@ static ALWAYS_INLINE exo_result run_bind(const struct caller *caller, const stru
         return result;
     if (!flags_are_sound(mapping->flags, EXO_MAP_LARGE))
         return EXO_BAD_ARGUMENT;
+    if (!found_spend(found, COST_MAPPING))
+        return EXO_AGAIN;
     if (run.level > 1 && !(mapping->flags & EXO_MAP_LARGE))
         return table_link(caller, mapping, &run);
     if (mapping->flags & EXO_MAP_LARGE && mapping->more)
@@ -365,6 +372,8 @@ static ALWAYS_INLINE exo_result run_unbind(const struct caller *caller, const st
         return result;
     if (mapping->flags & ~EXO_MAP_LAZY || mapping->frame || mapping->capability)
         return EXO_BAD_ARGUMENT;
+    if (!found_spend(found, COST_MAPPING))
+        return EXO_AGAIN;
     for (; done < run.count && entry_is_present(run.entry[done]) && found_spend(found, COST_UNBIND); done++)
         space_clear_entry(run.first + done);
     if (done == 0)
@@ -409,7 +418,7 @@ static ALWAYS_INLINE exo_result mapping_change(const struct caller *caller, cons
 
 exo_result space_bind(const struct caller *caller, const struct exo_mapping *mapping)
 {
-    struct found found = {.left = CALL_COST};
+    struct found found = FOUND_NOTHING;
 
     return mapping_change(caller, mapping, &found, run_bind);
 }
@@ -418,7 +427,7 @@ exo_result space_bind(const struct caller *caller, const struct exo_mapping *map
 static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct exo_mapping mapping, uint64_t further,
                                              run_change *change)
 {
-    struct found found = {.left = CALL_COST};
+    struct found found = FOUND_NOTHING;
     uint32_t done = 0;
 
     if (further > MAPPINGS_MAX)
@@ -431,7 +440,7 @@ static ALWAYS_INLINE exo_result batch_change(const struct caller *caller, struct
         if (result < 0)
             return done ? done : result;
         done += result;
-        if (i == further || result <= mapping.more || done == BATCH_MAX || !found_spend(&found, COST_MAPPING))
+        if (i == further || result <= mapping.more || done == BATCH_MAX || (i % PIECE == PIECE - 1 && arch_timer_is_due()))
             return done;
         mapping = mapping_read(i);
     }
@@ -463,7 +472,7 @@ static ALWAYS_INLINE exo_result page_or_batch(const struct caller *caller, uint6
 {
     struct exo_mapping mapping = mapping_of(address, entry, (uint32_t)way);
     frame_name table = frame_clamped(mapping.table);
-    struct found found = {.left = CALL_COST};
+    struct found found = FOUND_NOTHING;
 
     if ((further | way >> 32) == 0 && frame_at(table)->kind == EXO_FRAME_TABLE1)
         return change(caller, &mapping, table, 1, &found);

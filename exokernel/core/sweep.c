@@ -11,23 +11,6 @@
 #include <space.h>
 #include <vcpu.h>
 
-bool budget_spend(struct budget *budget, uint32_t cost)
-{
-    if (budget->is_used && budget->left < cost)
-        return false;
-    budget->left -= cost < budget->left ? cost : budget->left;
-    return true;
-}
-
-uint32_t budget_count(const struct budget *budget, uint32_t cost, uint32_t most)
-{
-    uint32_t count = budget->left / cost;
-
-    if (count == 0 && !budget->is_used)
-        count = 1;
-    return count < most ? count : most;
-}
-
 static void binding_clear(binding_name binding, struct budget *budget)
 {
     space_clear_entry(binding);

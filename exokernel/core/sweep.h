@@ -1,10 +1,10 @@
 /*
  * What follows the end of a capability or an environment: walking what it covered, breaking the bindings that
  * nothing justifies any more, taking donated frames apart. In steps: a budget of SWEEP_MAX instructions bounds the work of
- * one call. Its first piece is done whatever it costs, so that every call gets on.
+ * one call.
  */
 #pragma once
-#include <state.h>
+#include <budget.h>
 
 /* What the pieces cost at most, in instructions: capabilities at their deepest, eight processors. */
 enum {
@@ -25,16 +25,6 @@ enum {
     COST_KILL = 1700,   /* an environment */
     COST_LOANS = 1700,  /* a processor's slots */
 };
-
-struct budget {
-    uint32_t left;
-    bool is_used; /* something was done that lasts */
-};
-
-/* May a piece of this cost be done? */
-bool budget_spend(struct budget *budget, uint32_t cost);
-/* How many such pieces may be done, of at most so many. */
-uint32_t budget_count(const struct budget *budget, uint32_t cost, uint32_t most);
 
 /* Take a frame out of whatever use it has: bindings of it broken, entries in it cleared. True when done: then it is an unbound DATA
  * frame of its owner, and its new epoch has begun. The frame is not an environment or a capability table. */

@@ -52,7 +52,7 @@ static bool capability_is_of_creation(const struct capability *capability)
 exo_result call_capability_withdraw(const struct caller *caller, uint16_t slot, uint32_t victim, uint16_t victim_slot)
 {
     capability_name name, asked;
-    struct budget budget = {.left = SWEEP_MAX};
+    struct budget budget = {.rest = SWEEP_MAX};
 
     exo_result result = victim_find(caller, slot, victim, victim_slot, &name);
     if (result < 0)

@@ -77,6 +77,23 @@ START_TEST(one_entry_means_a_run_of_pages)
 }
 END_TEST
 
+START_TEST(run_is_changed_in_parts_while_the_timer_is_due)
+{
+    setup();
+    GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, PAGE + 2, 8), 8);
+    GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, PAGE + 10, 6), 6);
+    machine_looks = 0;
+    GIVES(BIND(0, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = 15), 1);
+    GIVES(UNBIND(0, .table = TABLE), 1);
+    machine_looks = UINT32_MAX;
+    GIVES(BIND(0, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = 15), 16);
+    machine_looks = 1;
+    GIVES(UNBIND(0, .table = TABLE, .more = 15), 11);
+    machine_looks = UINT32_MAX;
+    GIVES(UNBIND(0, .address = 11 << 12, .table = TABLE, .more = 4), 5);
+}
+END_TEST
+
 START_TEST(run_ends_with_its_table)
 {
     setup();
@@ -337,7 +354,7 @@ START_TEST(tables_are_bound_in_a_few_places_at_most)
 END_TEST
 
 UNIT_SUITE(space, unit_setup, bound_frame_is_used_through_the_hardware, entry_records_what_it_may_become,
-           batch_stops_at_the_first_that_cannot_be, one_entry_means_a_run_of_pages, run_ends_with_its_table,
+           batch_stops_at_the_first_that_cannot_be, one_entry_means_a_run_of_pages, run_is_changed_in_parts_while_the_timer_is_due, run_ends_with_its_table,
            batch_length_is_checked, bind_checks_table_and_address, bind_checks_flags, bind_checks_the_frame,
            bind_checks_the_capability, frame_given_away_is_not_the_grantors_any_more,
            kernel_pages_are_bound_readable_only, upper_entries_are_ones_own_tables_of_the_next_level,

@@ -48,6 +48,23 @@ START_TEST(withdrawal_in_steps_breaks_only_what_it_justified)
 }
 END_TEST
 
+START_TEST(withdrawal_gets_on_while_the_timer_is_always_due)
+{
+    uint32_t calls = 0;
+    shared_make();
+    bind_often(0, BINDINGS, NARROW);
+    machine_looks = 0;
+    for (uint32_t before = BINDINGS + 1; entries_present(); calls++) {
+        ck_assert_uint_lt(entries_present(), before);
+        before = entries_present();
+        CALL_FOR(A_SLOT, CAPABILITY_WITHDRAW, 0, A, NARROW);
+    }
+    ck_assert_uint_gt(calls, 10 * 3); /* on time it takes 400 of 3200 instructions for each */
+    IS(withdraw(A_SLOT, A, NARROW), OK);
+    machine_looks = UINT32_MAX;
+}
+END_TEST
+
 START_TEST(second_withdrawal_finishes_the_pass_of_the_first)
 {
     shared_make();
@@ -128,7 +145,7 @@ START_TEST(dead_owners_time_slots_are_free)
 }
 END_TEST
 
-UNIT_SUITE(sweep, unit_setup, withdrawal_in_steps_breaks_only_what_it_justified, second_withdrawal_finishes_the_pass_of_the_first,
+UNIT_SUITE(sweep, unit_setup, withdrawal_in_steps_breaks_only_what_it_justified, withdrawal_gets_on_while_the_timer_is_always_due, second_withdrawal_finishes_the_pass_of_the_first,
            binding_that_goes_meanwhile_does_not_lose_the_pass, view_of_a_page_table_ends_with_its_capability,
            virtual_processor_stops_when_its_context_page_goes, environment_made_under_it_is_named_to_be_reaped,
            capability_of_its_creation_takes_an_environment_along, dead_owners_time_slots_are_free)

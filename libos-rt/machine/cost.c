@@ -7,7 +7,7 @@
 #include <exo/program.h>
 
 enum {
-    PATH = 5000,      /* the longest path of the kernel */
+    PATH = 4500,      /* the longest stretch of the kernel without a look at the timer */
     TIMER = 3500,     /* of its timer */
     SCHEDULE = 1200,  /* from the event's entry to a task, with a preempted one kept and gone back to */
     SWITCH = 2500,    /* half of: a job's end, the next one's start, and an alarm that was set for it and came for nothing */

@@ -127,8 +127,8 @@ static void frames_give_back(uint32_t frame, uint32_t count)
 {
     while (count && !STATE->viewers) {
         uint32_t done = pool_free(frame, count);
-        if (done < count)
-            frames_leave(frame + done++, 1);
+        if (!done)
+            frames_leave(frame, done = 1);
         frame += done;
         count -= done;
     }

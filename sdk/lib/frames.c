@@ -115,6 +115,16 @@ int64_t exo_frame_release(struct exo_frames *frames, uint32_t frame)
     return exo_frame_free(frames->subject, frames->capability, frame, 1);
 }
 
+int64_t exo_frames_give_up(exo_frames_call *call, uint16_t capability, uint32_t first, uint32_t count)
+{
+    uint32_t done = 0;
+    int64_t result = 0;
+
+    while (done < count && (result = call(0, capability, first + done, count - done)) > 0)
+        done += (uint32_t)result;
+    return done ? done : result;
+}
+
 uint32_t exo_frames_free(const struct exo_frames *frames)
 {
     uint32_t free = 0;

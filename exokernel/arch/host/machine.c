@@ -91,6 +91,13 @@ uint64_t arch_time(void)
     return machine.time += machine_tick;
 }
 
+uint32_t machine_looks = UINT32_MAX;
+
+bool arch_timer_is_due(void)
+{
+    return machine_looks != UINT32_MAX && (!machine_looks || !machine_looks--);
+}
+
 void arch_timer(uint64_t deadline)
 {
     machine.processor[machine.current].timer = deadline;

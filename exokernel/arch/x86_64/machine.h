@@ -113,6 +113,10 @@ void apic_send_startup(uint32_t apic_id, uint64_t address);
 void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_left(void);
 
+/* switch.c */
+void path_end(void);
+void path_again(void);
+
 /* timer.c */
 extern uint64_t timer_tsc_base, timer_tsc_multiplier;
 void timer_calibrate(void);

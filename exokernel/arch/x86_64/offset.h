@@ -57,8 +57,8 @@
 #define CALL_SLICE_YIELD_TO 0x4578001b /* EXO_CALL_MAGIC | EXO_CALL_… */
 #define CALL_GATE_CALL 0x4578001f
 #define CALL_GATE_REPLY 0x45780020
-#define VECTOR_TIMER 0x40
-#define VECTOR_INTERRUPT 0x41
+#define VECTOR_TIMER 0x60 /* before devices */
+#define VECTOR_INTERRUPT 0x61
 #define VECTOR_DEVICE 0x50 /* and one for each further device */
 #define VECTOR_DEVICE_END 0x58
 #define VECTOR_AGAIN 0x58 /* the same, when the kernel asks for it: a message at a vector of a line would make its end go unheard */

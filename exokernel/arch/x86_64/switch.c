@@ -48,8 +48,7 @@ void arch_save_fpu(frame_name context)
     __asm__ volatile("xsave64 (%0)" : : "r"(context_page(context)->forced_fpu), "a"(STATE_COMPONENTS), "d"(0) : "memory");
 }
 
-/* trap.S, in kernel_timed.elf only. */
-void path_end(void);
+/* In kernel_timed.elf only: what was done without a look at the timer, by the end of a path (trap.S) or by such a look. */
 void path_end(void)
 {
     struct cpu *cpu = cpu_here();
@@ -57,4 +56,10 @@ void path_end(void)
     struct exo_processor *info = processor_info(cpu->number);
     if (ticks > info->longest_path)
         info->longest_path = ticks;
+}
+
+void path_again(void)
+{
+    path_end();
+    cpu_here()->path_start = rdtsc();
 }

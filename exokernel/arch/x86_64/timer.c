@@ -42,6 +42,16 @@ void arch_timer(uint64_t deadline)
         timer_program(cpu);
 }
 
+bool arch_timer_is_due(void)
+{
+    bool is_due = arch_time() >= cpu_here()->deadline;
+#ifdef PATH_CLOCK
+    if (!is_due)
+        path_again();
+#endif
+    return is_due;
+}
+
 /* In the timer's interrupt: did the deadline pass? If it is still to come the timer runs on. */
 bool timer_is_due(void)
 {

@@ -177,8 +177,10 @@ const char *isolation_check(const struct step *step, const struct state *before)
     if (step->action != ACTION_CALL || !actor || step->number == EXO_CALL_ENVIRONMENT_REAP)
         return NULL;
     uint8_t actors = involved.controlled[actor];
-    if (step->subject) {
-        frame_name subject = before->machine.capabilities[before->machine.environment[actor].tables[0]].slot[step->subject - 1].first;
+    uint32_t slot = step->subject & ~(uint32_t)LATE;
+
+    if (slot) {
+        frame_name subject = before->machine.capabilities[before->machine.environment[actor].tables[0]].slot[slot - 1].first;
         if (actors >> subject & 1)
             actors |= involved.controlled[subject];
     }

@@ -78,7 +78,7 @@ static void build_sharing(void)
 
 static void list_sharing(void)
 {
-    LIST_ACTORS({0, 0}, {1, 0}, {1, 5});
+    LIST_ACTORS({0, 0}, {1, 0}, {1, 5}, {1, LATE});
     LIST(CAPABILITY_DERIVE, OF(1, 3), OF(0, A_SLOT), OF(3, 4), OF(EXO_RIGHT_READ, EXO_RIGHT_READ | EXO_RIGHT_WRITE, RIGHTS_GIVEN), OF(15, 17), OF(1));
     LIST(CAPABILITY_WITHDRAW, OF(0, 1, 3), OF(ROOT, A), OF(3, 4));
     LIST(FRAME_TAKE, OF(1), OF(15, 17, 18), OF(1, 2));
@@ -116,7 +116,7 @@ static void build_withdrawal(void)
 
 static void list_withdrawal(void)
 {
-    LIST_ACTORS({0, 0}, {1, 0});
+    LIST_ACTORS({0, 0}, {1, 0}, {0, LATE});
     LIST(CAPABILITY_WITHDRAW, OF(0, 1), OF(A), OF(1, 3, 4, 5));
     LIST(CAPABILITY_DERIVE, OF(1), OF(0, A_SLOT), OF(3, 4, 5), OF(EXO_RIGHT_READ, EXO_RIGHT_READ | EXO_RIGHT_WRITE), OF(18, 19), OF(1, 2));
     LIST(FRAME_FREE, OF(1), OF(18), OF(1));
@@ -146,7 +146,7 @@ static void build_chain(void)
 
 static void list_chain(void)
 {
-    LIST_ACTORS({0, 0}, {0, A_SLOT}, {0, B_SLOT});
+    LIST_ACTORS({0, 0}, {0, A_SLOT}, {0, B_SLOT}, {0, LATE});
     LIST(CAPABILITY_DERIVE, OF(1, 2), OF(0, 5), OF(2, 3), OF(EXO_RIGHT_READ, RIGHTS_GIVEN), OF(12, 14), OF(1, 3));
     LIST(CAPABILITY_WITHDRAW, OF(0, 1, 2), OF(ROOT, A, B), OF(1, 2, 3));
     LIST(REVOKE, OF(1, 2), OF(A, B), OF(1), OF(0, 1), OF(AFTER(0)));
@@ -178,7 +178,7 @@ static void build_tables(void)
 
 static void list_tables(void)
 {
-    LIST_ACTORS({0, 0}, {1, 0});
+    LIST_ACTORS({0, 0}, {1, 0}, {0, LATE});
     LIST(FRAME_TAKE, OF(1), OF(10, 14), OF(1, 2));
     LIST(FRAME_FREE, OF(1), OF(14, 15), OF(1, 2));
     LIST(TABLE_CREATE, OF(1), OF(10, 14), OF(11, 15), OF(1, 2));
@@ -209,7 +209,7 @@ static void build_force(void)
 
 static void list_force(void)
 {
-    LIST_ACTORS({0, 0}, {1, 0});
+    LIST_ACTORS({0, 0}, {1, 0}, {0, LATE});
     LIST(REVOKE, OF(1, 2), OF(A, ROOT), OF(1, 2, 3), OF(0, 1, 2), OF(AFTER(0), AFTER(HALF), EXO_NEVER));
     LIST(FRAME_RECLAIM, OF(1), OF(10, 11, 13, 14, 16, 18));
     LIST(FRAME_RETURN, OF(1, 3), OF(16, 18), OF(1));
@@ -236,7 +236,7 @@ static void build_life(void)
 
 static void list_life(void)
 {
-    LIST_ACTORS({0, 0}, {0, A_SLOT}, {0, B_SLOT}, {1, 0});
+    LIST_ACTORS({0, 0}, {0, A_SLOT}, {0, B_SLOT}, {1, 0}, {0, LATE});
     LIST(ENVIRONMENT_CREATE, OF(1), OF(B, A), OF(B_SLOT));
     LIST(ENVIRONMENT_EXTEND, OF(0, A_SLOT, B_SLOT), OF(1), OF(5, 6), OF(0));
     LIST(ENVIRONMENT_DESTROY, OF(A_SLOT, B_SLOT));

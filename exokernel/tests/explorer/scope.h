@@ -15,11 +15,13 @@ enum action {
     ACTION_LIMIT,
 };
 
+enum { LATE = 1 << 8 };
+
 struct step {
     uint8_t action;
     uint8_t processor;
     uint16_t number;  /* of the call */
-    uint16_t subject;
+    uint16_t subject; /* or LATE */
     uint64_t argument[6];
 };
 

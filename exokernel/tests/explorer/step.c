@@ -41,7 +41,7 @@ static void step_add(const struct step *step)
 static void call_add(struct step *step)
 {
     for (uint32_t i = 0; i < actor_count; i++) {
-        if (actors[i].subject && !(EXO_SUBJECT_CALLS >> step->number & 1))
+        if (actors[i].subject & ~LATE && !(EXO_SUBJECT_CALLS >> step->number & 1))
             continue;
         step->processor = actors[i].processor;
         step->subject = actors[i].subject;
@@ -151,7 +151,10 @@ static exo_result call_take(const struct step *step)
         argument[i] = deadline_of(step->argument[i]);
     if (step->argument[FURTHER] == 1 && step->number >= EXO_CALL_SPACE_BIND && step->number <= EXO_CALL_SPACE_UNBIND)
         further_fill(step);
-    return world_call(step->processor, step->subject, step->number, argument);
+    machine_looks = step->subject & LATE ? 0 : UINT32_MAX;
+    exo_result result = world_call(step->processor, step->subject & ~(uint32_t)LATE, step->number, argument);
+    machine_looks = UINT32_MAX;
+    return result;
 }
 
 static void events_accept(uint32_t processor)
@@ -212,7 +215,7 @@ void step_print(const struct step *step)
     static const char *const name[] = {"call", "touch", "interrupt", "timer", "wait", "accept"};
     printf("#   processor %u %s", step->processor, name[step->action]);
     if (step->action == ACTION_CALL)
-        printf(" %u as %u", step->number, step->subject);
+        printf(" %u as %u%s", step->number, step->subject & ~LATE, step->subject & LATE ? ", late" : "");
     for (uint32_t i = 0; i < 6; i++)
         printf(" %llx", (unsigned long long)step->argument[i]);
     printf("\n");

@@ -9,10 +9,10 @@ struct domain {
     uint64_t value[12];
 };
 
-/* Who may call: what runs on the processor, as itself or as the subject in a slot. */
+/* Who may call: what runs on the processor, as itself or as the subject in a slot; LATE: and the timer is due when the call looks. */
 struct actor {
     uint8_t processor;
-    uint8_t subject;
+    uint16_t subject;
 };
 
 void list_actors(const struct actor *list, uint32_t count);

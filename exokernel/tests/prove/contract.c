@@ -340,13 +340,22 @@ void anywhere_budget_spend(void)
 {
 }
 
+void modifies_budget_renew(struct budget *budget, uint32_t cost)
+{
+    havoc(budget);
+}
+
+void anywhere_budget_renew(void)
+{
+}
+
 /* ---- batches */
 
 struct found {
     const struct capability *by;
     uint64_t stamp;
     uint32_t slot;
-    uint32_t left;
+    struct budget budget;
 };
 
 static bool found_is_good(const struct caller *caller, const struct found *found)

@@ -24,6 +24,11 @@ def time(executor, state, arguments):
     return state.memory.unknown(ir.Int(64), "time")
 
 
+def timer_is_due(executor, state, arguments):
+    """Either, at each look."""
+    return state.memory.unknown(ir.Int(1), "due")
+
+
 def processor(executor, state, arguments):
     """The same processor all through a call."""
     return z3.BitVec("processor", 32)
@@ -53,7 +58,7 @@ def any_bucket(executor, state, arguments):
     return [(t.TRUE, executor.constants.child(place, state.memory.unknown(ir.Int(12), "bucket")))]
 
 
-for pure in (time, processor, any_name):
+for pure in (time, timer_is_due, processor, any_name):
     pure.is_pure = True
 
 
@@ -131,7 +136,8 @@ def table_is_empty(executor, state, arguments):
 
 
 MODELS = {name: silent for name in SILENT} | {
-    "arch_time": time, "arch_processor": processor, "arch_console_read": console_read, "arch_clear_page": clear_page,
+    "arch_time": time, "arch_timer_is_due": timer_is_due, "arch_processor": processor, "arch_console_read": console_read,
+    "arch_clear_page": clear_page,
     "arch_fill_root_table": fill_root_table, "arch_table_is_empty": table_is_empty, "any_name": any_name,
     "predicate_holds": predicate_holds, "bucket_of_flow": any_bucket,
 }

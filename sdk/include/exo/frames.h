@@ -22,6 +22,10 @@ uint32_t exo_frame_alloc(struct exo_frames *frames);
 uint32_t exo_frame_alloc_run(struct exo_frames *frames, uint32_t count, uint32_t alignment);
 /* Give a frame without bindings back to the range. */
 int64_t exo_frame_release(struct exo_frames *frames, uint32_t frame);
+/* Have frame_free or frame_return done with all of these frames, however many it does at once. How many were done, or why the first
+ * was not. */
+typedef int64_t exo_frames_call(uint16_t subject, uint16_t capability, uint32_t frame, uint32_t count);
+int64_t exo_frames_give_up(exo_frames_call *call, uint16_t capability, uint32_t first, uint32_t count);
 /* The name of a frame that is free, for the calls that take it themselves (table_create, vcpu_create, …); 0: none. */
 uint32_t exo_frame_find(struct exo_frames *frames);
 /* How many frames of the range are free now. */

@@ -255,7 +255,7 @@ static bool frames_are_taken_from(uint32_t which)
     if (!check_equal("take", taken, EXO_OK) || !frames_are_steady(frame, TAKEN_AT_ONCE))
         return false;
     forced++;
-    return check_equal("free", exo_frame_free(0, PRIVATE_SLOT, frame, TAKEN_AT_ONCE), TAKEN_AT_ONCE);
+    return check_equal("free", exo_frames_give_up(exo_frame_free, PRIVATE_SLOT, frame, TAKEN_AT_ONCE), TAKEN_AT_ONCE);
 }
 
 /* All loose blocks of a worker: withdrawn, written by the parent, still so later, and given back. */
@@ -307,7 +307,7 @@ static bool worker_is_destroyed(uint32_t which)
 
     fine &= check_equal("take", frames_take(worker[which].first + LOOSE_AT, LOOSE_FRAMES), EXO_OK);
     fine &= frames_are_steady(worker[which].first + LOOSE_AT, LOOSE_FRAMES);
-    return fine & check_equal("free", exo_frame_free(0, PRIVATE_SLOT, worker[which].first + LOOSE_AT, LOOSE_FRAMES), LOOSE_FRAMES);
+    return fine & check_equal("free", exo_frames_give_up(exo_frame_free, PRIVATE_SLOT, worker[which].first + LOOSE_AT, LOOSE_FRAMES), LOOSE_FRAMES);
 }
 
 int main(void)

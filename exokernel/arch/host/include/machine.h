@@ -110,6 +110,7 @@ extern uint8_t machine_bytes[MACHINE_FRAMES][EXO_FRAME_SIZE];
 extern struct exo_net_ring machine_net_rings[MACHINE_FRAMES];
 extern struct net_queue machine_net_queues[MACHINE_FRAMES];
 extern uint64_t machine_tick; /* ns that pass at each look at the clock */
+extern uint32_t machine_looks; /* so often a timer is looked at until it is due */
 extern int machine_network; /* packets that the network device still takes; -1: there is none */
 extern const uint8_t *machine_module; /* the boot module's bytes */
 extern jmp_buf *machine_panicked;     /* where a panic goes on; NULL: it ends the program */

@@ -20,6 +20,7 @@ enum {
     RECENT_MAX = 8, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = EXO_DEPTH_MAX,
     SWEEP_MAX = 3200, /* instructions that one step of a long operation takes at most (sweep.h) */
+    PIECE_MAX = 500,  /* instructions between two looks at this processor's timer (budget.h) */
     PROGRAM_PAGES = EXO_PROGRAM_PAGES,
     LARGE_FRAMES = 512,
     DEVICE_MAX = 8,   /* devices that can interrupt */

@@ -20,6 +20,7 @@ enum {
     RECENT_MAX = 1, /* capability checks of a kind that a processor remembers */
     DEPTH_MAX = 3,
     SWEEP_MAX = 600, /* a binding and some frames */
+    PIECE_MAX = 100, /* instructions between two looks at this processor's timer (budget.h) */
     PROGRAM_PAGES = 2,
     LARGE_FRAMES = 2,
     DEVICE_MAX = 1,
