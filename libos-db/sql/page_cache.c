@@ -216,8 +216,10 @@ static sqlite3_pcache_page *cache_fetch(sqlite3_pcache *given, unsigned key, int
 {
     struct cache *cache = (struct cache *)given;
 
-    pool_look();
-    lost_drop();
+    if (hardware_robbed)
+        pool_look();
+    if (are_lost)
+        lost_drop();
     struct cached *page = *place_of(cache, key);
     if (!page) {
         page = create ? page_new(cache, create) : 0;

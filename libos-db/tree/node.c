@@ -135,23 +135,22 @@ static void node_put(struct node *node, uint32_t index, struct db_bytes key, con
     node->count++;
 }
 
-static inline void bytes_copy(uint8_t *to, const uint8_t *from, uint32_t size)
+/* Cells from first to end - 1, behind the others; those that lie below each other, as cells do that came in order, as one. How many bytes. */
+static uint32_t cells_copy(struct node *node, const struct node *from, uint32_t first, uint32_t end)
 {
-    for (; size >= 8; size -= 8, to += 8, from += 8)
-        memcpy(to, from, 8);
-    for (; size; size--)
-        *to++ = *from++;
-}
+    uint32_t before = node->used;
 
-/* Behind the others. */
-static void node_copy(struct node *node, const struct node *from, uint32_t index)
-{
-    uint16_t size = (uint16_t)cell_size(from, index);
-
-    node->cells -= size;
-    node->used += size;
-    bytes_copy((uint8_t *)node + node->cells, (const uint8_t *)node_cell(from, index), size);
-    node->slot[node->count++] = (struct node_slot){ from->slot[index].prefix, node->cells, from->slot[index].key_size };
+    for (uint32_t next = first; first < end; first = next) {
+        uint32_t low = from->slot[first].cell, high = low + cell_size(from, first);
+        for (next = first + 1; next < end && from->slot[next].cell + cell_size(from, next) == low; next++)
+            low = from->slot[next].cell;
+        node->cells -= (uint16_t)(high - low);
+        node->used += (uint16_t)(high - low);
+        memcpy((uint8_t *)node + node->cells, (const uint8_t *)from + low, high - low);
+        for (uint16_t way = (uint16_t)(node->cells - low); first < next; first++)
+            node->slot[node->count++] = (struct node_slot){ from->slot[first].prefix, (uint16_t)(from->slot[first].cell + way), from->slot[first].key_size };
+    }
+    return node->used - before;
 }
 
 /* Nothing between the slots and the cells is lost afterwards. */
@@ -163,8 +162,7 @@ static void node_compact(struct node *node)
     memcpy(page, node, PAGE_SIZE);
     node->count = node->used = 0;
     node->cells = PAGE_SIZE;
-    for (uint32_t i = 0; i < old->count; i++)
-        node_copy(node, old, i);
+    cells_copy(node, old, 0, old->count);
 }
 
 static bool node_is_fragmented(const struct node *node, const struct cell_new *cell)
@@ -232,19 +230,20 @@ uint32_t node_split_choose(const struct node *node, uint32_t index, const struct
 
 uint32_t node_split(struct node *node, struct node *right, uint32_t split, uint32_t index, const struct cell_new *cell, uint8_t *ret_middle)
 {
-    uint32_t from = split - (split > index), count = node->count + 1u; /* from: the first old cell that goes */
+    bool is_inner = node->kind == NODE_INNER, goes = index > split || (index == split && !is_inner); /* the new one, to the right */
+    uint32_t from = split - (split > index), next = from + (is_inner && split != index); /* old cells: the first to leave, the first for the right */
     struct db_bytes middle = split == index ? cell->key : node_key(node, from);
 
     memcpy(ret_middle, middle.data, middle.size);
-    if (node->kind == NODE_INNER)
+    if (is_inner)
         right->first = split == index ? cell->cell.page : node_cell(node, from)->page;
-    for (uint32_t i = split + (node->kind == NODE_INNER); i < count; i++)
-        if (i == index)
-            node_put(right, right->count, cell->key, &cell->cell, cell->bytes);
-        else
-            node_copy(right, node, i - (i > index));
-    for (uint32_t i = from; i < node->count; i++)
-        node->used -= (uint16_t)cell_size(node, i);
+    uint32_t left = next > from ? cell_size(node, from) : 0;
+    left += cells_copy(right, node, next, goes ? index : node->count);
+    if (goes) {
+        node_put(right, right->count, cell->key, &cell->cell, cell->bytes);
+        left += cells_copy(right, node, index, node->count);
+    }
+    node->used -= (uint16_t)left;
     node->count = (uint16_t)from;
     return middle.size;
 }
@@ -257,8 +256,7 @@ bool nodes_fit(const struct node *left, const struct node *right)
 void node_append(struct node *left, const struct node *right)
 {
     node_compact(left);
-    for (uint32_t i = 0; i < right->count; i++)
-        node_copy(left, right, i);
+    cells_copy(left, right, 0, right->count);
 }
 
 bool node_is_sound(const struct node *node)
