@@ -7,7 +7,7 @@ enum { FEATURES = 1, XSAVE_AND_AVX = 3 << 27, SSE_AND_AVX_STATE = 6, COPY_GROUP 
 static bool has_avx EXO_EAGER;
 
 /* vector_avx.S */
-void vector_copy_groups(void *target, const void *source, uint64_t groups);
+uint64_t vector_copy_groups(void *target, const void *source, uint64_t groups);
 uint64_t vector_find_group(const uint64_t *words, uint64_t groups);
 
 void vector_open(void)
@@ -21,12 +21,19 @@ void vector_open(void)
     has_avx = !(~eax & SSE_AND_AVX_STATE);
 }
 
-void vector_copy(void *target, const void *source, uint64_t size)
+uint64_t vector_copy_begin(void *target, const void *source, uint64_t size)
 {
     uint64_t done = has_avx ? size & -(uint64_t)COPY_GROUP : 0;
 
-    if (done)
-        vector_copy_groups(target, source, done / COPY_GROUP);
+    return done && vector_copy_groups(target, source, done / COPY_GROUP) ? VECTOR_FAULT : done;
+}
+
+void vector_copy(void *target, const void *source, uint64_t size)
+{
+    uint64_t done = vector_copy_begin(target, source, size);
+
+    if (done == VECTOR_FAULT)
+        done = 0; /* the plain copy meets it again */
     memcpy((uint8_t *)target + done, (const uint8_t *)source + done, size - done);
 }
 

@@ -10,5 +10,10 @@
 void vector_open(void);
 /* Bytes, of which the last ones go by eights and ones. */
 void vector_copy(void *target, const void *source, uint64_t size);
+/* So many bytes of them as make whole groups: how many; VECTOR_FAULT: who handles faults let one between the two marks go on at the second. */
+uint64_t vector_copy_begin(void *target, const void *source, uint64_t size);
+#define VECTOR_FAULT UINT64_MAX
+void vector_copy_move(void);
+void vector_copy_stop(void);
 /* The first word of [at, end) that is not 0, or end. */
 uint32_t vector_find(const uint64_t *words, uint32_t at, uint32_t end);

@@ -1,6 +1,28 @@
+    .macro COPY_GROUP at
+    vmovups \at+0(%rsi, %rdx), %ymm0
+    vmovups \at+32(%rsi, %rdx), %ymm1
+    vmovups \at+64(%rsi, %rdx), %ymm2
+    vmovups \at+96(%rsi, %rdx), %ymm3
+    vmovups \at+128(%rsi, %rdx), %ymm4
+    vmovups \at+160(%rsi, %rdx), %ymm5
+    vmovups \at+192(%rsi, %rdx), %ymm6
+    vmovups \at+224(%rsi, %rdx), %ymm7
+    vmovups %ymm0, \at+0(%rdi, %rdx)
+    vmovups %ymm1, \at+32(%rdi, %rdx)
+    vmovups %ymm2, \at+64(%rdi, %rdx)
+    vmovups %ymm3, \at+96(%rdi, %rdx)
+    vmovups %ymm4, \at+128(%rdi, %rdx)
+    vmovups %ymm5, \at+160(%rdi, %rdx)
+    vmovups %ymm6, \at+192(%rdi, %rdx)
+    vmovups %ymm7, \at+224(%rdi, %rdx)
+    .endm
+
     .text
-/* void vector_copy_groups(target rdi, source rsi, groups rdx): of 256 bytes each */
-    .globl vector_copy_groups
+/*
+ * uint64_t vector_copy_groups(target rdi, source rsi, groups rdx): of 256 bytes each. A fault between vector_copy_move and vector_copy_stop that
+ * cannot be mended may go on at vector_copy_stop: then the result is not 0.
+ */
+    .globl vector_copy_groups, vector_copy_move, vector_copy_stop
 vector_copy_groups:
     pushq %rbp
     movq %rsp, %rbp
@@ -17,24 +39,17 @@ vector_copy_groups:
     addq %rdx, %rsi
     addq %rdx, %rdi
     negq %rdx
-1:  vmovups 0(%rsi, %rdx), %ymm0
-    vmovups 32(%rsi, %rdx), %ymm1
-    vmovups 64(%rsi, %rdx), %ymm2
-    vmovups 96(%rsi, %rdx), %ymm3
-    vmovups 128(%rsi, %rdx), %ymm4
-    vmovups 160(%rsi, %rdx), %ymm5
-    vmovups 192(%rsi, %rdx), %ymm6
-    vmovups 224(%rsi, %rdx), %ymm7
-    vmovups %ymm0, 0(%rdi, %rdx)
-    vmovups %ymm1, 32(%rdi, %rdx)
-    vmovups %ymm2, 64(%rdi, %rdx)
-    vmovups %ymm3, 96(%rdi, %rdx)
-    vmovups %ymm4, 128(%rdi, %rdx)
-    vmovups %ymm5, 160(%rdi, %rdx)
-    vmovups %ymm6, 192(%rdi, %rdx)
-    vmovups %ymm7, 224(%rdi, %rdx)
-    addq $256, %rdx
+vector_copy_move:
+    btl $8, %edx
+    jnc 1f
+    subq $256, %rdx /* an odd number: the first round has only its second half */
+    jmp 2f
+1:  COPY_GROUP 0
+2:  COPY_GROUP 256
+    addq $512, %rdx
     jnz 1b
+vector_copy_stop:
+    movq %rdx, %rax
     vmovups 0(%rsp), %ymm0
     vmovups 32(%rsp), %ymm1
     vmovups 64(%rsp), %ymm2

@@ -39,7 +39,7 @@ static int64_t bytes_read(uint64_t number, const uint64_t a[6])
         int64_t result = window_ask(number, part);
         if (result < 0)
             return done ? (int64_t)done : result;
-        if (user_copy((void *)(a[1] + done), WINDOW->data, (uint64_t)result))
+        if (user_copy_many((void *)(a[1] + done), WINDOW->data, (uint64_t)result))
             return -EFAULT;
         done += (uint64_t)result;
         if ((uint64_t)result < WINDOW_DATA_SIZE)
@@ -53,7 +53,7 @@ static int64_t part_write(uint64_t number, const uint64_t a[6], uint64_t done)
 {
     uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done };
 
-    return user_copy(WINDOW->data, (const void *)(a[1] + done), part[2]) ? -EFAULT : window_ask(number, part);
+    return user_copy_many(WINDOW->data, (const void *)(a[1] + done), part[2]) ? -EFAULT : window_ask(number, part);
 }
 
 static int64_t bytes_write(uint64_t number, const uint64_t a[6])

@@ -53,6 +53,10 @@ static void exception_handle(struct exo_upcall_frame *frame)
         frame->rip = (uint64_t)user_copy_end;
         return;
     }
+    if (frame->rip >= (uint64_t)vector_copy_move && frame->rip < (uint64_t)vector_copy_stop) {
+        frame->rip = (uint64_t)vector_copy_stop;
+        return;
+    }
     if (is_ours(frame->rip)) {
         server_ask(UNIX_BROKEN, frame->vector, frame->rip, frame->address);
         process_die(SIGSEGV);

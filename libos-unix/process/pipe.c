@@ -3,6 +3,8 @@
 #include "signal.h"
 #include <exo/upcall.h>
 
+enum { MANY = 1024 };
+
 /* Whom we waked last and did not run since: its index and one. Scratch: a child knows of nobody. */
 static uint32_t waked;
 
@@ -55,6 +57,11 @@ static int64_t count_publish(struct unix_pipe_end *own, const struct unix_pipe_e
     return (int64_t)size;
 }
 
+static uint64_t some_copy(void *target, const void *source, uint64_t size)
+{
+    return size < MANY ? user_copy(target, source, size) : user_copy_many(target, source, size);
+}
+
 /* After move_begin; only where it waits the end is still being moved. */
 static int64_t bytes_take(struct unix_pipe *ring, uint32_t quick, uint64_t descriptor, uint64_t address, uint64_t size)
 {
@@ -65,8 +72,8 @@ static int64_t bytes_take(struct unix_pipe *ring, uint32_t quick, uint64_t descr
     if (size > held)
         size = held;
     uint64_t part = unix_pipe_piece(moved, size);
-    if (user_copy((void *)address, ring->bytes + moved % PIPE_SIZE, part) ||
-        (part < size && user_copy((void *)(address + part), ring->bytes, size - part))) {
+    if (some_copy((void *)address, ring->bytes + moved % PIPE_SIZE, part) ||
+        (part < size && some_copy((void *)(address + part), ring->bytes, size - part))) {
         move_end();
         return -EFAULT;
     }
@@ -88,8 +95,8 @@ static int64_t bytes_put(struct unix_pipe *ring, uint32_t quick, uint64_t descri
     if (size > room)
         size = room;
     uint64_t part = unix_pipe_piece(moved, size);
-    if (user_copy(ring->bytes + moved % PIPE_SIZE, (const void *)address, part) ||
-        (part < size && user_copy(ring->bytes, (const void *)(address + part), size - part))) {
+    if (some_copy(ring->bytes + moved % PIPE_SIZE, (const void *)address, part) ||
+        (part < size && some_copy(ring->bytes, (const void *)(address + part), size - part))) {
         move_end();
         return -EFAULT;
     }

@@ -99,7 +99,7 @@ static int64_t quick_pread(const uint64_t a[6], struct exo_upcall_frame *frame)
     if (a[2] > WINDOW_DATA_SIZE)
         return QUICK_NOT;
     int64_t result = server_call(words);
-    return result > 0 && user_copy((void *)a[1], WINDOW->data, (uint64_t)result) ? -EFAULT : result;
+    return result > 0 && user_copy_many((void *)a[1], WINDOW->data, (uint64_t)result) ? -EFAULT : result;
 }
 
 linux_call *const quick_calls[QUICK_CALLS] = {

@@ -1,6 +1,7 @@
 /* Calls to the server, and what has to be kept across them. */
 #include "runtime.h"
 #include "signal.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/gate.h>
 #include <exo/program.h>
@@ -88,6 +89,13 @@ void process_die(uint32_t signal)
     server_ask(UNIX_END, signal, 0, 0);
     for (;;)
         exo_yield();
+}
+
+uint64_t user_copy_many(void *target, const void *source, uint64_t size)
+{
+    uint64_t done = vector_copy_begin(target, source, size);
+
+    return done == VECTOR_FAULT ? size : user_copy((uint8_t *)target + done, (const uint8_t *)source + done, size - done);
 }
 
 int64_t user_text(char *target, uint64_t address, size_t size)

@@ -1,6 +1,7 @@
 #include "node.h"
 #include "heap.h"
 #include "memory.h"
+#include "vector.h"
 #include <exo/machine.h>
 #include <exo/text.h>
 #include <unix/linux.h>
@@ -171,7 +172,7 @@ int64_t node_read(struct node *node, uint64_t offset, void *target, size_t size)
         uint32_t frame = node->frames[(offset + done) / EXO_FRAME_SIZE];
         part = part_of(offset + done, size - done);
         if (frame)
-            memcpy((uint8_t *)target + done, store_page(frame) + (offset + done) % EXO_FRAME_SIZE, part);
+            vector_copy((uint8_t *)target + done, store_page(frame) + (offset + done) % EXO_FRAME_SIZE, part);
         else
             memset((uint8_t *)target + done, 0, part);
     }
@@ -190,7 +191,7 @@ int64_t node_write(struct node *node, uint64_t offset, const void *source, size_
         part = part_of(offset + done, size - done);
         if (!*frame && !(*frame = store_alloc()))
             break;
-        memcpy(store_page(*frame) + (offset + done) % EXO_FRAME_SIZE, (const uint8_t *)source + done, part);
+        vector_copy(store_page(*frame) + (offset + done) % EXO_FRAME_SIZE, (const uint8_t *)source + done, part);
     }
     if (offset + done > node->size)
         node->size = offset + done;

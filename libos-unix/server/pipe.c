@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "process.h"
 #include "schedule.h"
+#include "vector.h"
 #include <exo/text.h>
 #include <unix/linux.h>
 
@@ -78,8 +79,8 @@ int64_t pipe_read(struct pipe *pipe, void *target, size_t size)
     if (size > held)
         size = held;
     uint64_t part = unix_pipe_piece(moved, size);
-    memcpy(target, shared->bytes + moved % PIPE_SIZE, part);
-    memcpy((uint8_t *)target + part, shared->bytes, size - part);
+    vector_copy(target, shared->bytes + moved % PIPE_SIZE, part);
+    vector_copy((uint8_t *)target + part, shared->bytes, size - part);
     __atomic_store_n(&shared->reader.moved, moved + size, __ATOMIC_SEQ_CST);
     pipe_moved(pipe);
     return (int64_t)size;
@@ -104,8 +105,8 @@ int64_t pipe_write(struct pipe *pipe, const void *source, size_t size)
     if (size > room)
         size = room;
     uint64_t part = unix_pipe_piece(moved, size);
-    memcpy(shared->bytes + moved % PIPE_SIZE, source, part);
-    memcpy(shared->bytes, (const uint8_t *)source + part, size - part);
+    vector_copy(shared->bytes + moved % PIPE_SIZE, source, part);
+    vector_copy(shared->bytes, (const uint8_t *)source + part, size - part);
     __atomic_store_n(&shared->writer.moved, moved + size, __ATOMIC_SEQ_CST);
     pipe_moved(pipe);
     return (int64_t)size;

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WARM = 100, STREAM = 3 << 20, RECORD = 100, RECORDS = 2000, MOST = 100000 };
+enum { WARM = 100, STREAM = 3 << 20, RECORD = 100, RECORDS = 2000, MOST = 100000, LONG = 5000 };
 
 static int there[2], back[2];
 static pid_t child;
@@ -405,6 +405,13 @@ static void bad(void)
     tell("bad read", read(back[0], (char *)16, 5));
     tell("bad good read", read(back[0], block, 5));
     tell("bad same", memcmp(block, "gone?", 5));
+    for (int i = 0; i < 2 * LONG; i++)
+        block[i] = (char)(i % 251);
+    tell("bad long write", write(there[1], (char *)16, LONG));
+    tell("bad good long write", write(there[1], block, LONG));
+    tell("bad long read", read(back[0], (char *)16, LONG));
+    tell("bad good long read", read(back[0], block + LONG, LONG));
+    tell("bad same", memcmp(block, block + LONG, LONG));
     tell("bad side", read(there[1], block, 1));
     tell("bad other side", write(back[0], block, 1));
     tell("bad parts", writev(there[1], parts, 3));
