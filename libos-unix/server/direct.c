@@ -64,14 +64,21 @@ static void end_open(const struct pipe *pipe, enum pipe_side side)
     end->process->shared->quick[end->descriptor] = (uint8_t)(kind | end->index << QUICK_PIPE_SHIFT);
 }
 
+void pipe_unmark(struct pipe *pipe, enum pipe_side side)
+{
+    const struct pipe_end *end = &pipe->end[side];
+
+    if (end->process)
+        __atomic_store_n(&end->process->shared->quick[end->descriptor], 0, __ATOMIC_SEQ_CST);
+}
+
 void pipe_calm(struct pipe *pipe, enum pipe_side side)
 {
-    struct pipe_end *end = &pipe->end[side];
+    const struct pipe_end *end = &pipe->end[side];
 
-    if (!end->process)
-        return;
-    __atomic_store_n(&end->process->shared->quick[end->descriptor], 0, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&end->process->direct[end->index].shared, 0, __ATOMIC_SEQ_CST);
+    pipe_unmark(pipe, side);
+    if (end->process)
+        __atomic_store_n(&end->process->direct[end->index].shared, 0, __ATOMIC_SEQ_CST);
 }
 
 static void end_withdraw(struct pipe *pipe, enum pipe_side side)

@@ -42,7 +42,9 @@ void pipe_moved(struct pipe *pipe);
 bool pipe_take(struct pipe *pipe, enum pipe_side side, struct process *process);
 /* After it did: if the end is direct from now on, its index and one; else 0. */
 uint32_t pipe_offer(struct pipe *pipe, enum pipe_side side, struct process *process, uint64_t descriptor);
-/* Who has the end direct asks from now on; it may be in the middle of moving it. */
+/* Who has the end direct asks from now on; it may be in the middle of moving it, or wait. */
+void pipe_unmark(struct pipe *pipe, enum pipe_side side);
+/* It does not wait, either. */
 void pipe_calm(struct pipe *pipe, enum pipe_side side);
 /* A process's descriptor is no direct end any more: only in a request of that process, or when it has ended. */
 void pipe_descriptor_ends(struct process *process, uint64_t descriptor);

@@ -68,7 +68,7 @@ static void file_write_format(struct node *directory, const char *name, const ch
 
 static char state_of(const struct process *process)
 {
-    return process->state == PROCESS_ZOMBIE ? 'Z' : process->stopped ? 'T' : process->runnable ? 'R' : 'S';
+    return process->state == PROCESS_ZOMBIE ? 'Z' : process->stopped ? 'T' : process->runnable && pipe_wait_is_over(process, false) ? 'R' : 'S';
 }
 
 static uint32_t frames_of(const struct process *process)

@@ -31,11 +31,11 @@ static int64_t pipe_offered(struct request *request, struct file *file, int64_t 
     return result;
 }
 
-/* Flags changed: who has the end direct asks from now on. */
+/* Flags changed: who has the end direct asks from now on, but goes on waiting as it did. */
 static void pipe_ask(struct file *file)
 {
     if (file->pipe)
-        pipe_calm(file->pipe, file_pipe_side(file));
+        pipe_unmark(file->pipe, file_pipe_side(file));
 }
 
 /* a: descriptor, how. */

@@ -1,5 +1,5 @@
 /*
- * kills ROUNDS: groups of processes that fork, write files and talk through pipes are killed at random moments. What they shared with the
+ * kills ROUNDS: groups of processes that fork, write files and talk through pipes, short and long, are killed at random moments. What they shared with the
  * living must be whole: pipes end, files and folders can be read, made and removed, nothing is left behind.
  */
 #include <dirent.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LONGEST_US = 6000, BLOCK = 3000 };
+enum { LONGEST_US = 6000, BLOCK = 3000, TALK = 60 };
 
 static unsigned seed = 1;
 
@@ -48,11 +48,48 @@ static void file_work(unsigned n)
     close(file);
 }
 
+/* A child that sends back what it gets, until it is killed. */
+static void talk_begin(int *to, int *from)
+{
+    int there[2], back[2];
+    char byte;
+
+    if (pipe(there) || pipe(back))
+        _exit(14);
+    pid_t child = fork();
+    if (child < 0)
+        _exit(15);
+    if (child == 0) {
+        close(there[1]);
+        close(back[0]);
+        while (read(there[0], &byte, 1) == 1)
+            write(back[1], &byte, 1);
+        _exit(0);
+    }
+    close(there[0]);
+    close(back[1]);
+    *to = there[1];
+    *from = back[0];
+}
+
+/* So much that a process may come to move its ends of the pipes by itself; and what it did goes to somebody who lives. */
+static void talk(int to, int from, int told)
+{
+    for (int i = 0; i < TALK; i++) {
+        char byte = (char)i, answer;
+        if (write(to, &byte, 1) != 1 || read(from, &answer, 1) != 1 || answer != byte)
+            _exit(16);
+        write(told, &byte, 1);
+    }
+}
+
 /* Never ends by itself: children, pipes and files until it is killed. */
 static void storm(int to)
 {
     char block[BLOCK] = { 0 };
+    int there, back;
 
+    talk_begin(&there, &back);
     for (unsigned n = chance(1000);; n++) {
         int ends[2];
         if (pipe(ends))
@@ -67,6 +104,7 @@ static void storm(int to)
         }
         close(ends[1]);
         file_work(n + 1);
+        talk(there, back, to);
         write(to, block, 100);
         while (read(ends[0], block, sizeof block) > 0)
             ;
