@@ -352,12 +352,14 @@ static exo_result frame_sweep(frame_name frame, capability_name name, struct cla
 {
     const struct exo_frame *info = frame_named(frame);
 
-    if (!info)
+    if (!info || !info->capability)
         return EXO_OK;
     if (!budget_spend(budget, COST_FRAME) || !claim_look(last, info->capability, info->stamp, budget))
         return EXO_AGAIN;
     if (last->is_live)
         return bindings_sweep(frame, name, budget) ? EXO_OK : EXO_AGAIN;
+    if (info->kind == EXO_FRAME_TRACE)
+        return sweep_unbind(frame, budget) ? EXO_OK : EXO_AGAIN; /* the kernel goes on writing it */
     frame_name environment = environment_of(frame);
     if (environment && capability_at(name)->kind == EXO_KIND_ENVIRONMENT && environment_is_dying(environment))
         return sweep_unbind(frame, budget) ? EXO_OK : EXO_AGAIN; /* only to look at: who knows it does not wait for it */

@@ -145,7 +145,23 @@ START_TEST(dead_owners_time_slots_are_free)
 }
 END_TEST
 
+/* The kernel writes its trace rings as long as it runs, whoever may look at them. */
+START_TEST(frames_of_trace_rings_are_never_given_to_anybody)
+{
+    MUST(CALL_FOR(A_SLOT, CAPABILITY_DERIVE, 1, 0, NARROW, RIGHTS_GIVEN, A_FIRST, 2));
+    GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, NARROW, A_FIRST, 2), 2);
+    frame_at(A_FIRST)->kind = EXO_FRAME_TRACE;
+    IS(withdraw(A_SLOT, A, NARROW), OK);
+    ck_assert_uint_eq(frame_at(A_FIRST)->kind, EXO_FRAME_TRACE);
+    ck_assert_uint_eq(frame_at(A_FIRST + 1)->kind, EXO_FRAME_FREE);
+    frame_at(A_FIRST)->kind = EXO_FRAME_KERNEL; /* for the invariants: as boot leaves it */
+    frame_at(A_FIRST)->owner = frame_at(A_FIRST)->capability = 0;
+    frame_at(A_FIRST)->stamp = 0;
+}
+END_TEST
+
 UNIT_SUITE(sweep, unit_setup, withdrawal_in_steps_breaks_only_what_it_justified, withdrawal_gets_on_while_the_timer_is_always_due, second_withdrawal_finishes_the_pass_of_the_first,
            binding_that_goes_meanwhile_does_not_lose_the_pass, view_of_a_page_table_ends_with_its_capability,
            virtual_processor_stops_when_its_context_page_goes, environment_made_under_it_is_named_to_be_reaped,
-           capability_of_its_creation_takes_an_environment_along, dead_owners_time_slots_are_free)
+           capability_of_its_creation_takes_an_environment_along, dead_owners_time_slots_are_free,
+           frames_of_trace_rings_are_never_given_to_anybody)
