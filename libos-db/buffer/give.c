@@ -79,9 +79,21 @@ static void clean_choose(uint32_t wanted)
         }
 }
 
+/* Reserved memory that nobody ever wrote to holds nothing: its frames come again when it is touched. */
+static void reserve_release(void)
+{
+    for (uint32_t page = pool.pages; page < pool.pages + pool.reserved; page++) {
+        if (!pool_is_resident(page) || pool_is_dirty(page))
+            continue;
+        hardware_unbind(&page, 1);
+        slot_make_unused(pool.slot_of[page]);
+    }
+}
+
 /* Memory must not have all frames that will be left. */
 static void memory_give_way(uint32_t frames_left)
 {
+    reserve_release();
     if (pool.memory_bound > memory_most(frames_left) && pool_memory_shrink)
         pool_memory_shrink(pool.memory_bound - memory_most(frames_left));
 }
