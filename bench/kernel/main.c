@@ -15,17 +15,6 @@ static void null_measure(void)
     bench_print("null_call", least, "instructions");
 }
 
-static void longest_path_print(void)
-{
-    uint64_t longest = 0;
-
-    for (uint32_t i = 0; i < exo_system_info()->processor_count; i++)
-        if (exo_processor_info(i)->longest_path > longest)
-            longest = exo_processor_info(i)->longest_path;
-    if (longest)
-        bench_print("longest_path", longest, "instructions");
-}
-
 int main(void)
 {
     bench_open();
@@ -36,6 +25,5 @@ int main(void)
     bench_revocation();
     bench_print("kernel_memory", (uint64_t)exo_system_info()->kernel_frames * EXO_FRAME_SIZE, "bytes");
     bench_environments();
-    longest_path_print();
     return 0;
 }

@@ -34,6 +34,7 @@ struct cpu {
     } checks[CHECK_COUNT];
     uint64_t gdt[8];
     struct task_state task;
+    uint64_t looked; /* TSC at the last look at the timer, when paths are measured */
 };
 extern struct cpu cpus[PROCESSOR_LIMIT];
 
@@ -115,7 +116,7 @@ uint32_t apic_timer_left(void);
 
 /* switch.c */
 void path_end(void);
-void path_again(void);
+void path_look(void);
 
 /* timer.c */
 extern uint64_t timer_tsc_base, timer_tsc_multiplier;

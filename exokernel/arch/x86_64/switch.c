@@ -48,18 +48,36 @@ void arch_save_fpu(frame_name context)
     __asm__ volatile("xsave64 (%0)" : : "r"(context_page(context)->forced_fpu), "a"(STATE_COMPONENTS), "d"(0) : "memory");
 }
 
-/* In kernel_timed.elf only: what was done without a look at the timer, by the end of a path (trap.S) or by such a look. */
+/* In kernel_timed.elf only: how long paths through the kernel are, and how long they go on without a look at the timer. */
+
+static void longest_note(uint32_t *longest, uint64_t ticks)
+{
+    if (ticks > *longest)
+        *longest = (uint32_t)ticks;
+}
+
+static void stretch_note(const struct cpu *cpu, uint64_t now)
+{
+    uint64_t began = cpu->looked > cpu->path_start ? cpu->looked : cpu->path_start;
+
+    longest_note(&processor_info(cpu->number)->longest_stretch, now - began);
+}
+
 void path_end(void)
 {
     struct cpu *cpu = cpu_here();
-    uint64_t ticks = rdtsc() - cpu->path_start;
-    struct exo_processor *info = processor_info(cpu->number);
-    if (ticks > info->longest_path)
-        info->longest_path = ticks;
+    uint64_t now = rdtsc();
+
+    longest_note(&processor_info(cpu->number)->longest_path, now - cpu->path_start);
+    stretch_note(cpu, now);
 }
 
-void path_again(void)
+void path_look(void)
 {
-    path_end();
-    cpu_here()->path_start = rdtsc();
+    struct cpu *cpu = cpu_here();
+    uint64_t now = rdtsc();
+
+    stretch_note(cpu, now);
+    cpu->looked = rdtsc();
+    cpu->path_start += cpu->looked - now; /* measuring is no part of the path */
 }

@@ -47,7 +47,7 @@ bool arch_timer_is_due(void)
     bool is_due = arch_time() >= cpu_here()->deadline;
 #ifdef PATH_CLOCK
     if (!is_due)
-        path_again();
+        path_look();
 #endif
     return is_due;
 }
