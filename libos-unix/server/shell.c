@@ -262,7 +262,7 @@ int64_t shell_build(struct process *process)
     struct exo_frames frames;
 
     *shell = (struct shell){ .first = exo_frame_alloc_run(&memory.own, SHELL_FRAMES, 1) };
-    if (!shell->first || exo_frame_free(0, memory.own.capability, shell->first, SHELL_FRAMES) != SHELL_FRAMES)
+    if (!shell->first || exo_frames_give_up(exo_frame_free, memory.own.capability, shell->first, SHELL_FRAMES) != SHELL_FRAMES)
         return EXO_BAD_NAME;
     int64_t result = exo_capability_derive(0, memory.own.capability, process->slot, SLOT_SHELL,
                                            EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT, shell->first, SHELL_FRAMES);
