@@ -9,7 +9,7 @@
 #include <revoke.h>
 #include <sweep.h>
 
-enum { PIECE = 16 }; /* frames that are given up between two looks at the timer */
+enum { GIVE_MOST = 32 }; /* frames that one call gives up: all that it does between two looks at the timer */
 
 frame_name frame_clamped(frame_name frame)
 {
@@ -123,7 +123,7 @@ exo_result call_frame_take(const struct caller *caller, uint16_t capability, uin
     const struct exo_frame first = *frame_named(frame);
     do
         frame_claim(caller->environment, capability, frame + taken++, EXO_FRAME_DATA);
-    while (taken < count && !arch_timer_is_due() && frame_is_alike(held, frame + taken, &first));
+    while (taken < count && frame_is_alike(held, frame + taken, &first));
     return taken;
 }
 
@@ -138,9 +138,7 @@ static exo_result frames_give_up(const struct caller *caller, uint32_t slot, fra
     exo_result result = capability_use(caller->environment, slot, EXO_KIND_FRAMES, 0, &holding.capability);
     if (result == EXO_OK && to_source && !holding.capability.source)
         result = EXO_BAD_CAPABILITY;
-    while (result == EXO_OK && given < count) {
-        if (given % PIECE == PIECE - 1 && arch_timer_is_due())
-            break;
+    while (result == EXO_OK && given < count && given < GIVE_MOST) {
         result = frame_may_be_given_up(&holding, first + given);
         if (result < 0)
             break;

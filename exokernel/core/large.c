@@ -8,7 +8,7 @@
 #include <frame.h>
 #include <sweep.h>
 
-enum { PIECE = 16 }; /* parts that are joined between two looks at the timer */
+enum { JOIN_MOST = 32 }; /* parts that one call joins: all that it does between two looks at the timer */
 
 /* The same owner, capability and use as the first, and nothing bound. */
 static bool part_fits(const struct exo_frame *part, const struct exo_frame *first)
@@ -17,14 +17,14 @@ static bool part_fits(const struct exo_frame *part, const struct exo_frame *firs
            part->stamp == first->stamp && !part->bindings;
 }
 
-/* Join the next parts, up to BATCH_MAX. */
+/* Join the next parts, up to JOIN_MOST. */
 static void parts_join(frame_name frame)
 {
     struct exo_frame *first = frame_at(frame);
 
-    for (uint32_t i = 0; i < BATCH_MAX && first->progress + 1 < LARGE_FRAMES; i++) {
+    for (uint32_t i = 0; i < JOIN_MOST && first->progress + 1 < LARGE_FRAMES; i++) {
         struct exo_frame *part = frame_at(frame + first->progress + 1);
-        if (!part_fits(part, first) || (i % PIECE == PIECE - 1 && arch_timer_is_due()))
+        if (!part_fits(part, first))
             return;
         part->kind = EXO_FRAME_LARGE_PART;
         part->link = frame;

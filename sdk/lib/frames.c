@@ -49,7 +49,7 @@ static uint32_t frame_run(const struct exo_frames *frames, uint32_t frame, uint3
     return run;
 }
 
-/* 2, 4, then EXO_TAKE_MAX. */
+/* 2, then EXO_TAKE_MAX. */
 static uint32_t stock_size(const struct exo_frames *frames)
 {
     uint32_t size = 2u << (frames->restocked < 4 ? frames->restocked : 4);
