@@ -28,10 +28,10 @@ END_TEST
 
 START_TEST(many_frames_are_given_up_in_parts)
 {
-    for (frame_name frame = FREE_FRAME; frame < FREE_FRAME + 40; frame++)
+    for (frame_name frame = FREE_FRAME; frame < FREE_FRAME + 34; frame++)
         GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, frame, 1), 1);
-    GIVES(CALL(FRAME_FREE, ROOT_FRAMES, FREE_FRAME, 40), 32);
-    GIVES(CALL(FRAME_FREE, ROOT_FRAMES, FREE_FRAME + 32, 8), 8);
+    GIVES(CALL(FRAME_FREE, ROOT_FRAMES, FREE_FRAME, 34), 32);
+    GIVES(CALL(FRAME_FREE, ROOT_FRAMES, FREE_FRAME + 32, 2), 2);
 }
 END_TEST
 
