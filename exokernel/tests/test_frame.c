@@ -28,6 +28,7 @@ END_TEST
 
 START_TEST(many_frames_are_given_up_in_parts)
 {
+    world_reset(2 * FREE_FRAME, 2); /* with room for so many */
     for (frame_name frame = FREE_FRAME; frame < FREE_FRAME + 34; frame++)
         GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, frame, 1), 1);
     GIVES(CALL(FRAME_FREE, ROOT_FRAMES, FREE_FRAME, 34), 32);
