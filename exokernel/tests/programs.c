@@ -6,7 +6,7 @@ void programs_setup(void)
     scene_setup();
     world_hold(ROOT_PROGRAMS, EXO_KIND_PROGRAMS, RIGHTS_ALL, 1, PROGRAM_PAGES - 1);
     MUST(CALL(CAPABILITY_DERIVE, ROOT_PROGRAMS, ANN_SLOT, OWN_PROGRAMS, RIGHTS_GIVEN, ANN_PAGE, ANN_PAGES));
-    MUST(CALL_FOR(ANN_SLOT, FRAME_TAKE, OWN_FRAMES, CODE, COUNT));
+    world_take(ANN_SLOT, OWN_FRAMES, CODE, COUNT);
 }
 
 void program_write(uint32_t kind, const struct code_instruction *slots, uint32_t count)

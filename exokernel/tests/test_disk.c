@@ -125,7 +125,7 @@ static void actor_open(uint32_t slot, frame_name environment, uint32_t block)
 {
     MUST(CALL(CAPABILITY_DERIVE, ROOT_DISK, slot, OWN_EXTENT, RIGHTS_DISK, block, EXTENT_COUNT));
     MUST(CALL_FOR(slot, RING_CREATE, 0, OWN_FRAMES, environment + RING_AT, environment + RING_AT + 1, 1));
-    MUST(CALL_FOR(slot, FRAME_TAKE, OWN_FRAMES, environment + DATA_AT, DATA_COUNT));
+    world_take(slot, OWN_FRAMES, environment + DATA_AT, DATA_COUNT);
 }
 
 static void setup(void)
@@ -139,7 +139,7 @@ static void setup(void)
     disk_start();
     world_hold(ROOT_DISK, EXO_KIND_EXTENT, RIGHTS_DISK, 0, 4000);
     MUST(CALL(RING_CREATE, 0, ROOT_FRAMES, ROOT_RING, ROOT_RING + 1, 0));
-    MUST(CALL(FRAME_TAKE, ROOT_FRAMES, ROOT_DATA, ROOT_DATA_COUNT));
+    world_take(0, ROOT_FRAMES, ROOT_DATA, ROOT_DATA_COUNT);
     actor_open(ANN_SLOT, ANN, ANN_BLOCK);
     actor_open(BOB_SLOT, BOB, BOB_BLOCK);
     MUST(settle(0, EXO_CALL_SPACE_FLUSH, 0, 0, 0));

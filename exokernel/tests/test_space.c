@@ -80,8 +80,7 @@ END_TEST
 START_TEST(run_is_changed_in_parts_while_the_timer_is_due)
 {
     setup();
-    GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, PAGE + 2, 8), 8);
-    GIVES(CALL(FRAME_TAKE, ROOT_FRAMES, PAGE + 10, 6), 6);
+    world_take(0, ROOT_FRAMES, PAGE + 2, 14);
     machine_looks = 0;
     GIVES(BIND(0, .table = TABLE, .frame = PAGE, .capability = ROOT_FRAMES, .flags = READ, .more = 15), 1);
     GIVES(UNBIND(0, .table = TABLE), 1);

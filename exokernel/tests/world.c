@@ -110,6 +110,12 @@ exo_result world_map(uint32_t processor, uint32_t subject, uint32_t number, stru
     return world_call(processor, subject, number, WORDS_OF(mapping));
 }
 
+void world_take(uint32_t subject, uint32_t slot, frame_name first, uint32_t count)
+{
+    for (uint32_t done = 0; done < count; done += TAKE_MAX)
+        MUST(CALL_FOR(subject, FRAME_TAKE, slot, first + done, count - done < TAKE_MAX ? count - done : TAKE_MAX));
+}
+
 void world_hold(uint32_t slot, uint32_t kind, uint32_t rights, uint32_t first, uint32_t count)
 {
     *capability_at(capability_lookup(ROOT, slot)) = (struct capability){

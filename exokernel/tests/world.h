@@ -46,6 +46,9 @@ void world_batch(uint32_t processor, uint32_t i, const struct exo_mapping *mappi
 /* One mapping, bound, protected or unbound. */
 exo_result world_map(uint32_t processor, uint32_t subject, uint32_t number, struct exo_mapping mapping);
 
+/* Frames in a row for whom the root holds in `subject` (0: itself), under its own `slot`: as many calls as that takes. */
+void world_take(uint32_t subject, uint32_t slot, frame_name first, uint32_t count);
+
 /* The root makes an environment in `environment`, with its capability table in `capabilities` and the ENVIRONMENT capability in
  * the root's slot `slot`. */
 void world_environment(uint32_t slot, frame_name environment, frame_name capabilities);

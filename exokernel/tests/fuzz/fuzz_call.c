@@ -34,7 +34,7 @@ static void program_make(void)
 
     world_hold(PROGRAMS_SLOT, EXO_KIND_PROGRAMS, RIGHTS_ALL, 1, PROGRAM_PAGES - 1);
     MUST(CALL(CAPABILITY_DERIVE, PROGRAMS_SLOT, A_SLOT, 4, RIGHTS_GIVEN, 1, 16));
-    MUST(CALL_FOR(A_SLOT, FRAME_TAKE, 1, PROGRAM_FIRST, 6));
+    world_take(A_SLOT, 1, PROGRAM_FIRST, 6);
     memcpy(data_page(PROGRAM_FIRST + 1), &header, sizeof header);
     memcpy((uint8_t *)data_page(PROGRAM_FIRST + 1) + sizeof header, slots, sizeof slots);
 }

@@ -35,8 +35,7 @@ static void actor_make(uint32_t slot, frame_name environment, frame_name first, 
     world_actor(slot, environment, environment + 1, first, COUNT);
     MUST(CALL(CAPABILITY_DERIVE, EXTENT, slot, EXTENT, EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_GRANT, block, BLOCKS));
     MUST(CALL_FOR(slot, RING_CREATE, 0, 1, first, first + 1, 0));
-    MUST(CALL_FOR(slot, FRAME_TAKE, 1, first + 8, 8));
-    MUST(CALL_FOR(slot, FRAME_TAKE, 1, first + 16, 8));
+    world_take(slot, 1, first + 8, 16);
 }
 
 static void world_make(void)
@@ -51,7 +50,7 @@ static void world_make(void)
     actor_make(A_SLOT, A, A_FIRST, BLOCKS);
     actor_make(B_SLOT, B, B_FIRST, 2 * BLOCKS);
     MUST(CALL(RING_CREATE, 0, ROOT_FRAMES, ROOT_FIRST, ROOT_FIRST + 1, 0));
-    MUST(CALL(FRAME_TAKE, ROOT_FRAMES, ROOT_FIRST + 2, 8));
+    world_take(0, ROOT_FRAMES, ROOT_FIRST + 2, 8);
     MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, 20, 0));
     MUST(CALL(REVOKE, ROOT_FRAMES, A, 1, 20, 0));
 }

@@ -8,7 +8,7 @@
 #define HOLDER_ADDRESS 0x20000000ull
 #define HOLDER_PATTERN 0x5ec2e75ec2e75ec2ull
 
-enum { HOLDER_PAGES = 96, HOLDER_KEPT = 8 };
+enum { HOLDER_PAGES = 96, HOLDER_KEPT = EXO_TAKE_MAX };
 
 struct holder_shared {
     volatile uint64_t ready, rounds;
