@@ -352,9 +352,13 @@ static exo_result frame_sweep(frame_name frame, capability_name name, struct cla
 {
     const struct exo_frame *info = frame_named(frame);
 
-    if (!info || !info->capability)
+    if (!info)
         return EXO_OK;
-    if (!budget_spend(budget, COST_FRAME) || !claim_look(last, info->capability, info->stamp, budget))
+    if (!budget_spend(budget, COST_FRAME))
+        return EXO_AGAIN;
+    if (!info->capability)
+        return EXO_OK;
+    if (!claim_look(last, info->capability, info->stamp, budget))
         return EXO_AGAIN;
     if (last->is_live)
         return bindings_sweep(frame, name, budget) ? EXO_OK : EXO_AGAIN;
