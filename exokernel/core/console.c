@@ -6,7 +6,7 @@
 #include <capability.h>
 #include <dispatch.h>
 
-enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, WRITE_MOST = 128 /* of them in one call */, TAKE_MOST = 32 /* between two looks at the timer */ };
+enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, TAKE_MOST = 128 /* of them in one call */ };
 
 static struct {
     uint64_t label; /* of the line that is being written */
@@ -62,20 +62,6 @@ static uint32_t line_take(const volatile char *source, uint32_t length, bool dri
     return taken;
 }
 
-/* A line as far as it fits into one call and the timer is not due: so lines of several environments are mixed seldom. */
-static uint32_t text_write(uint64_t label, const volatile char *source, uint32_t length, bool drives)
-{
-    char text[TAKE_MOST];
-    uint32_t done = 0, taken;
-
-    do {
-        taken = line_take(source + done, length - done, drives, text);
-        line_write(label, text, taken);
-        done += taken;
-    } while (done < length && done < WRITE_MOST && console.in_line && !arch_timer_is_due());
-    return done;
-}
-
 exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32_t length)
 {
     struct capability capability;
@@ -86,8 +72,12 @@ exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32
     if (length == 0 || length > CONSOLE_WRITE_MAX)
         return EXO_BAD_ARGUMENT;
 
-    return text_write(capability.first | (uint64_t)capability.count << 32, (const volatile char *)context_here()->batch, length,
-                      capability.rights & EXO_RIGHT_READ);
+    uint64_t label = capability.first | (uint64_t)capability.count << 32;
+    char text[TAKE_MOST];
+    bool drives = capability.rights & EXO_RIGHT_READ;
+    uint32_t taken = line_take((const volatile char *)context_here()->batch, length, drives, text);
+    line_write(label, text, taken);
+    return taken;
 }
 
 exo_result call_console_read(const struct caller *caller, uint16_t slot)

@@ -10,17 +10,6 @@ START_TEST(text_is_written_with_its_label)
 }
 END_TEST
 
-START_TEST(line_is_written_in_one_call_unless_the_timer_is_due)
-{
-    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
-    memset(context_page(ROOT_CONTEXT)->batch, 'x', 200);
-    GIVES(CALL(CONSOLE_WRITE, 10, 100), 100);
-    GIVES(CALL(CONSOLE_WRITE, 10, 200), 128);
-    machine_looks = 0;
-    GIVES(CALL(CONSOLE_WRITE, 10, 100), 32);
-}
-END_TEST
-
 START_TEST(text_cannot_hide_its_label)
 {
     MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
@@ -91,7 +80,7 @@ START_TEST(long_line_is_taken_in_parts)
 }
 END_TEST
 
-UNIT_SUITE(console, unit_setup, text_is_written_with_its_label, line_is_written_in_one_call_unless_the_timer_is_due, text_cannot_hide_its_label,
+UNIT_SUITE(console, unit_setup, text_is_written_with_its_label, text_cannot_hide_its_label,
            lines_of_two_writers_do_not_mix, who_reads_the_console_drives_the_terminal, console_checks_its_arguments,
            machine_ends_for_who_may_end_it,
            long_line_is_taken_in_parts)

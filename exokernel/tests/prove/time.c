@@ -551,12 +551,7 @@ bool post_slice_pick(uint32_t processor, vcpu_name *ret_payer, vcpu_name result)
 
 bool loop_line_take(uint32_t taken, uint32_t length)
 {
-    return taken < length && taken < 32;
-}
-
-bool loop_text_write(uint32_t done, uint32_t length)
-{
-    return done < length && done < 128;
+    return taken < length && taken < 128;
 }
 
 bool loop_label_write(uint32_t i, uint32_t length)
