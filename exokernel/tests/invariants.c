@@ -82,18 +82,14 @@ static enum chain chain_walk(capability_name name, uint64_t id, uint32_t thing, 
     return CHAIN_BROKEN;
 }
 
-/* Is something on the way up waiting for this processor? */
-static bool chain_is_flushing(capability_name name, uint32_t processor)
+/* Is something that justified the translation waiting for this processor? The way up is as it was then: what was derived from
+ * something that is being withdrawn is dead, and its slot may be in use again before the withdrawal is over. */
+static bool translation_is_flushing(const struct machine_translation *translation, uint32_t processor)
 {
-    for (uint32_t depth = 0; depth <= DEPTH_MAX; depth++) {
-        const struct capability *capability = capability_of(name);
-        if (!capability || capability->state == CAPABILITY_EMPTY)
-            return false;
-        if (is_flushing(name, processor))
-            return true;
-        name = capability->source;
-    }
-    return false;
+    bool is_flushing_now = is_flushing(translation->capability, processor);
+    for (uint32_t i = 0; i < DEPTH_MAX && translation->above[i]; i++)
+        is_flushing_now |= is_flushing(translation->above[i], processor);
+    return is_flushing_now;
 }
 
 static enum chain claim_chain(capability_name name, uint64_t stamp, uint32_t thing)
@@ -658,7 +654,7 @@ static const char *check_translation(uint32_t number, const struct machine_trans
     REQUIRE(info->kind != EXO_FRAME_FREE && info->kind != EXO_FRAME_DIRTY, "a processor can use a frame that may be taken");
     enum chain chain = chain_walk(translation->capability, translation->id, translation->frame, info->stamp, &stamped);
     REQUIRE(chain != CHAIN_BROKEN || frame_is_unswept(translation->frame) || info->closing ||
-                chain_is_flushing(translation->capability, number), "a processor can use a frame after the withdrawal was over");
+                translation_is_flushing(translation, number), "a processor can use a frame after the withdrawal was over");
     REQUIRE(chain != CHAIN_VALID || stamped || !info->stamp, "a processor can use a frame that has a new owner");
     return NULL;
 }

@@ -348,6 +348,11 @@ static void translation_justify(struct machine_translation *translation, uint32_
         return;
     translation->capability = table * CAPABILITIES_PER_TABLE + position;
     translation->id = capability_page(table)->slot[position - 1].id;
+    capability_name name = translation->capability;
+    for (uint32_t i = 0; i < DEPTH_MAX && name && frame_at(name / CAPABILITIES_PER_TABLE)->kind == EXO_FRAME_CAPABILITIES; i++) {
+        name = capability_page(name / CAPABILITIES_PER_TABLE)->slot[name % CAPABILITIES_PER_TABLE - 1].source;
+        translation->above[i] = name;
+    }
 }
 
 /* Read a translation from the page tables; false at a page fault. */

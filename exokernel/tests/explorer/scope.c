@@ -78,7 +78,7 @@ static void build_sharing(void)
 
 static void list_sharing(void)
 {
-    LIST_ACTORS({0, 0}, {1, 0}, {1, 5});
+    LIST_ACTORS({0, 0}, {1, 0}, {1, 5}, {1, LATE});
     LIST(CAPABILITY_DERIVE, OF(1, 3), OF(0, A_SLOT), OF(3, 4), OF(EXO_RIGHT_READ, EXO_RIGHT_READ | EXO_RIGHT_WRITE, RIGHTS_GIVEN), OF(15, 17), OF(1));
     LIST(CAPABILITY_WITHDRAW, OF(0, 1, 3), OF(ROOT, A), OF(3, 4));
     LIST(FRAME_TAKE, OF(1), OF(15, 17, 18), OF(1, 2));

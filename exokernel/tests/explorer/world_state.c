@@ -239,6 +239,8 @@ static void hash_processor(uint32_t number)
             continue;
         mix(translation->page << 8 | translation->flags << 1 | translation->dirty);
         mix(refers(translation->capability, translation->id));
+        for (uint32_t level = 0; level < DEPTH_MAX && translation->above[level]; level++)
+            mix(translation->above[level]);
     }
 }
 

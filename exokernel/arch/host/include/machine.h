@@ -23,7 +23,7 @@ struct machine_translation {
     uint32_t table;    /* where it was read: the leaf table's frame */
     uint32_t dirty;
     capability_name capability; /* what justified it then, for the invariants: name and id */
-    uint32_t reserved;
+    capability_name above[DEPTH_MAX]; /* and what that was derived from, up to the root's */
     uint64_t id;
 };
 
