@@ -1,9 +1,8 @@
 """Prove that the tests of disks, flows and packets can find bugs: each patch in faults/device/ is applied to a copy of core and drivers,
 and one of the tests of that part must fail.
 
-A patch is a sentence, then a unified diff. TAP; a case tells which test found the fault."""
+TAP; a case tells which test found the fault."""
 import argparse
-import concurrent.futures
 import os
 import pathlib
 import re
@@ -12,6 +11,7 @@ import subprocess
 import tempfile
 
 import faults
+import seeded
 
 HERE, KERNEL = faults.HERE, faults.KERNEL
 SUITES = {"disk.c": ["disk"], "flow.c": ["flow", "net"], "net.c": ["net", "net_places", "net_offsets", "net_entries", "handler"]} # of core's files
@@ -74,12 +74,12 @@ def find(programs):
 def try_fault(builder, patch):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        files = {file for file, _, _ in faults.hunks(patch.read_text())} if patch else {"core/disk.c", "core/flow.c", "core/net.c"}
+        files = seeded.files(patch) if patch else {"core/disk.c", "core/flow.c", "core/net.c"}
         for file in files:
             (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_text((KERNEL / file).read_text())
         if patch:
-            faults.apply(patch, folder)
+            seeded.apply(patch, folder)
         (folder / "objects").mkdir()
         return find(builder.programs(folder / "objects", {file: folder / file for file in files}))
 
@@ -93,21 +93,11 @@ def main():
     args.include = [path.resolve() for path in args.include]
     patches = args.patches or sorted((HERE / "faults/device").glob("*.patch"))
     print(f"1..{len(patches) + 1}", flush=True)
-    missed = 0
-    with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with tempfile.TemporaryDirectory() as name:
         builder = Builder(pathlib.Path(name), args)
         found = try_fault(builder, None)
         print(f"{'not ' if found else ''}ok 1 - without a fault no test fails{': ' + found if found else ''}", flush=True)
-        missed += bool(found)
-        running = [pool.submit(try_fault, builder, patch) for patch in patches]
-        for number, (patch, job) in enumerate(zip(patches, running), 2):
-            try:
-                found, note = job.result(), "no test found it"
-            except (faults.Stale, subprocess.SubprocessError) as trouble:
-                found, note = None, str(trouble)
-            missed += not found
-            print(f"ok {number} - {patch.stem}: found by {found}" if found else f"not ok {number} - {patch.stem}\n# {note}", flush=True)
-    return 1 if missed else 0
+        return seeded.report(patches, lambda patch: try_fault(builder, patch), 2, bool(found))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Prove that explorer and walker can find bugs: each patch in faults/ is applied to a copy of the core, which one of them must refuse.
 
-A patch is a sentence, then a unified diff. TAP; a case tells who found the fault, in which scope, and how fast."""
+TAP; a case tells who found the fault, in which scope, and how fast."""
 import argparse
-import concurrent.futures
 import pathlib
 import re
 import shlex
 import subprocess
 import tempfile
 import time
+
+import seeded
 
 HERE = pathlib.Path(__file__).resolve().parent
 KERNEL = HERE.parent
@@ -20,29 +21,6 @@ CODE = [*(path for path in sorted((KERNEL / "code").glob("*.c")) if path.name !=
 FINDERS = [("walker", "walk", ["--first", "--jobs", "1", "--calls", "16000000"]),
            ("walker", "walk", ["--first", "--jobs", "1", "--calls", "200000000", "--seed", "2"]),
            ("explorer", "explore", ["--jobs", "1", "--states", "4000000"])]
-
-
-class Stale(Exception):
-    """A patch that does not fit the core any more."""
-
-
-def hunks(diff):
-    """(file, old text, new text) of each hunk."""
-    file = None
-    for part in re.split(r"^(?=--- |@@ )", diff, flags=re.MULTILINE):
-        if part.startswith("--- "):
-            file = re.search(r"^\+\+\+ b/(\S+)", part, re.MULTILINE)[1]
-        elif part.startswith("@@ "):
-            lines = part.splitlines(True)[1:]
-            yield (file, "".join(line[1:] for line in lines if line[0] in " -"), "".join(line[1:] for line in lines if line[0] in " +"))
-
-
-def apply(patch, core):
-    for file, old, new in hunks(patch.read_text()):
-        text = (core / file).read_text()
-        if text.count(old) != 1:
-            raise Stale(f"{patch.name} does not fit {file}: renew it")
-        (core / file).write_text(text.replace(old, new))
 
 
 def build(folder, core, args):
@@ -59,14 +37,14 @@ def build(folder, core, args):
 
 
 def find(folder):
-    """(who, where, what, seconds) of the first that sees the fault, or None."""
+    """Who sees the fault first, where, when, and as what; or None."""
     started = time.monotonic()
     for finder, program, options in FINDERS:
         ran = subprocess.run([folder / program, *options], stdout=subprocess.PIPE, text=True, timeout=600, check=False)
         what = re.search(r"^# (?:VIOLATION[^:]*: (.*)|the core (crashed.*) in)", ran.stdout, re.MULTILINE)
         scope = re.search(r"^not ok \d+ - (\w+):", ran.stdout, re.MULTILINE)
         if ran.returncode and what and scope:
-            return finder, scope[1], what[1] or what[2], time.monotonic() - started
+            return f"the {finder} in {scope[1]} after {time.monotonic() - started:.1f} s: {what[1] or what[2]}"
     return None
 
 
@@ -77,7 +55,7 @@ def try_fault(patch, args):
         core.mkdir()
         for file in (KERNEL / "core").glob("*.[ch]"):
             (core / file.name).write_text(file.read_text())
-        apply(patch, core)
+        seeded.apply(patch, core)
         build(folder, core, args)
         return find(folder)
 
@@ -91,22 +69,7 @@ def main():
     args.include = [path.resolve() for path in args.include]
     patches = args.patches or sorted((HERE / "faults").glob("*.patch"))
     print(f"1..{len(patches)}", flush=True)
-    missed = 0
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(try_fault, patch, args) for patch in patches]
-        for number, (patch, job) in enumerate(zip(patches, running), 1):
-            try:
-                found = job.result()
-                note = "nobody found it"
-            except (Stale, subprocess.SubprocessError) as trouble:
-                found, note = None, str(trouble)
-            if found:
-                finder, scope, what, seconds = found
-                print(f"ok {number} - {patch.stem}: found by the {finder} in {scope} after {seconds:.1f} s: {what}", flush=True)
-            else:
-                missed += 1
-                print(f"not ok {number} - {patch.stem}\n# {note}", flush=True)
-    return 1 if missed else 0
+    return seeded.report(patches, lambda patch: try_fault(patch, args))
 
 
 if __name__ == "__main__":

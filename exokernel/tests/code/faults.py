@@ -1,17 +1,19 @@
 """Prove that the tests of downloaded code can find bugs: each fault is put into a copy of verifier or compiler, and one of the tests must fail.
 
-A fault is a sentence, then file, old text and new text, as in explorer's faults/. TAP; a case tells which test found it."""
+TAP; a case tells which test found it."""
 import argparse
-import concurrent.futures
-import importlib.util
 import pathlib
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+import seeded  # noqa: E402, in the folder above
+
 KERNEL = HERE.parent.parent
 TESTS = [("verify", ["test_verify.c"], ["-lcheck", "-lsubunit", "-lm", "-lrt", "-lpthread"], []),
          ("compile", ["test_compile.c"], ["-lcheck", "-lsubunit", "-lm", "-lrt", "-lpthread"], []),
@@ -20,21 +22,13 @@ TESTS = [("verify", ["test_verify.c"], ["-lcheck", "-lsubunit", "-lm", "-lrt", "
 SECONDS = 100   # more for the narrow numbers, which end at the first that is wrong, but look at all where none is
 
 
-def explorer():
-    """The explorer's faults.py: how a patch is applied is written down there."""
-    spec = importlib.util.spec_from_file_location("explorer_faults", HERE.parent / "faults.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def find(patch, args, apply):
+def find(patch, args):
     """The name of the first test that fails on the faulty copy, or None."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         shutil.copytree(KERNEL / "code", folder / "code")
         shutil.copytree(KERNEL / "arch/x86_64", folder / "arch/x86_64")
-        apply(patch, folder)
+        seeded.apply(patch, folder)
         flags = [*shlex.split(args.compiler), "-std=gnu11", "-O1", "-w", f"-I{folder / 'code'}", f"-I{HERE}"]
         sources = [*sorted((folder / "code").glob("*.c")), folder / "arch/x86_64/compile.c", HERE / "runner.c"]
         subprocess.run([*flags, "-c", *sources], cwd=folder, check=True)
@@ -63,19 +57,8 @@ def main():
     parser.add_argument("patches", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
     patches = args.patches or sorted((HERE / "faults").glob("*.patch"))
-    shared = explorer()
     print(f"1..{len(patches)}", flush=True)
-    missed = 0
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(find, patch, args, shared.apply) for patch in patches]
-        for number, (patch, job) in enumerate(zip(patches, running), 1):
-            try:
-                found, note = job.result(), "no test found it"
-            except (shared.Stale, subprocess.SubprocessError) as trouble:
-                found, note = None, str(trouble)
-            missed += not found
-            print(f"ok {number} - {patch.stem}: found by {found}" if found else f"not ok {number} - {patch.stem}\n# {note}", flush=True)
-    return 1 if missed else 0
+    return seeded.report(patches, lambda patch: find(patch, args))
 
 
 if __name__ == "__main__":
