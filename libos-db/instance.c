@@ -13,6 +13,7 @@ enum { EXCEPTION_PAGE_FAULT = 14, MEMORY_PAGES = 8192, STACK_PAGES = 64, FPU_PAG
 
 int stack_switch(int (*run)(void), void *top);
 
+static uint8_t *stack; /* what instance_run runs on */
 static uint8_t fault_fpu[512] __attribute__((aligned(16)));
 
 static bool is_asked; /* for memory */
@@ -133,7 +134,7 @@ static void store_begin(uint32_t blocks)
 
 void instance_open(void)
 {
-    uint32_t blocks = ground_open(MEMORY_PAGES);
+    uint32_t blocks = ground_open(MEMORY_PAGES, FPU_PAGES + STACK_PAGES);
     uint64_t size = 0;
 
     if (!blocks)
@@ -141,19 +142,19 @@ void instance_open(void)
     const void *archive = ground_archive(&size);
     archive_open(archive, size);
     void *fpu = hardware_memory(FPU_PAGES);
+    stack = hardware_memory(STACK_PAGES);
     uint32_t most = (uint32_t)exo_argument("frames", UINT32_MAX), free = hardware_frames_free();
     is_deaf = exo_argument("deaf", 0);
     pool_lost = loss_end;
     exo_exception_handler = fault_handle;
     exo_event_handler = event_note;
-    if (!fpu || pool_open(blocks, MEMORY_PAGES, most < free ? most : free, &replacement_clock) < 0)
-        fail("there is not memory enough");
+    if (!fpu || !stack || pool_open(blocks, MEMORY_PAGES, most < free ? most : free, &replacement_clock) < 0)
+        fail("there is not memory enough: make `memory` in the manifest larger, or `kept` smaller");
     exo_threads[0].fpu = (uint64_t)fpu;
     store_begin(blocks);
 }
 
 int instance_run(int (*run)(void))
 {
-    uint8_t *stack = hardware_memory(STACK_PAGES);
-    return stack ? stack_switch(run, stack + STACK_PAGES * PAGE_SIZE) : 1;
+    return stack_switch(run, stack + STACK_PAGES * PAGE_SIZE);
 }

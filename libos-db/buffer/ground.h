@@ -9,9 +9,9 @@ struct ground_figures {
 };
 extern struct ground_figures ground_figures;
 
-/* Open the program's first extent, with page tables for it and `pages_more` behind. Blocks of the extent; 0: there is none, or
- * it is too large (768 MiB). */
-uint32_t ground_open(uint32_t pages_more);
+/* Open the program's first extent, with page tables for it and `pages_more` behind; `own_pages`: what hardware_memory will be asked for besides
+ * what the pool asks. Blocks of the extent; 0: there is none, or it is too large (768 MiB). */
+uint32_t ground_open(uint32_t pages_more, uint32_t own_pages);
 /* The capability under which the pool's frames are owned. */
 uint16_t ground_capability(void);
 /* Frames that were the program's own when its pool was made, without those of a loan. */

@@ -69,7 +69,7 @@ static void tables_make(uint32_t pages)
     }
 }
 
-uint32_t ground_open(uint32_t pages_more)
+uint32_t ground_open(uint32_t pages_more, uint32_t own_pages)
 {
     extent = exo_disk_extent(0);
     if (!extent)
@@ -78,7 +78,7 @@ uint32_t ground_open(uint32_t pages_more)
     uint32_t count = (page_limit + TABLE_PAGES - 1) / TABLE_PAGES;
     if (count > TABLES_MAX)
         return 0;
-    frames_open(2 * count + page_limit / (PAGE_SIZE / 8) + 32);
+    frames_open(2 * count + page_limit / (PAGE_SIZE / 8) + 32 + own_pages);
     exo_space_open(&space, &exo_start, &own_frames);
     must(exo_disk_open(&ring, extent, &space, RING_ADDRESS), "a ring to the disk");
     const struct exo_start_capability *lent = exo_start_loan(0);
