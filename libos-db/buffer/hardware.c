@@ -62,7 +62,10 @@ static void tables_make(uint32_t pages)
 {
     for (uint32_t page = 0; page < pages; page += TABLE_PAGES) {
         uint32_t table = exo_space_table(&space, POOL_ADDRESS + (uint64_t)page * PAGE_SIZE);
-        must(table ? EXO_OK : EXO_BAD_NAME, "the pool's page tables");
+        if (!table) {
+            exo_print("there is not memory enough for the pool's page tables: make `memory` in the manifest larger, or `extents` smaller");
+            exo_exit(1);
+        }
         tables[page / TABLE_PAGES] = table;
         must(exo_space_map(&space, (uint64_t)POOL_ENTRIES + (uint64_t)page / TABLE_PAGES * PAGE_SIZE, table, 1,
                            own_frames.capability, EXO_MAP_READ), "a view of the pool's page tables");
