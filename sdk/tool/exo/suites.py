@@ -22,4 +22,4 @@ SUITES = {
 }
 
 SYSTEMS = ("tests/system/*.toml", "tests/system/*/*.toml", "examples/*/system.toml",
-           "sdk/template/system.toml")
+           "sdk/template/system.toml", "libos-*/system.toml")
