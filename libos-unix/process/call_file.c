@@ -374,14 +374,14 @@ int64_t call_pselect(const uint64_t a[6], struct exo_upcall_frame *frame)
         return -EFAULT;
     if (where[0] && user_copy(&mask, (const void *)where[0], sizeof mask))
         return -EFAULT;
-    signal_mask = mask;
+    signal_block(mask);
     int64_t result = limited_select(a, 1);
     if (result == -EINTR && where[0]) {
         signals.suspended = old;
         signals.is_suspended = true;
         return result;
     }
-    signal_mask = old;
+    signal_block(old);
     return result;
 }
 
@@ -398,13 +398,13 @@ int64_t call_ppoll(const uint64_t a[6], struct exo_upcall_frame *frame)
         return -EINVAL;
     if (a[2])
         deadline = exo_time() + (uint64_t)time.s * 1000 * MILLISECOND + (uint64_t)time.ns;
-    signal_mask = mask;
+    signal_block(mask);
     int64_t result = descriptors_poll(a, deadline);
     if (result == -EINTR && a[3]) {
         signals.suspended = old; /* the handler runs with the other mask and brings this one back */
         signals.is_suspended = true;
         return result;
     }
-    signal_mask = old;
+    signal_block(old);
     return result;
 }

@@ -20,6 +20,8 @@ int64_t call_sigaction(const uint64_t a[6], struct exo_upcall_frame *frame)
     if (a[2] && user_copy((void *)a[2], &old, sizeof old))
         return -EFAULT;
     if (a[1]) {
+        if (a[0] == SIGCHLD)
+            signal_child_look();
         signals.action[a[0] - 1] = action;
         signal_policy_tell();
     }
@@ -41,7 +43,7 @@ int64_t call_sigprocmask(const uint64_t a[6], struct exo_upcall_frame *frame)
         return 0;
     if (a[0] > SIG_SETMASK)
         return -EINVAL;
-    signal_mask = (a[0] == SIG_BLOCK ? old | set : a[0] == SIG_UNBLOCK ? old & ~set : set) & ~NEVER_BLOCKED;
+    signal_block(a[0] == SIG_BLOCK ? old | set : a[0] == SIG_UNBLOCK ? old & ~set : set);
     return 0;
 }
 
@@ -78,7 +80,7 @@ int64_t call_sigsuspend(const uint64_t a[6], struct exo_upcall_frame *frame)
         signals.suspended = signal_mask;
         signals.is_suspended = true;
     }
-    signal_mask = mask & ~NEVER_BLOCKED;
+    signal_block(mask);
     return signal_await();
 }
 
@@ -105,9 +107,10 @@ int64_t call_sigaltstack(const uint64_t a[6], struct exo_upcall_frame *frame)
 
 int64_t call_sigpending(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
+    (void)frame;
+    signal_child_look();
     uint64_t pending = (STATE->pending | signals_own) & signal_mask;
 
-    (void)frame;
     if (a[1] > MASK_SIZE)
         return -EINVAL;
     return user_copy((void *)a[0], &pending, a[1]) ? -EFAULT : 0;
@@ -117,6 +120,7 @@ int64_t call_sigpending(const uint64_t a[6], struct exo_upcall_frame *frame)
 static int64_t signal_await_one(uint64_t set, uint64_t deadline)
 {
     for (;;) {
+        signal_child_look();
         uint64_t own = signals_own & set;
         if (own) {
             signals_own &= ~(own & -own);
@@ -126,12 +130,11 @@ static int64_t signal_await_one(uint64_t set, uint64_t deadline)
             return server_ask(UNIX_SIGNAL_TAKE, ~set, 0, 0);
         if (signal_interrupts())
             return -EINTR;
-        uint64_t old = signal_mask;
-        signal_mask &= ~set; /* so that the server wakes us for them */
+        WINDOW->wait.awaited = set; /* so that the server wakes us for them */
         int64_t result = server_ask(UNIX_SLEEP, deadline, 0, 0);
-        if (result == UNIX_WAIT && !(STATE->pending & ~signal_mask))
+        if (result == UNIX_WAIT && !(STATE->pending & (~signal_mask | set)))
             processor_give_up();
-        signal_mask = old;
+        WINDOW->wait.awaited = 0;
         if (result != UNIX_WAIT)
             return -EAGAIN;
     }

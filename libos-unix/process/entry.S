@@ -8,6 +8,7 @@
 #define CONTEXT_FOREIGN_RIP (0x10000 + 80)
 #define STATE_PENDING (0x3c110000 + 16)
 #define WINDOW_DIRECT (0x3c107fc0 + 8)
+#define WINDOW_MASK (0x3c107fc0 + 24)
 #define THREAD_MAIN_STACK (exo_threads + 40)
 #define FRAME_R11 96
 #define FRAME_RCX 104
@@ -30,6 +31,9 @@
     movq %rdx, system_frame + 88
     movq %rax, system_frame + 112
     .endm
+
+    .globl signal_mask
+    .set signal_mask, WINDOW_MASK
 
     .text
     .globl foreign_entry

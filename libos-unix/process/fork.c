@@ -76,7 +76,7 @@ static void child_begin(void)
     const struct unix_fork *fork = (const struct unix_fork *)WINDOW->data;
 
     exo_start = fork->start;
-    signals_own = 0;
+    signals_own = signals.children = 0;
     exo_vcpu_entry(0, 0, EXO_ENTRY_EXCEPTION, (uint64_t)exo_exception_entry);
     process_enter();
     if (!inherit_adopt(fork))
@@ -109,5 +109,7 @@ int64_t process_fork(void)
         return -EAGAIN;
     while ((result = fork_try()) == UNIX_WAIT)
         processor_give_up();
+    if (result > 0)
+        processor_give_up(); /* the child first: it ends or calls exec soon, mostly, and until then each page that we wrote to would be copied */
     return result;
 }

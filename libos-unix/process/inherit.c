@@ -21,16 +21,42 @@ static uint64_t run_end(const struct unix_run *run)
     return run->page + (uint64_t)run->count * EXO_FRAME_SIZE;
 }
 
-static bool run_add(struct unix_fork *fork, uint64_t page, uint32_t frame, uint32_t count)
+struct run_list {
+    struct unix_run *run;
+    uint32_t count, most;
+};
+
+static bool run_add(struct run_list *list, uint64_t page, uint32_t frame, uint32_t count)
 {
-    if (fork->run_count == RUNS_MAX)
+    if (list->count == list->most)
         return false;
-    fork->run[fork->run_count++] = (struct unix_run){ page, frame, count };
+    list->run[list->count++] = (struct unix_run){ page, frame, count };
+    return true;
+}
+
+/* [start, end) of it is no more in the list. */
+static bool run_cut(struct run_list *list, uint32_t i, uint64_t start, uint64_t end)
+{
+    struct unix_run *run = &list->run[i], was = *run;
+    uint32_t before = run->page < start ? (uint32_t)((start - run->page) / EXO_FRAME_SIZE) : 0;
+    uint32_t gone = (uint32_t)((end - run->page) / EXO_FRAME_SIZE);
+
+    run->count = before;
+    if (!before)
+        memmove(run, run + 1, (--list->count - i) * sizeof *run);
+    return gone >= was.count || run_add(list, was.page + (uint64_t)gone * EXO_FRAME_SIZE, was.frame + gone, was.count - gone);
+}
+
+static bool runs_cut(struct run_list *list, uint64_t start, uint64_t end)
+{
+    for (uint32_t i = list->count; i-- > 0;)
+        if (list->run[i].page < end && run_end(&list->run[i]) > start && !run_cut(list, i, start, end))
+            return false;
     return true;
 }
 
 /* The pages that are there; those of files are found again. */
-static bool present_list(struct unix_fork *fork, uint64_t start, uint64_t end)
+static bool present_list(struct run_list *list, uint64_t start, uint64_t end)
 {
     struct page_walk walk = page_walk(start, end);
     struct page_run run;
@@ -38,14 +64,14 @@ static bool present_list(struct unix_fork *fork, uint64_t start, uint64_t end)
     while (page_run_next(&walk, &run)) {
         if (run.writable && exo_space_change(&kin.space, run.address, run.count, EXO_MAP_READ) != EXO_OK)
             return false;
-        if (!slot_in(memory_state.file, memory_state.file_count, run.frame) && !run_add(fork, run.address, run.frame, run.count))
+        if (!slot_in(memory_state.file, memory_state.file_count, run.frame) && !run_add(list, run.address, run.frame, run.count))
             return false;
     }
     return true;
 }
 
 /* What we inherited ourselves and have not touched. */
-static bool inherited_list(struct unix_fork *fork)
+static bool inherited_list(struct run_list *list)
 {
     for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
         const struct unix_run *run = &memory_state.inherited[i];
@@ -54,7 +80,7 @@ static bool inherited_list(struct unix_fork *fork)
             uint64_t page = run->page + (uint64_t)n * EXO_FRAME_SIZE;
             if (n < run->count && !page_is_present(page))
                 continue;
-            if (n > first && !run_add(fork, run->page + (uint64_t)first * EXO_FRAME_SIZE, run->frame + first, n - first))
+            if (n > first && !run_add(list, run->page + (uint64_t)first * EXO_FRAME_SIZE, run->frame + first, n - first))
                 return false;
             first = n + 1;
         }
@@ -62,13 +88,69 @@ static bool inherited_list(struct unix_fork *fork)
     return true;
 }
 
-bool inherit_list(struct unix_fork *fork)
+void inherit_note(uint64_t page, uint32_t count)
 {
-    bool done = present_list(fork, UNIX_SITES_ADDRESS, UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE);
+    struct memory_state *state = &memory_state;
+    uint64_t end = page + (uint64_t)count * EXO_FRAME_SIZE;
+
+    if (!state->is_listed || (page >= UNIX_RUNTIME_ADDRESS && page < UNIX_RUNTIME_END && page - UNIX_SITES_ADDRESS >= SITE_PAGES * EXO_FRAME_SIZE))
+        return;
+    for (uint32_t i = 0; i < state->change_count; i++)
+        if (state->change[i].start <= page && end <= state->change[i].end)
+            return;
+    if (state->change_count == CHANGES_MAX) {
+        state->is_listed = false;
+        return;
+    }
+    state->change[state->change_count].start = page;
+    state->change[state->change_count++].end = end;
+}
+
+void inherit_forget(void)
+{
+    memory_state.is_listed = false;
+}
+
+/* The list of the last fork, brought up to date. */
+static bool changes_list(struct run_list *list)
+{
+    bool done = memory_state.is_listed;
+
+    for (uint32_t i = 0; i < memory_state.change_count && done; i++)
+        done = runs_cut(list, memory_state.change[i].start, memory_state.change[i].end) &&
+               present_list(list, memory_state.change[i].start, memory_state.change[i].end);
+    return done;
+}
+
+static bool all_list(struct run_list *list)
+{
+    bool done = present_list(list, UNIX_SITES_ADDRESS, UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE);
 
     for (uint32_t i = 0; i < regions.count && done; i++)
-        done = present_list(fork, regions.region[i].start, regions.region[i].end);
-    return done && inherited_list(fork);
+        done = present_list(list, regions.region[i].start, regions.region[i].end);
+    return done;
+}
+
+bool inherit_list(struct unix_fork *fork)
+{
+    struct run_list listed = { memory_state.listed, memory_state.listed_count, LISTED_MAX }, list = { fork->run, 0, RUNS_MAX };
+
+    if (changes_list(&listed)) {
+        list.count = listed.count;
+        memcpy(fork->run, listed.run, listed.count * sizeof *fork->run);
+    } else {
+        memory_state.is_listed = false;
+        if (!all_list(&list))
+            return false;
+        memory_state.is_listed = list.count <= LISTED_MAX;
+        if (memory_state.is_listed)
+            memcpy(memory_state.listed, list.run, list.count * sizeof *list.run);
+    }
+    memory_state.listed_count = list.count;
+    memory_state.change_count = 0;
+    bool done = inherited_list(&list);
+    fork->run_count = list.count;
+    return done;
 }
 
 static uint32_t flags_at(uint64_t page)
@@ -114,6 +196,7 @@ bool inherit_adopt(const struct unix_fork *fork)
     kin.ready_count = kin.ready_used = 0;
     kin.space.view = UNIX_VIEW_ADDRESS; /* where the server bound the tables that it made */
     bool done = true;
+    memory_state.is_listed = false;
     memory_state.left_count = memory_state.copied = memory_state.regained = memory_state.filled = 0;
     memory_state.inherited_count = fork->run_count < INHERITED_MAX ? fork->run_count : INHERITED_MAX;
     memcpy(memory_state.inherited, fork->run, memory_state.inherited_count * sizeof *fork->run);

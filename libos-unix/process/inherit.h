@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <unix/protocol.h>
 
+/* What is bound in these pages, or with which access, changes: the list of the last fork is wrong there. */
+void inherit_note(uint64_t page, uint32_t count);
+/* The list of the last fork is to be made anew. */
+void inherit_forget(void);
 /* All pages that are there become read-only, and a list; false: it is too long, or there is no memory. */
 bool inherit_list(struct unix_fork *fork);
 /* In the child: what the server told. */

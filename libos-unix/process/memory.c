@@ -49,6 +49,7 @@ bool page_bind(uint64_t page, uint32_t frame, uint32_t count, uint16_t slot, uin
 {
     int64_t result = exo_space_map(&kin.space, page, frame, count, slot, flags);
 
+    inherit_note(page, count);
     if (result == EXO_BAD_NAME && pool_grow())
         result = exo_space_map(&kin.space, page, frame, count, slot, flags);
     return result == EXO_OK;
@@ -153,6 +154,7 @@ static bool page_own(uint64_t page, uint32_t frame)
 
     if (own && !STATE->viewers) {
         memory_state.regained++;
+        inherit_note(page, 1);
         return exo_space_change(&kin.space, page, 1, EXO_MAP_READ | EXO_MAP_WRITE) == EXO_OK;
     }
     uint32_t copy = frame_copy((const void *)page, EXO_FRAME_SIZE);
@@ -375,6 +377,7 @@ void pages_drop(uint64_t start, uint64_t end)
     inherit_drop(start, end);
     while (page_run_next(&walk, &run)) {
         exo_space_unmap(&kin.space, run.address, run.count);
+        inherit_note(run.address, run.count);
         if (run.own)
             frames_give_back(run.frame, run.count);
     }
@@ -446,6 +449,7 @@ void memory_clear(void)
         drop_add(&drop, regions.region[i].start, regions.region[i].end);
     drop_end(&drop);
     regions.count = 0;
+    memory_state.is_listed = false;
     memory_state.file_count = memory_state.inherited_count = 0;
     memory_state.break_start = memory_state.break_end = 0;
 }

@@ -14,16 +14,22 @@
 #define PROGRAM_TOP 0x7fffffffe000ull
 #define MAP_TOP     PROGRAM_TOP
 
-enum { LEFT_MAX = 512, INHERITED_MAX = 256 };
+enum { LEFT_MAX = 512, INHERITED_MAX = 256, LISTED_MAX = 256, CHANGES_MAX = 16 };
 
 struct memory_state {
     uint64_t break_start, break_end;
     uint32_t copied, regained, filled;
     uint32_t file_count, left_count, inherited_count;
     struct unix_range file[FILES_MAX]; /* files that are mapped */
+    bool is_listed; /* the list of the last fork holds, but for these pages: */
+    uint32_t listed_count, change_count;
+    struct {
+        uint64_t start, end;
+    } change[CHANGES_MAX];
     struct {
         uint32_t frame, count;
     } left[LEFT_MAX]; /* frames of ours that only children may still see */
+    struct unix_run listed[LISTED_MAX];
     struct unix_run inherited[INHERITED_MAX]; /* pages of before the fork that nobody touched since: others' frames */
 };
 extern struct memory_state memory_state;

@@ -106,7 +106,6 @@ static int64_t bytes_put(struct unix_pipe *ring, uint32_t quick, uint64_t descri
 /* Both while the end is being moved. */
 static void wait_begin(struct unix_pipe_end *own, uint32_t quick)
 {
-    WINDOW->wait.mask = signal_mask;
     __atomic_store_n(&WINDOW->wait.pipe, number_of(quick), __ATOMIC_RELAXED);
     __atomic_store_n(&own->waits, 1, __ATOMIC_SEQ_CST);
 }

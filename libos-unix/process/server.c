@@ -23,8 +23,7 @@ bool server_try(uint64_t words[7])
     struct exo_message message;
 
     __builtin_memcpy(message.word, words, 7 * sizeof *words);
-    message.word[MASK_WORD] = signal_mask;
-    message.word[8] = message.word[9] = message.word[10] = 0;
+    message.word[7] = message.word[8] = message.word[9] = message.word[10] = 0;
     fpu_save(saved_fpu);
     int64_t result = exo_gate_invoke(SLOT_SERVER, &message);
     fpu_load(saved_fpu);

@@ -9,7 +9,6 @@ enum { FLAGS_OF_PROGRAM = 0x250dd5, FLAGS_ALWAYS = 0x202, SELECTOR_CODE = 0x33, 
 #define NEVER_BLOCKED (BIT(SIGKILL) | BIT(SIGSTOP))
 
 struct signals signals EXO_EAGER;
-uint64_t signal_mask EXO_EAGER;
 uint64_t signals_own EXO_EAGER;
 
 /* What Linux puts onto the stack (arch/x86/include/uapi/asm/sigcontext.h describes it), and the FPU state behind it. */
@@ -33,8 +32,25 @@ struct signal_frame {
     uint64_t mask;
     struct signal_information information;
 };
+_Static_assert(UNIX_WINDOW_ADDRESS + __builtin_offsetof(struct unix_window, wait.mask) == 0x3c107fc0 + 24, "entry.S");
 _Static_assert(sizeof(struct signal_information) == 128, "siginfo_t");
 _Static_assert(sizeof(struct signal_context) == 256, "struct sigcontext");
+
+void signal_block(uint64_t mask)
+{
+    signal_mask = mask & ~NEVER_BLOCKED;
+    if (!(mask & BIT(SIGCHLD)))
+        signals.children = STATE->children; /* it was ignored, as there is no handler */
+}
+
+void signal_child_look(void)
+{
+    uint32_t children = STATE->children;
+
+    if (children != signals.children && signal_mask & BIT(SIGCHLD))
+        signals_own |= BIT(SIGCHLD);
+    signals.children = children;
+}
 
 bool signal_is_ready(void)
 {
@@ -90,6 +106,8 @@ void signal_policy_tell(void)
     const struct linux_action *child = &signals.action[SIGCHLD - 1];
     uint64_t ignored = 0, flags = child->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
 
+    if (child->handler > HANDLER_IGNORE)
+        flags |= UNIX_CHILD_CAUGHT;
     for (uint32_t signal = 1; signal <= SIGNALS; signal++)
         if ((BIT(SIGCHLD) | stopping) & BIT(signal) && signals.action[signal - 1].handler == HANDLER_IGNORE)
             ignored |= BIT(signal);
@@ -212,7 +230,7 @@ void signal_take(struct exo_upcall_frame *frame)
         if (is_stop(signal))
             stop_obey(signal);
         if (signals.is_suspended && !signals.is_restart) {
-            signal_mask = signals.suspended; /* of a ppoll that it ended */
+            signal_block(signals.suspended); /* of a ppoll that it ended */
             signals.is_suspended = false;
         }
         call_settle(frame, true);
@@ -248,7 +266,7 @@ int64_t signal_return(struct exo_upcall_frame *frame)
 
     if (user_signal_get(&pushed->context.fpu, pushed, &pushed->mask))
         process_die(SIGSEGV);
-    signal_mask = pushed->mask & ~NEVER_BLOCKED;
+    signal_block(pushed->mask);
     context_enter(frame, &pushed->context);
     return (int64_t)frame->rax;
 }

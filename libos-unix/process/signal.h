@@ -14,11 +14,16 @@ struct signals {
     bool is_restart;    /* the call of system_frame answered RESTART: */
     uint64_t restart;   /* its number */
     uint64_t told_ignored, told_flags; /* what the server knows */
+    uint32_t children;  /* of unix_state's, so many are done with */
 };
 extern struct signals signals;
-extern uint64_t signal_mask; /* those that are blocked */
+extern uint64_t signal_mask; /* those that are blocked: the window's word, which the server reads (entry.S) */
 extern uint64_t signals_own; /* those that the process sent itself, and not taken yet: the server knows nothing of them */
 
+/* The program's doing. */
+void signal_block(uint64_t mask);
+/* SIGCHLD that came while it was blocked and had no handler is among our own from now on. */
+void signal_child_look(void);
 bool signal_is_ready(void);
 /* Send it to ourselves; false: that is the server's affair. */
 bool signal_self(uint64_t signal);

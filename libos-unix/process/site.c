@@ -90,6 +90,7 @@ static bool page_patch(uint64_t page, const struct patch *patch, uint32_t patche
     for (uint32_t i = 0; i < patches; i++)
         memcpy(copy + patch[i].offset, patch[i].bytes, patch[i].size);
     page_copy_end();
+    inherit_forget(); /* it shall begin with what was rewritten */
     return page_exchange(page, old, frame, EXO_MAP_READ | EXO_MAP_EXECUTE);
 }
 

@@ -172,7 +172,7 @@ bool pipe_wait_is_over(const struct process *process, bool is_last_look)
         return true;
     index = index % PIPES_DIRECT;
     struct unix_pipe *shared = __atomic_load_n(&process->direct[index].shared, __ATOMIC_SEQ_CST);
-    if (!shared || __atomic_load_n(&process->shared->pending, __ATOMIC_SEQ_CST) & ~wait->mask)
+    if (!shared || __atomic_load_n(&process->shared->pending, __ATOMIC_SEQ_CST) & ~process_mask(process))
         return true;
     bool reads = process->direct[index].side == PIPE_READER;
     if (is_last_look)

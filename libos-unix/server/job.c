@@ -49,6 +49,17 @@ bool group_is_orphaned(uint32_t group)
     return true;
 }
 
+/* Without a handler it means nothing, but when it is blocked: then what becomes of it may change until it is not. */
+static void child_signal(struct process *process)
+{
+    const volatile struct unix_wait *wait = &process->window->wait;
+
+    if (process->child_flags & UNIX_CHILD_CAUGHT || wait->awaited & BIT(SIGCHLD))
+        process_signal(process, SIGCHLD);
+    else if (wait->mask & BIT(SIGCHLD))
+        __atomic_fetch_add(&process->shared->children, 1, __ATOMIC_SEQ_CST);
+}
+
 void parent_tell(struct process *process)
 {
     struct process *parent = process->parent;
@@ -56,7 +67,7 @@ void parent_tell(struct process *process)
     if (!parent || parent->state != PROCESS_ALIVE)
         return;
     if (process->state != PROCESS_ALIVE || !(parent->child_flags & SA_NOCLDSTOP))
-        process_signal(parent, SIGCHLD);
+        child_signal(parent);
     process_wake(parent);
 }
 

@@ -47,9 +47,8 @@ struct process {
     uint32_t missing_count;
     struct missing missing[MISSING_MAX];
     uint64_t requests;
-    uint64_t mask;           /* signals that it blocked at its last request */
-    uint64_t ignored;        /* those that it ignores */
-    uint32_t child_flags;    /* SA_NOCLDSTOP and SA_NOCLDWAIT of its SIGCHLD */
+    uint64_t ignored;        /* signals that it ignores */
+    uint32_t child_flags;    /* of its SIGCHLD: SA_NOCLDSTOP, SA_NOCLDWAIT, UNIX_CHILD_CAUGHT */
     uint32_t stopped;        /* the signal that stopped it, or 0 */
     bool may_stop;           /* it has taken a signal that stops, and no SIGCONT came since */
     bool tells_stop, tells_continue; /* what its parent has not waited for yet */
@@ -76,6 +75,13 @@ struct instance {
 extern struct instance instance;
 extern struct process processes[PROCESSES_MAX];
 extern uint32_t processes_end; /* all from here on are PROCESS_NONE */
+
+/* The signals that it blocks and does not wait for. */
+static inline uint64_t process_mask(const struct process *process)
+{
+    const volatile struct unix_wait *wait = &process->window->wait;
+    return wait->mask & ~wait->awaited;
+}
 
 struct process *process_badged(uint64_t badge);
 struct process *process_numbered(uint64_t pid);

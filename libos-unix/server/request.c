@@ -42,7 +42,7 @@ int64_t request_wait_on(struct request *request, const void *channel)
 {
     struct process *process = request->process;
 
-    if (process->shared->pending & ~process->mask)
+    if (process->shared->pending & ~process_mask(process))
         return UNIX_WAIT; /* it has a signal to take: it goes on at once */
     process->waiting_on = channel;
     __atomic_store_n(&process->runnable, 0, __ATOMIC_SEQ_CST);
@@ -67,7 +67,6 @@ void request_serve(uint64_t badge, uint32_t index, struct exo_message *message)
     __atomic_store_n(&instance.serving, 1, __ATOMIC_SEQ_CST);
     process->requests++;
     process->deadline = EXO_NEVER;
-    process->mask = message->word[MASK_WORD];
     message->word[0] = (uint64_t)call(&request);
     __builtin_memcpy(message->word + 1, request.more, sizeof request.more);
     __atomic_store_n(&instance.serving, 0, __ATOMIC_SEQ_CST);

@@ -177,6 +177,7 @@ int64_t request_fork(struct request *request)
         return -EAGAIN;
     struct unix_fork *fork = (struct unix_fork *)child->window->data;
     fork_copy(fork, (const struct unix_fork *)request->window->data);
+    child->window->wait.mask = ((const volatile struct unix_window *)request->window)->wait.mask;
     int64_t result = process_views_grant(child, parent, fork);
     if (result == EXO_OK)
         result = process_copy(child, parent, fork);

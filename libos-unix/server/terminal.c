@@ -120,7 +120,7 @@ static int64_t background_check(struct request *request, uint32_t signal)
 {
     struct process *process = request->process;
     uint64_t bit = 1ull << (signal - 1);
-    bool is_proof = (process->mask | process->ignored) & bit;
+    bool is_proof = (process_mask(process) | process->ignored) & bit;
 
     if (!is_in_background(process) || (is_proof && signal == SIGTTOU))
         return 0;

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static unsigned good, all;
@@ -160,6 +161,56 @@ static void restarts(void)
     set(SIGCHLD, SIG_DFL, 0);
 }
 
+static int is_pending(int signal)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, signal);
+}
+
+static void child_and_wait(unsigned microseconds)
+{
+    if (child_of_all() == 0) {
+        usleep(microseconds);
+        _exit(0);
+    }
+    if (!microseconds)
+        wait(NULL);
+}
+
+/* SIGCHLD while there is no handler for it. */
+static void blocked_children(void)
+{
+    struct timespec second = { .tv_sec = 1 };
+    sigset_t child;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    child_and_wait(0);
+    check("SIGCHLD without a handler is nothing", !is_pending(SIGCHLD));
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    check("nor later", !is_pending(SIGCHLD));
+    child_and_wait(0);
+    check("but pends while it is blocked", is_pending(SIGCHLD));
+    sigprocmask(SIG_UNBLOCK, &child, NULL);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    check("until it is not", !is_pending(SIGCHLD));
+    child_and_wait(0);
+    set(SIGCHLD, note, 0);
+    came = 0;
+    sigprocmask(SIG_UNBLOCK, &child, NULL);
+    check("or meets a handler that came meanwhile", came == 1);
+    set(SIGCHLD, SIG_DFL, 0);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    child_and_wait(0);
+    check("sigtimedwait takes it", sigtimedwait(&child, NULL, &second) == SIGCHLD && !is_pending(SIGCHLD));
+    child_and_wait(5000);
+    check("and waits for it", sigtimedwait(&child, NULL, &second) == SIGCHLD && wait(NULL) > 0 && !is_pending(SIGCHLD));
+    sigprocmask(SIG_UNBLOCK, &child, NULL);
+    child_and_wait(5000);
+    check("it ends no sleep", nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL) == 0 && wait(NULL) > 0);
+}
+
 static int deep(volatile char *before)
 {
     volatile char here[4096];
@@ -265,6 +316,7 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     masks();
     restarts();
+    blocked_children();
     faults();
     pointers();
     deaths();

@@ -19,7 +19,6 @@
 #define UNIX_RUNTIME_END     0x40000000ull
 
 enum {
-    MASK_WORD = 7, /* of every request: the signals that are blocked, so that nobody waits who has one to take */
     WINDOW_PAGES = 9,
     SITE_PAGES = 4,
     READY_PAGES = 16,
@@ -58,11 +57,11 @@ struct unix_counts {
 };
 
 /* What the process does with direct ends of pipes: one more than the index of the end whose other side it waits for, and of the one that
- * it moves now; else 0. The signals that do not end the waiting. */
+ * it moves now; else 0. The signals that are blocked, which end no waiting. Those of them that it waits for itself, which end it. */
 struct unix_wait {
     uint32_t pipe, moving;
-    uint64_t mask;
-    uint64_t reserved[4];
+    uint64_t mask, awaited;
+    uint64_t reserved[3];
 };
 
 struct unix_window {
@@ -127,12 +126,15 @@ struct unix_state {
     uint32_t pid, parent, group, session;
     uint64_t pending; /* signals: bit n - 1 */
     uint32_t viewers; /* processes that see some of this one's memory */
-    uint32_t reserved;
+    uint32_t children; /* how often SIGCHLD came while it was blocked and had no handler: it is not among those that are pending */
     uint8_t quick[DESCRIPTORS_MAX];
 };
 
 /* The result of a call that has to wait: yield, and call again once run. */
 enum { UNIX_WAIT = -512 };
+
+/* Beside SA_NOCLDSTOP and SA_NOCLDWAIT among the flags of UNIX_POLICY: there is a handler for SIGCHLD. */
+enum { UNIX_CHILD_CAUGHT = 0x100 };
 
 /* Requests beside Linux's. */
 enum unix_request {
