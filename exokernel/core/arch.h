@@ -90,7 +90,7 @@ uint64_t arch_program_run(uint32_t page, struct code_run *run);
 
 const uint8_t *arch_module(void); /* the boot module's first byte, as the kernel sees it */
 
-void arch_console_write(const char *text, uint32_t length);
+void arch_console_write(const char *text, uint32_t length); /* a newline only at its end */
 int arch_console_read(void); /* a byte, or -1 */
 void arch_exit(uint32_t code);
 /* The kernel's own fault: says so on the console and ends the machine with a failure. */

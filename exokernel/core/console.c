@@ -6,12 +6,19 @@
 #include <capability.h>
 #include <dispatch.h>
 
-enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, TAKE_MOST = 128 /* of them in one call */ };
+enum { LABEL_LENGTH = 8, CONSOLE_WRITE_MAX = 256, LINE_WORDS = 16, LINE_MAX = LINE_WORDS * 8 /* bytes, of them in one call */ };
 
 static struct {
     uint64_t label; /* of the line that is being written */
     bool in_line;
 } console;
+
+/* Part of one line, at most up to its end: words, since a byte at a time would take as long as the longest of other calls. */
+struct line {
+    uint64_t word[LINE_WORDS];
+    uint32_t length; /* bytes */
+    bool is_ended;
+};
 
 static void label_write(uint64_t label)
 {
@@ -29,8 +36,7 @@ static void label_write(uint64_t label)
         arch_console_write(text, length);
 }
 
-/* Part of one line, at most up to its end. */
-static void line_write(uint64_t label, const char *text, uint32_t length)
+static void line_write(uint64_t label, const struct line *line)
 {
     if (console.in_line && console.label != label) {
         arch_console_write("\n", 1);
@@ -38,28 +44,54 @@ static void line_write(uint64_t label, const char *text, uint32_t length)
     }
     if (!console.in_line)
         label_write(label);
-    arch_console_write(text, length);
+    arch_console_write((const char *)line->word, line->length);
     console.label = label;
-    console.in_line = text[length - 1] != '\n';
+    console.in_line = !line->is_ended;
 }
 
-/* Nothing that moves the cursor, so that no text can hide the label. */
-static inline bool is_harmless(char character)
+static inline uint64_t each(uint8_t byte)
 {
-    return ((uint8_t)character >= ' ' && character != 0x7f) || character == '\n' || character == '\t';
+    return byte * 0x0101010101010101u;
+}
+
+/* Which bytes are this one: the highest bit of each. */
+static inline uint64_t bytes_that_are(uint64_t word, uint8_t byte)
+{
+    uint64_t other = word ^ each(byte);
+
+    return ~(((other & each(0x7f)) + each(0x7f)) | other | each(0x7f));
+}
+
+/* How many bytes there are up to the first of those, itself included; 8 if there are none. */
+static inline uint32_t bytes_up_to(uint64_t those)
+{
+    return (((those & -those) - 1) & each(1)) * each(1) >> 56;
+}
+
+/* Nothing that moves the cursor, so that no text can hide the label: each control character but newline and tab becomes '?'. */
+static inline uint64_t harmless(uint64_t word)
+{
+    uint64_t control = bytes_that_are(word & each(0xe0), 0) | bytes_that_are(word, 0x7f);
+    uint64_t bad = control & ~bytes_that_are(word, '\n') & ~bytes_that_are(word, '\t');
+    uint64_t mask = bad | (bad - (bad >> 7));
+
+    return (word & ~mask) | (each('?') & mask);
 }
 
 /* What may be printed of one line; all of it by who drives the terminal. */
-static uint32_t line_take(const volatile char *source, uint32_t length, bool drives, char text[TAKE_MOST])
+static void line_take(const volatile uint64_t *source, uint32_t length, bool drives, struct line *ret_line)
 {
-    uint32_t most = length < TAKE_MOST ? length : TAKE_MOST, taken = 0;
-    char character;
+    uint32_t most = length < LINE_MAX ? length : LINE_MAX, taken = 0;
+    uint64_t ends;
 
     do {
-        character = source[taken];
-        text[taken++] = drives || is_harmless(character) ? character : '?';
-    } while (taken < most && character != '\n');
-    return taken;
+        uint64_t word = source[taken / 8];
+        ends = bytes_that_are(word, '\n');
+        ret_line->word[taken / 8] = drives ? word : harmless(word);
+        taken += bytes_up_to(ends);
+    } while (taken < most && !ends);
+    ret_line->is_ended = ends && taken <= most;
+    ret_line->length = taken < most ? taken : most;
 }
 
 exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32_t length)
@@ -73,11 +105,10 @@ exo_result call_console_write(const struct caller *caller, uint16_t slot, uint32
         return EXO_BAD_ARGUMENT;
 
     uint64_t label = capability.first | (uint64_t)capability.count << 32;
-    char text[TAKE_MOST];
-    bool drives = capability.rights & EXO_RIGHT_READ;
-    uint32_t taken = line_take((const volatile char *)context_here()->batch, length, drives, text);
-    line_write(label, text, taken);
-    return taken;
+    struct line line;
+    line_take((const volatile uint64_t *)context_here()->batch, length, capability.rights & EXO_RIGHT_READ, &line);
+    line_write(label, &line);
+    return line.length;
 }
 
 exo_result call_console_read(const struct caller *caller, uint16_t slot)

@@ -19,6 +19,23 @@ START_TEST(text_cannot_hide_its_label)
 }
 END_TEST
 
+START_TEST(every_byte_is_judged_wherever_it_stands)
+{
+    MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 0, 0));
+    uint8_t *text = (uint8_t *)context_page(ROOT_CONTEXT)->batch;
+    for (uint32_t at = 0; at < 16; at++)
+        for (uint32_t byte = 0; byte < 256; byte++) {
+            memset(text, '\n', 32); /* what lies behind is not looked at */
+            memset(text, 'x', 16);
+            text[at] = byte;
+            machine_log.console_length = 0;
+            GIVES(CALL(CONSOLE_WRITE, 10, 16), byte == '\n' ? at + 1 : 16);
+            bool harmless = (byte >= ' ' && byte != 0x7f) || byte == '\n' || byte == '\t';
+            ck_assert_uint_eq((uint8_t)machine_log.console[at], harmless ? byte : '?');
+        }
+}
+END_TEST
+
 START_TEST(lines_of_two_writers_do_not_mix)
 {
     MUST(CALL(CAPABILITY_DERIVE, CONSOLE_SLOT, 0, 10, EXO_RIGHT_WRITE, 'a', 0));
@@ -80,7 +97,7 @@ START_TEST(long_line_is_taken_in_parts)
 }
 END_TEST
 
-UNIT_SUITE(console, unit_setup, text_is_written_with_its_label, text_cannot_hide_its_label,
+UNIT_SUITE(console, unit_setup, text_is_written_with_its_label, text_cannot_hide_its_label, every_byte_is_judged_wherever_it_stands,
            lines_of_two_writers_do_not_mix, who_reads_the_console_drives_the_terminal, console_checks_its_arguments,
            machine_ends_for_who_may_end_it,
            long_line_is_taken_in_parts)

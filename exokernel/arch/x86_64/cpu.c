@@ -91,6 +91,7 @@ void cpu_identify(void)
     __cpuid(1, a, b, c, d);
     bool has_xsave = c & 1 << 26;
     cpu_features.rdrand = c & 1 << 30;
+    cpu_features.avx = c & 1 << 28;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & 1 << 0) || !has_xsave || !has_nx)
         arch_panic("this processor lacks NX, FSGSBASE or XSAVE; under QEMU give -cpu max");
     cpu_features.smep = b & 1 << 7;

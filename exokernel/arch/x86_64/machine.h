@@ -92,7 +92,7 @@ void paging_load(void);
 /* cpu.c */
 enum { CPU_STACK_SIZE = 8192 };
 struct cpu_features {
-    bool smep, smap, umip, ibpb, rdrand, gigabyte_pages;
+    bool smep, smap, umip, ibpb, rdrand, avx, gigabyte_pages;
 };
 extern struct cpu_features cpu_features;
 void cpu_identify(void); /* panics if the processor lacks what the kernel cannot do without */

@@ -162,15 +162,21 @@ void paging_load(void)
     __asm__ volatile("movq %0, %%cr3" : : "r"((uint64_t)paging_root << 12) : "memory");
 }
 
-/* By SSE, which every processor has: half as many stores as in general registers. What the environment has in xmm0 comes back. */
+/* By the widest stores that the processor has: 16 bytes, or 32. What the environment has in the register comes back. */
+#define CLEAR(register, save, zero, store, bytes)                                                                                \
+    __asm__ volatile(save " %%" register ", %1\n\t" zero "\n"                                                                    \
+                     "1:\n\t.set at, 0\n\t.rept 32\n\t" store " %%" register ", at(%0)\n\t.set at, at + " bytes "\n\t.endr\n\t"    \
+                     "addq $32 * " bytes ", %0\n\tcmpq %2, %0\n\tjb 1b\n\t" save " %1, %%" register                              \
+                     : "+r"(at), "=m"(saved) : "r"(end) : "memory", "cc")
+
 void arch_clear_page(frame_name frame)
 {
     char *at = direct_page(frame), *end = at + EXO_FRAME_SIZE;
-    uint64_t saved[2];
-    __asm__ volatile("movups %%xmm0, %1\n\txorps %%xmm0, %%xmm0\n"
-                     "1:\n\t.set store, 0\n\t.rept 32\n\tmovaps %%xmm0, store(%0)\n\t.set store, store + 16\n\t.endr\n\t"
-                     "addq $512, %0\n\tcmpq %2, %0\n\tjb 1b\n\tmovups %1, %%xmm0"
-                     : "+r"(at), "=m"(saved) : "r"(end) : "memory", "cc");
+    uint64_t saved[4];
+    if (cpu_features.avx)
+        CLEAR("ymm0", "vmovdqu", "vpxor %%xmm0, %%xmm0, %%xmm0", "vmovdqa", "32");
+    else
+        CLEAR("xmm0", "movups", "xorps %%xmm0, %%xmm0", "movaps", "16");
 }
 
 /* What was mapped before was forgotten by every processor, and nothing is remembered of an empty entry. */

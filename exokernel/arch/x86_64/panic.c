@@ -64,7 +64,8 @@ static void panic_begin(const char *why)
     if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST))
         for (;;)
             __asm__ volatile("hlt");
-    print("\npanic: ");
+    print("\n");
+    print("panic: ");
     print(why);
     print_hex(" on processor ", panic_processor());
     print("\n");

@@ -551,7 +551,7 @@ bool post_slice_pick(uint32_t processor, vcpu_name *ret_payer, vcpu_name result)
 
 bool loop_line_take(uint32_t taken, uint32_t length)
 {
-    return taken < length && taken < 128;
+    return taken < length && taken < 128 && taken % 8 == 0;
 }
 
 bool loop_label_write(uint32_t i, uint32_t length)
