@@ -165,6 +165,8 @@ void schedule_end(struct schedule *schedule, uint64_t now)
     rt_histogram_note(&task->response, now - task->release);
     if (now > task->deadline && !task->late)
         task->misses++;
+    if (task->over && !task->overrun)
+        task->overruns++;
     if (task->used > task->most_used)
         task->most_used = task->used;
     task->used = 0;
@@ -176,7 +178,7 @@ uint64_t schedule_alarm(const struct schedule *schedule)
     const struct rt_task *task = schedule->running;
     uint64_t alarm = schedule->timers.count ? schedule->timers.entry[0].number : SCHEDULE_NEVER;
 
-    if (!task || !schedule->counts)
+    if (!task || !schedule->counts || !task_is_watched(task))
         return alarm;
     if (!task->over && schedule->since + task->left + 1 < alarm)
         alarm = schedule->since + task->left + 1;

@@ -318,7 +318,8 @@ void rt_yield(void)
     struct rt_task *task = schedule.running, *next = schedule_yield(&schedule, now);
     if (next) {
         task->preempted = false;
-        alarm_set(now);
+        if (task_is_watched(next)) /* the alarm is as early as others need it */
+            alarm_set(now);
         if (next->give_to)
             rt_switch_schedule(&task->resume, 0);
         else

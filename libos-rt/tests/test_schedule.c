@@ -352,9 +352,24 @@ START_TEST(sporadic_jobs_keep_their_distance)
 END_TEST
 
 /* Time that others have does not count as the job's. */
-START_TEST(others_time_is_not_charged)
+START_TEST(what_is_only_counted_needs_no_alarm)
 {
     add(2000, 50000, 50000);
+    add(2000, 50000, 50000);
+    task[1].phase = 30000;
+    begin(&rt_edf);
+    schedule_advance(&schedule, 0);
+    schedule_pick(&schedule, 0);
+    ck_assert_uint_eq(schedule_alarm(&schedule), 30000);
+    schedule_end(&schedule, 2500);
+    ck_assert_uint_eq(task[0].overruns, 1);
+    ck_assert_uint_eq(task[0].misses, 0);
+}
+END_TEST
+
+START_TEST(others_time_is_not_charged)
+{
+    add(2000, 50000, 50000)->on_overrun = RT_SKIP;
     begin(&rt_edf);
     schedule_advance(&schedule, 0);
     schedule_pick(&schedule, 0);
@@ -432,7 +447,7 @@ int main(void)
         job_that_uses_no_mutex_preempts_a_low_ceiling, mutex_is_only_for_those_who_said_so, overrun_is_counted,
         overrun_that_skips_takes_the_time_of_later_jobs, overrun_that_aborts_ends_the_job, handler_of_the_application_decides,
         miss_is_told_when_the_deadline_passes, overrun_waits_for_the_unlock, sporadic_jobs_keep_their_distance,
-        others_time_is_not_charged, only_equals_are_yielded_to, clock_may_be_large, queue_keeps_its_order,
+        what_is_only_counted_needs_no_alarm, others_time_is_not_charged, only_equals_are_yielded_to, clock_may_be_large, queue_keeps_its_order,
     };
     Suite *suite = suite_create("real time");
     TCase *cases = tcase_create("schedule");

@@ -121,7 +121,7 @@ struct rt_task {
     struct rt_attribute attribute;
     bool sporadic;              /* released by rt_release, not by time */
     uint64_t phase;             /* the first release, counted from the start */
-    enum rt_action on_overrun, on_miss; /* RT_LOG by itself */
+    enum rt_action on_overrun, on_miss; /* RT_LOG by itself: then it is counted at the job's end at the latest, and costs no alarm */
     rt_handler *handler;        /* asked instead, if there is one */
     uint32_t section_count;
     struct rt_section section[RT_SECTIONS_MAX]; /* what it locks: mutexes by number */
