@@ -59,9 +59,9 @@ foreign_entry:
 site_entry:
     movq %rsp, system_frame + FRAME_RSP
     movq THREAD_MAIN_STACK, %rsp
+    pushq %rax
     pushfq
     pushq %r11
-    pushq %rax
     pushq %r9
     pushq %r8
     pushq %r10
@@ -84,7 +84,6 @@ site_entry:
     popq %r10
     popq %r8
     popq %r9
-    leaq 8(%rsp), %rsp
     popq %r11
     popfq
     movq system_frame + FRAME_RSP, %rsp
@@ -116,9 +115,9 @@ site_in_full:
     popq %r10
     popq %r8
     popq %r9
-    popq %rax
     popq %rcx
     popq system_frame + FRAME_RFLAGS
+    popq %rax
     FRAME_PUT
     movq %rcx, system_frame + FRAME_RCX
     movq %rcx, system_frame + FRAME_RIP
@@ -217,7 +216,14 @@ user_signal_get:
     xorl %edx, %edx
     jmp user_copy_end
 user_clear:
-    movq %rsi, %rcx
+    cmpq $8, %rsi
+    jae 1f
+    movl %esi, %ecx
+    xorl %edx, %edx
+    xorl %eax, %eax
+    rep stosb
+    ret
+1:  movq %rsi, %rcx
     movl %esi, %edx
     shrq $3, %rcx
     andl $7, %edx

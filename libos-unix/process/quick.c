@@ -19,8 +19,10 @@ static int64_t quick_read(const uint64_t a[6], struct exo_upcall_frame *frame)
     uint32_t quick = quick_of(a[0]);
 
     (void)frame;
-    if (quick & QUICK_READ_ZERO && a[2] <= QUICK_MOST)
-        return user_clear((void *)a[1], a[2]) ? -EFAULT : (int64_t)a[2];
+    if (quick & QUICK_READ_ZERO && a[2] <= QUICK_MOST) {
+        uint64_t left = user_clear((void *)a[1], a[2]);
+        return __builtin_expect(left, 0) ? -EFAULT : (int64_t)a[2];
+    }
     if (quick & QUICK_PIPE_READ)
         return quick_result(pipe_read_quick(quick, a[0], a[1], a[2]));
     return quick & QUICK_READ_END ? 0 : QUICK_NOT;
