@@ -15,5 +15,7 @@ uint64_t vector_copy_begin(void *target, const void *source, uint64_t size);
 #define VECTOR_FAULT UINT64_MAX
 void vector_copy_move(void);
 void vector_copy_stop(void);
+/* Clear so many bytes, a multiple of 8. */
+void vector_clear(void *target, uint64_t size);
 /* The first word of [at, end) that is not 0, or end. */
 uint32_t vector_find(const uint64_t *words, uint32_t at, uint32_t end);

@@ -61,21 +61,49 @@ vector_copy_stop:
     leave
     ret
 
-/* uint64_t vector_find_group(words rdi, groups rsi): the first group of 64 words that are not all 0, or groups */
+/* void vector_clear_groups(target rdi, groups rsi): of 256 bytes each */
+    .globl vector_clear_groups
+vector_clear_groups:
+    vmovups %ymm0, -40(%rsp)
+    vxorps %ymm0, %ymm0, %ymm0
+1:  .irp at, 0, 32, 64, 96, 128, 160, 192, 224
+    vmovups %ymm0, \at(%rdi)
+    .endr
+    addq $256, %rdi
+    decq %rsi
+    jnz 1b
+    vmovups -40(%rsp), %ymm0
+    ret
+
+/* uint64_t vector_find_group(words rdi, groups rsi): the first group of 16 words that are not all 0, or groups; four at once as long as they are */
     .globl vector_find_group
 vector_find_group:
     vmovups %ymm0, -40(%rsp)
     xorl %eax, %eax
+    subq $4, %rsi
+    jb 2f
 1:  vmovups 0(%rdi), %ymm0
     .irp at, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448, 480
     vorps \at(%rdi), %ymm0, %ymm0
     .endr
     vptest %ymm0, %ymm0
     jnz 2f
-    incq %rax
+    addq $4, %rax
     addq $512, %rdi
-    cmpq %rsi, %rax
-    jb 1b
-2:  vmovups -40(%rsp), %ymm0
+    subq $4, %rsi
+    jae 1b
+2:  addq $4, %rsi
+    jz 4f
+3:  vmovups 0(%rdi), %ymm0
+    vorps 32(%rdi), %ymm0, %ymm0
+    vorps 64(%rdi), %ymm0, %ymm0
+    vorps 96(%rdi), %ymm0, %ymm0
+    vptest %ymm0, %ymm0
+    jnz 4f
+    incq %rax
+    addq $128, %rdi
+    decq %rsi
+    jnz 3b
+4:  vmovups -40(%rsp), %ymm0
     ret
     .section .note.GNU-stack, "", @progbits

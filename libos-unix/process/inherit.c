@@ -2,11 +2,13 @@
 #include "memory.h"
 #include "region.h"
 #include "runtime.h"
+#include "vector.h"
 #include <exo/calls.h>
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { AROUND = 4, CODE_RUNS = 8 };
+enum { AROUND = 4, CODE_RUNS = 16 };
+#define TABLE_SPAN (1ull << 21)
 
 static uint16_t slot_in(const struct unix_range *ranges, uint32_t count, uint32_t frame)
 {
@@ -153,12 +155,18 @@ bool inherit_list(struct unix_fork *fork)
     return done;
 }
 
+/* A page of the list lies in one. */
+static const struct region *region_of(uint64_t page)
+{
+    static const struct region sites = { .start = UNIX_SITES_ADDRESS, .end = UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE,
+                                         .protection = PROT_READ | PROT_EXEC };
+    return page - sites.start < sites.end - sites.start ? &sites : region_find(page);
+}
+
 static uint32_t flags_at(uint64_t page)
 {
-    const struct region *region = region_find(page);
-    bool executable = region ? region->protection & PROT_EXEC : page >= UNIX_SITES_ADDRESS;
-
-    return EXO_MAP_READ | (executable ? EXO_MAP_EXECUTE : 0);
+    const struct region *region = region_of(page);
+    return EXO_MAP_READ | (region && region->protection & PROT_EXEC ? EXO_MAP_EXECUTE : 0);
 }
 
 static bool run_bind(const struct unix_run *run, uint32_t first, uint32_t count)
@@ -169,18 +177,66 @@ static bool run_bind(const struct unix_run *run, uint32_t first, uint32_t count)
     return slot && page_bind(page, run->frame + first, count, slot, flags_at(page));
 }
 
-/* Rewritten code and what it jumps to, with which the list begins, will surely be touched: as far as page tables are there, it comes by one call. */
-static void code_bind(void)
+/* How many pages of the run are there. */
+static uint32_t run_bound(const struct unix_run *run, const volatile uint64_t *entries)
 {
-    struct exo_mapping *batch = EXO_CONTEXT->batch;
+    uint32_t bound = 0;
+
+    for (uint32_t n = 0; n < run->count; n++)
+        bound += entries[n] && exo_entry_frame(entries[n]) == run->frame + n;
+    return bound;
+}
+
+/* Runs of code, with which the list begins, that are not there: as far as page tables are; and how many pages are there. */
+static uint32_t code_list(struct exo_mapping *batch, uint32_t *ret_bound)
+{
+    struct page_walk at = page_walk(0, 0); /* of which table the entries are */
+    const struct region *region = 0;       /* that the last run was in */
     uint32_t count = 0;
 
-    for (; count < CODE_RUNS && count < memory_state.inherited_count; count++) {
-        const struct unix_run *run = &memory_state.inherited[count];
-        uint32_t table = exo_space_find(&kin.space, run->page, 1), flags = flags_at(run->page);
-        if (!table || !(flags & EXO_MAP_EXECUTE) || run->count > AROUND)
+    *ret_bound = 0;
+    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+        const struct unix_run *run = &memory_state.inherited[i];
+        if (!region || run->page < region->start || run->page >= region->end) {
+            region = region_of(run->page);
+            if (!region || !(region->protection & PROT_EXEC))
+                break;
+        }
+        if (run->page - at.at >= TABLE_SPAN) {
+            at.at = run->page & -TABLE_SPAN;
+            at.entries = exo_space_entries(&kin.space, run->page);
+        }
+        if (!at.entries)
             break;
-        batch[count] = (struct exo_mapping){ run->page, table, run->frame, slot_in(kin.view, kin.view_count, run->frame), (uint16_t)flags, run->count - 1 };
+        uint32_t bound = run_bound(run, at.entries + run->page / EXO_FRAME_SIZE % EXO_TABLE_ENTRIES);
+        *ret_bound += bound;
+        if (bound == 0 && count < CODE_RUNS && run->count <= AROUND)
+            batch[count++] = (struct exo_mapping){ run->page, exo_space_find(&kin.space, run->page, 1), run->frame,
+                                                   slot_in(kin.view, kin.view_count, run->frame), EXO_MAP_READ | EXO_MAP_EXECUTE, run->count - 1 };
+    }
+    return count;
+}
+
+static void all_unbind(uint64_t start, uint64_t end)
+{
+    struct page_walk walk = page_walk(start, end);
+    struct page_run run;
+
+    while (page_run_next(&walk, &run))
+        exo_space_unmap(&kin.space, run.address, run.count);
+}
+
+/* Rewritten code and what it jumps to will surely be touched: it comes by one call, as far as it is not there from who was in our environment before.
+ * Should anything else be there, too, all of that goes. */
+static void code_bind(uint32_t was_bound)
+{
+    struct exo_mapping *batch = EXO_CONTEXT->batch;
+    uint32_t bound, count = code_list(batch, &bound);
+
+    if (bound != was_bound) {
+        all_unbind(UNIX_PROGRAM_ADDRESS, UNIX_PROGRAM_ADDRESS + TABLE_SPAN);
+        all_unbind(UNIX_SITES_ADDRESS, UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE);
+        count = code_list(batch, &bound);
     }
     if (count--)
         exo_space_bind(0, batch[count].address, exo_mapping_entry(batch[count].table, batch[count].frame),
@@ -190,7 +246,8 @@ static void code_bind(void)
 bool inherit_adopt(const struct unix_fork *fork)
 {
     pool_open(&kin.pool, &fork->chunk);
-    exo_space_open(&kin.space, &exo_start, &kin.pool.chunk[0]);
+    vector_clear(&kin.space, sizeof kin.space);
+    exo_space_open_cleared(&kin.space, &exo_start, &kin.pool.chunk[0]);
     kin.view_count = fork->view_count;
     memcpy(kin.view, fork->view, fork->view_count * sizeof *fork->view);
     kin.ready_count = kin.ready_used = 0;
@@ -200,15 +257,15 @@ bool inherit_adopt(const struct unix_fork *fork)
     memory_state.left_count = memory_state.copied = memory_state.regained = memory_state.filled = 0;
     memory_state.inherited_count = fork->run_count < INHERITED_MAX ? fork->run_count : INHERITED_MAX;
     memcpy(memory_state.inherited, fork->run, memory_state.inherited_count * sizeof *fork->run);
+    code_bind(fork->code_count);
     for (uint32_t i = INHERITED_MAX; i < fork->run_count && done; i++)
         done = run_bind(&fork->run[i], 0, fork->run[i].count);
-    code_bind();
     return done;
 }
 
 bool inherit_bind(uint64_t page)
 {
-    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+    for (uint32_t i = memory_state.inherited_count; i-- > 0;) { /* what the parent wrote to last stands last */
         const struct unix_run *run = &memory_state.inherited[i];
         if (page - run->page >= (uint64_t)run->count * EXO_FRAME_SIZE)
             continue;
@@ -224,7 +281,7 @@ bool inherit_bind(uint64_t page)
 
 bool inherit_find(uint64_t page, uint32_t *ret_frame, uint16_t *ret_slot)
 {
-    for (uint32_t i = 0; i < memory_state.inherited_count; i++) {
+    for (uint32_t i = memory_state.inherited_count; i-- > 0;) { /* what the parent wrote to last stands last */
         const struct unix_run *run = &memory_state.inherited[i];
         if (page - run->page >= (uint64_t)run->count * EXO_FRAME_SIZE)
             continue;

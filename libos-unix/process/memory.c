@@ -255,10 +255,12 @@ static bool page_absent(const struct region *region, uint64_t page, bool write)
     uint32_t frame;
     uint16_t slot;
 
-    if (write && inherit_find(page, &frame, &slot))
-        return inherited_copy(page, frame, slot);
-    if (inherit_bind(page))
-        return true;
+    if (memory_state.inherited_count) {
+        if (write && inherit_find(page, &frame, &slot))
+            return inherited_copy(page, frame, slot);
+        if (inherit_bind(page))
+            return true;
+    }
     return region->node && page < region->file_end ? page_load(region, page, write) : page_clear(page, flags_of(region->protection, write));
 }
 
@@ -445,6 +447,7 @@ void memory_clear(void)
 
     drop.batch.subject = drop.batch.count = drop.count = 0;
     sites_reset();
+    drop_add(&drop, UNIX_SITES_ADDRESS, UNIX_SITES_ADDRESS + SITE_PAGES * EXO_FRAME_SIZE);
     for (uint32_t i = 0; i < regions.count; i++)
         drop_add(&drop, regions.region[i].start, regions.region[i].end);
     drop_end(&drop);

@@ -54,7 +54,7 @@ void process_die(uint32_t signal) __attribute__((noreturn));
 void fpu_save(void *area);
 void fpu_load(const void *area);
 void fpu_reset(void);
-enum { FPU_SIZE = 2048 };
+enum { FPU_SIZE = 1024 }; /* of x87, SSE and AVX, which is what the kernel lets programs use: 832 bytes (Intel SDM 1, 13.4) */
 
 /* Code that the program calls itself (vdso.c): not ours. */
 extern const uint8_t vdso_image[], vdso_image_end[];

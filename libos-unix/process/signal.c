@@ -108,9 +108,9 @@ void signal_policy_tell(void)
 
     if (child->handler > HANDLER_IGNORE)
         flags |= UNIX_CHILD_CAUGHT;
-    for (uint32_t signal = 1; signal <= SIGNALS; signal++)
-        if ((BIT(SIGCHLD) | stopping) & BIT(signal) && signals.action[signal - 1].handler == HANDLER_IGNORE)
-            ignored |= BIT(signal);
+    for (uint64_t rest = BIT(SIGCHLD) | stopping; rest; rest &= rest - 1)
+        if (signals.action[__builtin_ctzll(rest)].handler == HANDLER_IGNORE)
+            ignored |= rest & -rest;
     if (ignored == signals.told_ignored && flags == signals.told_flags)
         return;
     signals.told_ignored = ignored;

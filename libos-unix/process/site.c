@@ -356,7 +356,6 @@ void sites_undo(uint64_t start, uint64_t end)
 
 void sites_reset(void)
 {
-    pages_drop(UNIX_SITES_ADDRESS, SITES_END);
     memset(sites, 0, sizeof sites);
     rewritten_low = rewritten_high = 0;
 }

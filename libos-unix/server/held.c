@@ -49,6 +49,16 @@ bool held_fits(const struct process *place, const struct process *parent)
     return true;
 }
 
+bool held_shows(const struct process *place, uint32_t frame)
+{
+    const struct held *held = held_by(place);
+
+    for (uint32_t i = 0; i < held->view_end; i++)
+        if (frame - held->view[i].first < held->view[i].count)
+            return true;
+    return false;
+}
+
 /* Does the slot hold a capability to all of the file? It does if one to its page can be derived from it. */
 static bool file_has_page(const struct process *process, const struct unix_range *file, uint32_t frame)
 {

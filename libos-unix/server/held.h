@@ -5,6 +5,8 @@
 #pragma once
 #include "process.h"
 
+/* Is it a frame that a view of the place shows? */
+bool held_shows(const struct process *place, uint32_t frame);
 /* Do those in this place show nothing but what a child of the parent may see, and leave it the slots for its files? */
 bool held_fits(const struct process *place, const struct process *parent);
 /* Is each file's capability, of those that the process got while it ran, what it was given? */

@@ -138,6 +138,7 @@ static void data_copy(struct process *process, const struct process *parent, con
 int64_t process_copy(struct process *process, const struct process *parent, struct unix_fork *fork)
 {
     data_copy(process, parent, fork);
+    fork->code_count = shell_code(process);
     fork->chunk = process->chunk[0];
     fork->view_count = process->view_count;
     memcpy(fork->view, process->view, process->view_count * sizeof *fork->view);

@@ -7,7 +7,7 @@
 
 #define STORE_ADDRESS 0x100000000ull
 
-enum { LATER_MAX = 256, CHUNKS_LIMIT = 8192, RIGHTS_STORE = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT };
+enum { LATER_MAX = 256, CHUNKS_LIMIT = 32768, RIGHTS_STORE = EXO_RIGHT_READ | EXO_RIGHT_WRITE | EXO_RIGHT_EXECUTE | EXO_RIGHT_TAKE | EXO_RIGHT_GRANT };
 
 struct memory memory;
 /* Where chunks are cut from: own memory, and what is lent by the manifest's [[loan]] while it is our turn. */

@@ -108,7 +108,7 @@ static int64_t grant(const struct process *process, uint16_t own, uint16_t slot,
 
 int64_t process_chunk_grant(struct process *process)
 {
-    uint32_t n = process->chunk_count, count = CHUNK_FRAMES << n / 4;
+    uint32_t n = process->chunk_count, count = n || process == processes ? CHUNK_MORE << n / 4 : CHUNK_FRAMES;
 
     if (n == CHUNKS_MAX)
         return EXO_BAD_NAME;
@@ -188,7 +188,7 @@ static void family_enter(struct process *process, struct process *parent)
         return;
     process->umask = parent->umask;
     process->command_size = parent->command_size;
-    memcpy(process->command, parent->command, sizeof process->command);
+    memcpy(process->command, parent->command, parent->command_size);
     state->parent = parent->pid;
     process_belongs(process, parent->group, parent->session);
     process->ignored = parent->ignored;

@@ -34,9 +34,6 @@ struct process {
     struct unix_window *window;
     uint8_t *data;           /* of its runtime: what a fork copies */
     uint32_t chunk_count, file_count, view_count;
-    struct unix_range chunk[CHUNKS_MAX]; /* frames that it may take */
-    struct unix_range file[FILES_MAX];   /* files that it may map */
-    struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
     struct {
         struct pipe *pipe;        /* 0: unused */
         enum pipe_side side;
@@ -45,7 +42,6 @@ struct process {
     uint32_t direct_count;       /* so many */
     struct node *directory;
     uint32_t missing_count;
-    struct missing missing[MISSING_MAX];
     uint64_t requests;
     uint64_t ignored;        /* signals that it ignores */
     uint32_t child_flags;    /* of its SIGCHLD: SA_NOCLDSTOP, SA_NOCLDWAIT, UNIX_CHILD_CAUGHT */
@@ -57,10 +53,15 @@ struct process {
     uint64_t terminal_until; /* of a read with a time limit (ns), or 0 */
     char name[16];
     uint32_t command_size;
-    char command[256];       /* the words of its command line, each ended by a zero */
     uint64_t started;        /* ns */
     uint32_t descriptor_end; /* from here on none is open */
     struct descriptor descriptor[DESCRIPTORS_MAX]; /* all empty in a place that is free */
+    /* as far as the counts above say: */
+    struct unix_range chunk[CHUNKS_MAX]; /* frames that it may take */
+    struct unix_range file[FILES_MAX];   /* files that it may map */
+    struct unix_range view[VIEWS_MAX];   /* others' chunks that it sees */
+    struct missing missing[MISSING_MAX];
+    char command[256];                   /* the words of its command line, each ended by a zero */
 };
 
 struct instance {

@@ -17,13 +17,15 @@ enum {
     COPY_ENVIRONMENT = PAGE_TABLES + SHELL_TABLES, COPY_CAPABILITIES, COPY_RUNTIME, COPY_VIEW, /* what it was */
     OWN_CAPABILITIES = 0, /* in the place of process 0, which has no shell */
     PAGES = 16, /* a shell */
-    TABLE_RUNTIME = 3, TABLE_VIEW = 4, /* the others are empty */
+    TABLE_PROGRAM = 1, TABLE_RUNTIME = 3, TABLE_VIEW = 4, /* the others are empty, but for code */
     TABLE2 = 4, /* the frames from the first on: each table with its shadow behind it, from the root down */
     CONTEXT = SHELL_FRAMES - 1,
     PAGE_WORDS = EXO_FRAME_SIZE / 8, SLOT_WORDS = 4,
     RUNS = 8,
-    ENTRY_TOUCHED = 0x60, /* accessed and dirty */
+    SITES_FIRST = (UNIX_SITES_ADDRESS - UNIX_RUNTIME_ADDRESS) / EXO_FRAME_SIZE,
+    ENTRY_PRESENT = 1, ENTRY_WRITE = 2, ENTRY_TOUCHED = 0x60, /* accessed and dirty */
 };
+#define ENTRY_NO_EXECUTE (1ull << 63)
 
 static const uint64_t table_address[SHELL_TABLES] = { 0, UNIX_PROGRAM_ADDRESS, UNIX_RUNTIME_ADDRESS - TABLE_SPAN, UNIX_RUNTIME_ADDRESS,
                                                       UNIX_VIEW_ADDRESS };
@@ -41,6 +43,7 @@ struct shell {
     uint64_t reading[SLOT_WORDS];     /* our capability to them */
     uint32_t environment_used, capabilities_used; /* words of the copies, behind which all are 0 */
     struct run run[2][RUNS]; /* of the runtime's table, and of the view's */
+    uint32_t code; /* pages of code that stayed */
 };
 
 struct shell_counts shell_counts;
@@ -230,11 +233,6 @@ static int64_t space_build(const struct process *process, struct shell *shell, s
     return result;
 }
 
-static void tables_describe(const struct shell *shell, struct exo_frame *ret_tables)
-{
-    memcpy(ret_tables, (const void *)exo_frame_info(shell->first), CONTEXT * sizeof *ret_tables);
-}
-
 /* False: there are more than there is room for. */
 static bool runs_find(const uint64_t *entries, struct run runs[RUNS])
 {
@@ -285,7 +283,7 @@ int64_t shell_build(struct process *process)
     shell->capabilities_used = page_used(page_of(process, COPY_CAPABILITIES));
     if (!runs_find(page_of(process, COPY_RUNTIME), shell->run[0]) || !runs_find(page_of(process, COPY_VIEW), shell->run[1]))
         return EXO_BAD_NAME;
-    tables_describe(shell, shell->tables);
+    memcpy(shell->tables, (const void *)exo_frame_info(shell->first), sizeof shell->tables);
     memcpy(shell->reading, reading_of(process), sizeof shell->reading);
     shell->exists = true;
     return EXO_OK;
@@ -310,14 +308,28 @@ int64_t shell_start(const struct process *process, struct exo_start *start)
     return result == EXO_OK ? exo_vcpu_start(process->slot, 0) : result;
 }
 
-/* Nothing is bound in [at, end) any more, once the batch is done. */
+/* Code of its ancestors stays bound: who comes next may bind it itself by the capability that it finds, and is told how much there is. */
+static bool entry_stays(const struct process *process, uint32_t table, uint32_t at)
+{
+    uint64_t entry = page_of(process, PAGE_TABLES + table)[at];
+    bool is_place_of_code = table == TABLE_PROGRAM || (table == TABLE_RUNTIME && at - SITES_FIRST < SITE_PAGES);
+
+    return is_place_of_code && (entry & (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_NO_EXECUTE)) == ENTRY_PRESENT &&
+           held_shows(process, exo_entry_frame(entry));
+}
+
+/* Nothing else is bound in [at, end) any more, once the batch is done. */
 static bool entries_clear(struct batch *batch, const struct process *process, uint32_t table, uint32_t at, uint32_t end)
 {
     const uint64_t *entries = page_of(process, PAGE_TABLES + table);
 
     while ((at = vector_find(entries, at, end)) < end) {
         uint32_t first = at;
-        while (at < end && entries[at] && at - first < EXO_BATCH_MAX)
+        for (; at < end && entry_stays(process, table, at); at++)
+            shell_of(process)->code++;
+        if (at > first)
+            continue;
+        while (at < end && entries[at] && !entry_stays(process, table, at) && at - first < EXO_BATCH_MAX)
             at++;
         if (!batch_add(batch, shell_of(process)->start.table1[table].frame, table_address[table] + (uint64_t)first * EXO_FRAME_SIZE, at - first))
             return false;
@@ -342,10 +354,11 @@ static bool table_restore(struct batch *batch, const struct process *process, ui
     return entries_clear(batch, process, table, at, PAGE_WORDS);
 }
 
-static bool tables_restore(const struct process *process, const struct shell *shell)
+static bool tables_restore(const struct process *process, struct shell *shell)
 {
     static struct batch batch;
 
+    shell->code = 0;
     batch.subject = process->slot;
     batch.count = 0;
     for (uint32_t i = 0; i < TABLE_RUNTIME; i++)
@@ -359,12 +372,10 @@ static bool tables_restore(const struct process *process, const struct shell *sh
  * were, and nowhere else. */
 static bool shell_is_whole(const struct process *process, const struct shell *shell)
 {
-    struct exo_frame tables[CONTEXT];
-
-    tables_describe(shell, tables);
     return page_is_as(page_of(process, PAGE_ENVIRONMENT), page_of(process, COPY_ENVIRONMENT), shell->environment_used) &&
            page_is_as(page_of(process, PAGE_CAPABILITIES), page_of(process, COPY_CAPABILITIES), shell->capabilities_used) &&
-           words_equal(reading_of(process), shell->reading, SLOT_WORDS) && words_equal(tables, shell->tables, sizeof tables / 8);
+           words_equal(reading_of(process), shell->reading, SLOT_WORDS) && 
+           words_equal((const void *)exo_frame_info(shell->first), shell->tables, sizeof shell->tables / 8);
 }
 
 /* The page of its virtual processor, which is stopped, is bound nowhere. It stays its own. */
@@ -391,6 +402,11 @@ static bool shell_clean(const struct process *process, struct shell *shell)
 {
     return chunks_withdraw(process) && held_settle(process) && shell_is_whole(process, shell) && tables_restore(process, shell) &&
            context_is_unbound(shell);
+}
+
+uint32_t shell_code(const struct process *process)
+{
+    return shell_of(process)->code;
 }
 
 bool shell_keep(struct process *process)

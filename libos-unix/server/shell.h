@@ -30,6 +30,8 @@ bool shell_is_in(const struct process *process);
 int64_t shell_build(struct process *process);
 /* Its virtual processor, and what the process is told. */
 int64_t shell_start(const struct process *process, struct exo_start *start);
+/* How many pages of code are bound in it. */
+uint32_t shell_code(const struct process *process);
 /* The process has ended, and is stopped: is its environment idle now? Else it must be destroyed, and forgotten. */
 bool shell_keep(struct process *process);
 void shell_forget(struct process *process);

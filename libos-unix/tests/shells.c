@@ -25,6 +25,7 @@ enum { SLOT_ODD = 100, SLOTS_ODD = 8, NEXT = 3, WORDS = 4096, DONE = 42, SERVER_
 static const uint64_t odd[] = { PROGRAM_ODD, TABLE_ODD, RUNTIME_ODD, LOW_ODD };
 static struct exo_start start; /* of the child that attacks */
 static struct unix_range chunk;
+static struct unix_fork told;
 static uint64_t words[WORDS];
 static sigjmp_buf back;
 static unsigned checks, held;
@@ -236,6 +237,38 @@ static int64_t leave_handlers(void)
     return exo_vcpu_entry(0, 0, EXO_ENTRY_EVENT, 16);
 }
 
+/* The n-th page of the program that the list tells. It begins with rewritten code, which stays bound from process to process. */
+static const struct unix_run *code_run(uint32_t n)
+{
+    for (uint32_t i = 0; i < told.run_count; i++)
+        if (told.run[i].page >> 21 == UNIX_PROGRAM_ADDRESS >> 21 && n-- == 0)
+            return &told.run[i];
+    return 0;
+}
+
+static int64_t code_put(uint64_t address, const struct unix_run *run)
+{
+    for (uint32_t i = 0; run && i < told.view_count; i++)
+        if (run->frame - told.view[i].first < told.view[i].count)
+            return bind(address, table_of(address), run->frame, (uint16_t)told.view[i].slot, EXO_MAP_READ | EXO_MAP_EXECUTE);
+    return -1;
+}
+
+static int64_t leave_code(void)
+{
+    return code_put(PROGRAM_ODD, code_run(0));
+}
+
+static int64_t leave_other_code(void)
+{
+    const struct unix_run *run = code_run(0);
+
+    if (!run || !code_run(1))
+        return -1;
+    unbind(run->page, table_of(run->page));
+    return code_put(run->page, code_run(1));
+}
+
 static const struct {
     const char *name;
     int64_t (*leave)(void);
@@ -261,6 +294,8 @@ static const struct {
     { "no state", leave_half_withdrawn, 1 },
     { "a server that cannot read", leave_server_blind, 0 },
     { "other entries", leave_handlers, 0 },
+    { "its parent's code where none was", leave_code, 0 },
+    { "its parent's code in a wrong place", leave_other_code, 1 },
 };
 
 static void come_back(int signal)
@@ -322,8 +357,9 @@ static int attack(unsigned n)
 
     if (child == 0) {
         const struct unix_fork *fork = (const struct unix_fork *)((const struct unix_window *)UNIX_WINDOW_ADDRESS)->data;
-        memcpy(&start, &fork->start, sizeof start);
-        chunk = fork->chunk;
+        told = *fork;
+        start = told.start;
+        chunk = told.chunk;
         if (attacks[n].is_mortal) { /* without its memory it may find that of its parent again, and go on like that */
             close(1);
             setpgid(0, 0);

@@ -101,7 +101,14 @@ uint32_t exo_space_table(struct exo_space *space, uint64_t address)
 
 void exo_space_open(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames)
 {
-    *space = (struct exo_space){ .frames = frames, .table4 = start->table4 };
+    *space = (struct exo_space){ 0 };
+    exo_space_open_cleared(space, start, frames);
+}
+
+void exo_space_open_cleared(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames)
+{
+    space->frames = frames;
+    space->table4 = start->table4;
     table_note(space, place_of(0, 3), start->table3);
     table_note(space, place_of(0, 2), start->table2);
     for (uint32_t i = 0; i < start->table1_count && i < EXO_START_TABLES; i++) {

@@ -26,7 +26,8 @@ enum {
     WINDOW_DATA_SIZE = 6 * 4096 - 64,
     DESCRIPTORS_MAX = 256,
     PAGE_BYTES = 4096,
-    CHUNK_FRAMES = 128, /* of the first chunk of a process; every fourth is twice as large */
+    CHUNK_FRAMES = 32, /* of a forked process's first chunk: the kernel looks at each frame of it when it ends */
+    CHUNK_MORE = 128,  /* of others; every fourth twice as large */
     CHUNKS_MAX = 24,
     FILES_MAX = 8,
     OWNERS_MAX = 8,
@@ -177,6 +178,7 @@ struct unix_fork {
     } skip[SKIPS];
     uint32_t view_count;
     struct unix_range view[VIEWS_MAX];
+    uint32_t code_count; /* executable pages of such views that are bound, in the 2 MiB of UNIX_PROGRAM_ADDRESS and in UNIX_SITES_ADDRESS, by who was here before */
     struct unix_range chunk;
     struct exo_start start;
     uint32_t run_count;

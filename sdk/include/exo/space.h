@@ -40,6 +40,8 @@ struct exo_space {
 
 /* The program's own space, as it was told at its start. */
 void exo_space_open(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames);
+/* The same, of a structure that is all zeros. */
+void exo_space_open_cleared(struct exo_space *space, const struct exo_start *start, struct exo_frames *frames);
 /* A new space for the subject, from its frames. */
 int64_t exo_space_create(struct exo_space *space, uint16_t subject, struct exo_frames *frames);
 /* The TABLE1 of an address, made if it is missing; 0 if there is no frame for it. */
