@@ -14,9 +14,9 @@ static void job_wait(struct schedule *schedule, struct rt_task *task, uint64_t r
 static void job_begin(struct schedule *schedule, struct rt_task *task)
 {
     task->state = RT_READY;
-    task->asked = task->late = task->over = task->overrun = false;
+    task->asked = task->late = task->overrun = false;
     task->deadline = task->release + task->attribute.sched_deadline;
-    task->left = task->attribute.sched_runtime;
+    task->limit = task->used + task->attribute.sched_runtime;
     task->key = schedule->policy->key(task);
     queue_put(&schedule->ready, task, task->key);
 }
@@ -61,7 +61,7 @@ static void job_trouble(struct schedule *schedule, struct rt_task *task, enum rt
 /* Nothing is done to who holds a mutex until it unlocks: what others wait for then is what they were promised. */
 static void job_look(struct schedule *schedule, struct rt_task *task, uint64_t now)
 {
-    bool overrun = task->over && !task->overrun, miss = now > task->deadline && !task->late;
+    bool overrun = task_is_over(task) && !task->overrun, miss = now > task->deadline && !task->late;
 
     if ((!overrun && !miss) || task_holds(schedule, task))
         return;
@@ -83,10 +83,7 @@ static inline __attribute__((always_inline)) void charge(struct schedule *schedu
 
     if (!task || !schedule->counts)
         return;
-    uint64_t spent = now - schedule->since;
-    task->used += spent;
-    task->over |= spent > task->left;
-    task->left -= spent < task->left ? spent : task->left;
+    task->used += now - schedule->since;
     schedule->since = now;
 }
 
@@ -98,6 +95,8 @@ void schedule_open(struct schedule *schedule, const struct rt_policy *policy, st
     *schedule = (struct schedule){.policy = policy, .ceiling = UINT64_MAX};
     for (uint32_t i = 0; i < count; i++) {
         task[i]->level = policy->level(&task[i]->attribute);
+        task[i]->watched = task[i]->handler || task[i]->on_overrun != RT_LOG || task[i]->on_miss != RT_LOG;
+        task[i]->given = task[i]->give_to;
         job_wait(schedule, task[i], start + task[i]->phase);
     }
 }
@@ -142,10 +141,15 @@ struct rt_task *schedule_yield(struct schedule *schedule, uint64_t now)
 {
     struct queue *ready = &schedule->ready;
     struct rt_task *task = schedule->running;
-    uint32_t place = ready->count > 2 && ready->entry[2].number == task->key ? 2 : 1;
+    uint32_t place = 1;
 
-    if (task->place || schedule->held || ready->count < 2 || ready->entry[place].number != task->key)
+    if (task->place || schedule->held || ready->count < 2)
         return 0;
+    if (ready->entry[1].number != task->key) {
+        place = 2;
+        if (ready->count < 3 || ready->entry[2].number != task->key)
+            return 0;
+    }
     charge(schedule, now);
     struct rt_task *other = ready->entry[place].task;
     ready->entry[place].task = task;
@@ -165,7 +169,7 @@ void schedule_end(struct schedule *schedule, uint64_t now)
     rt_histogram_note(&task->response, now - task->release);
     if (now > task->deadline && !task->late)
         task->misses++;
-    if (task->over && !task->overrun)
+    if (task_is_over(task) && !task->overrun)
         task->overruns++;
     if (task->used > task->most_used)
         task->most_used = task->used;
@@ -178,10 +182,10 @@ uint64_t schedule_alarm(const struct schedule *schedule)
     const struct rt_task *task = schedule->running;
     uint64_t alarm = schedule->timers.count ? schedule->timers.entry[0].number : SCHEDULE_NEVER;
 
-    if (!task || !schedule->counts || !task_is_watched(task))
+    if (!task || !schedule->counts || !task->watched)
         return alarm;
-    if (!task->over && schedule->since + task->left + 1 < alarm)
-        alarm = schedule->since + task->left + 1;
+    if (!task_is_over(task) && schedule->since + task->limit - task->used + 1 < alarm)
+        alarm = schedule->since + task->limit - task->used + 1;
     if (!task->late && task->deadline + 1 < alarm)
         alarm = task->deadline + 1;
     return alarm;

@@ -34,10 +34,10 @@ struct rt_task *schedule_pick(struct schedule *schedule, uint64_t now);
 struct rt_task *schedule_yield(struct schedule *schedule, uint64_t now);
 void schedule_end(struct schedule *schedule, uint64_t now);
 uint64_t schedule_alarm(const struct schedule *schedule);
-/* Is something done the moment that its runtime is used up, or its deadline passes? Else that is counted when the job ends, and needs no alarm. */
-static inline bool task_is_watched(const struct rt_task *task)
+/* Has its job used more than its runtime? */
+static inline bool task_is_over(const struct rt_task *task)
 {
-    return task->handler || task->on_overrun != RT_LOG || task->on_miss != RT_LOG;
+    return task->used > task->limit;
 }
 /* A sporadic task is wanted: now, or a period after its last release. */
 void schedule_release(struct schedule *schedule, struct rt_task *task, uint64_t now);

@@ -311,6 +311,16 @@ void rt_wait(void)
     job_enter();
 }
 
+static __attribute__((noinline)) void task_turn(struct rt_task *task, struct rt_task *next, uint64_t now)
+{
+    alarm_set(now);
+    if (next->give_to)
+        rt_switch_schedule(&task->resume, 0);
+    else
+        task_switch(task, next);
+}
+
+/* The alarm is as early as other tasks need it. */
 void rt_yield(void)
 {
     rt_hold();
@@ -318,12 +328,10 @@ void rt_yield(void)
     struct rt_task *task = schedule.running, *next = schedule_yield(&schedule, now);
     if (next) {
         task->preempted = false;
-        if (task_is_watched(next)) /* the alarm is as early as others need it */
-            alarm_set(now);
-        if (next->give_to)
-            rt_switch_schedule(&task->resume, 0);
+        if (__builtin_expect(next->is_odd, false))
+            task_turn(task, next, now);
         else
-            task_switch(task, next);
+            rt_switch(&task->resume, next->resume);
     }
     events_release();
 }
@@ -346,7 +354,7 @@ int rt_unlock(struct rt_mutex *mutex)
     rt_hold();
     struct rt_task *task = schedule.running;
     int result = schedule_unlock(&schedule, mutex);
-    if (queue_first(&schedule.ready) != task || task->over) {
+    if (queue_first(&schedule.ready) != task || task_is_over(task)) {
         uint64_t now = exo_time();
         schedule_advance(&schedule, now);
         task_leave(task, now, 0);

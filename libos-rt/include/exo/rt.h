@@ -133,13 +133,21 @@ struct rt_task {
 
     /* the schedule's */
     enum rt_state state;
-    bool aborted;               /* its job must begin anew at the next release */
+    union {
+        struct {
+            bool aborted;       /* its job must begin anew at the next release */
+            bool preempted;     /* it did not leave by itself: its state is in frame */
+            bool watched;       /* something is done when its runtime is used up or its deadline passes, so there is an alarm */
+            bool given;         /* give_to is not 0 */
+        };
+        uint32_t is_odd;        /* not 0: one of these, so that going on with it is more than a switch */
+    };
     bool late;                  /* its job's deadline passed and was told */
-    bool over, overrun;         /* its runtime is used up; and that was told */
+    bool overrun;               /* its runtime is used up, and that was told */
     bool asked;                 /* released once more while its job lasted (sporadic) */
     uint64_t release, deadline; /* of the job, or of the next one */
-    uint64_t left;              /* of the job's runtime */
     uint64_t used;              /* by the job */
+    uint64_t limit;             /* of that: its runtime; more if it is the one after a job that was skipped */
     uint64_t key, level;
     uint32_t place;             /* in the queue that it is in */
     uint64_t jobs, misses, overruns, skips, aborts; /* counted */
@@ -149,7 +157,6 @@ struct rt_task {
 
     /* the machine's */
     uint64_t resume;            /* where its state lies while it does not run, if it left by itself */
-    bool preempted;             /* it did not: its state is in frame */
     uint64_t frame[18];         /* struct exo_registers; but see machine/state.h for the last word */
 };
 
