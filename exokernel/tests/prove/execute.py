@@ -30,6 +30,7 @@ class Goal:
     epochs: tuple
     quantified: tuple
     holds: object
+    claim: tuple = None     # (name, names) of the claim that it is
 
 
 class Epoch:
@@ -133,13 +134,13 @@ class Executor:
 
     # ------------------------------------------------------------ goals
 
-    def oblige(self, state, guard, holds, what, kind="memory"):
+    def oblige(self, state, guard, holds, what, kind="memory", claim=None):
         if self.quiet or state.dry:
             return
         holds = t.implication(guard, holds)
         if state.knows(holds):
             return
-        self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds))
+        self.goals.append(Goal(kind, f"{what} at {state.where}", state.conditions, state.epochs, state.quantified, holds, claim))
         state.note(holds)
 
     def probe(self, state, what, condition=t.TRUE):

@@ -21,7 +21,7 @@ import machine
 import term as t
 from execute import Epoch, Executor, State
 from memory import INITIAL, Memory, Place, Region
-from solve import ROUNDS_AGAINST, Attempt, Claims
+from solve import FACTS_AGAINST, ROUNDS_AGAINST, Attempt, Claims
 
 PROPERTIES = ("memory", "failure", "claims")
 AGAIN = -9
@@ -31,7 +31,7 @@ ROUTINE_SECONDS = 3000    # only against a stuck solver; the slowest that is pro
 FAILURES_MAX = 6
 SLOW_SECONDS = 5
 SHARE_MAX = 1 / 3        # of the limit, that a goal should need at most
-FIRST = ("run_bind", "call_large_free", "space_clear_entry", "call_frame_take", "call_large_create")    # the longest
+FIRST = ("call_large_free", "call_capability_derive", "call_console_write", "call_frame_take", "call_gate_create")    # the longest
 # These never fail.
 UNREACHED = {("call_slice_yield", "failure"), ("call_timer_set", "failure")}
 
@@ -128,7 +128,7 @@ class Prover(Executor):
             if name in self.claims.sorts and any(key in state.memory.dirty for key in self.claims.fields(name)):
                 names = [part for number, sort in enumerate(sorts) for part in claims.anything(sort, number)]
                 holds = self.specified(state.memory, name, names)
-                self.oblige(state, condition, holds, f"{name} {what}", kind)
+                self.oblige(state, condition, holds, f"{name} {what}", kind, (name, names))
 
     def show_caller(self, state, what):
         """At the head of a handler's loop the caller is what it was."""
@@ -231,7 +231,7 @@ def prove_routine(module, name, properties, refute=False):
     print(f"# {name}: {len(prover.goals)} goals, {time.process_time() - started:.1f} s to run", flush=True)
     failures, counts = {"cut": vacuous(prover)}, {}
     Attempt.counted = Attempt.counted or prover.solver.statistics().get_key_value("rlimit count")
-    for goal in prover.goals:
+    for goal in () if refute and failures["cut"] else prover.goals:
         if goal.kind != "cut" and goal.kind not in properties and prover.is_handler:
             continue
         counts[goal.kind] = counts.get(goal.kind, 0) + 1
@@ -260,17 +260,32 @@ def answer_of(prover, goal):
 
 def vacuous(prover):
     """What cannot be reached, or only from assumptions that contradict each other, so that all would be shown of it: the
-    failure and the success of a handler, a return, the head of each loop."""
+    failure and the success of a handler, a return, the head of each loop. What stands on the way to what is possible is possible."""
     wanted = set(prover.probes) | ({"success", "failure"} if prover.is_handler else {"a return"})
     wanted -= {what for routine, what in UNREACHED if routine == prover.root}
-    return [f"{what} is never reached: vacuous" for what in sorted(wanted)
-            if not any(is_possible(prover, goal) for goal in sorted(prover.probes.get(what, ()), key=lambda g: len(g.conditions)))]
+    possible, missed = [], []
+    for what in sorted(wanted, key=lambda each: (each.startswith("the head of"), each)):
+        ways = sorted(prover.probes.get(what, ()), key=lambda goal: len(goal.conditions))
+        if any(assumes_all(further, goal) for goal in ways for further in possible):
+            continue
+        found = next((goal for goal in ways if is_possible(prover, goal)), None)
+        if found:
+            possible.append(found)
+        else:
+            missed.append(f"{what} is never reached: vacuous")
+    return missed
+
+
+def assumes_all(further, goal):
+    """All that is assumed on the way to this goal is assumed on the way to the further one: where that is possible, so is this."""
+    return all(set(map(id, getattr(goal, part))) <= set(map(id, getattr(further, part))) for part in ("epochs", "quantified")) and \
+        {term.get_id() for term in goal.conditions} <= {term.get_id() for term in further.conditions}
 
 
 def is_possible(prover, goal):
     """No contradiction is found about as deep as proofs are found."""
     attempt = Attempt(prover.claims, goal)
-    return attempt.prove(ROUNDS_AGAINST) != "proved" and attempt.last == z3.sat
+    return attempt.prove(ROUNDS_AGAINST, FACTS_AGAINST) != "proved" and attempt.last == z3.sat
 
 
 # ---------------------------------------------------------------- the whole

@@ -10,7 +10,8 @@ from memory import BY_NAME, Memory, define
 
 RLIMIT = 400_000_000
 TIMEOUT_MS = 1_800_000    # only against a stuck solver: rlimit is what counts, and takes a tenth of this here
-FACTS_AT_ONCE = 20
+FACTS_AT_ONCE = 4        # more of them are mostly beside the point, and make every later check longer;
+ROUNDS_OF_FEW, FACTS_LATER = 10, 20      # but where so many rounds find no proof there may be none, and all facts are wanted
 # Functions become variables, and these bits, for a SAT solver: steadier by far than z3's own choice for QF_UFBV, whose SAT
 # solver does not always come back from simplifying in between.
 PLAIN = dict.fromkeys(("probing", "asymm_branch", "scc", "elim_vars", "subsumption"), False)
@@ -18,7 +19,7 @@ TO_BITS = z3.Then("simplify", "propagate-values", "solve-eqs", "elim-uncnstr", "
                   z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000), "simplify", "propagate-values", "solve-eqs",
                   "max-bv-sharing", "bit-blast", z3.With("sat", **PLAIN))
 ROUNDS_MAX = 60
-ROUNDS_AGAINST = 10      # for a contradiction among what is assumed
+ROUNDS_AGAINST, FACTS_AGAINST = 10, 10      # for a contradiction among what is assumed: twice what the longest proof takes
 GENERATIONS = 3
 
 
@@ -92,10 +93,11 @@ class Attempt:
         self.names = {}        # sort: {key: (generation, names)}
         self.facts = 0
 
-    def prove(self, rounds=ROUNDS_MAX):
+    def prove(self, rounds=ROUNDS_MAX, at_once=None):
         for term in (*self.goal.conditions, t.negation(self.goal.holds)):
             self.add(term, 0)
-        for _ in range(rounds):
+        self.begin_with_itself()
+        for number in range(rounds):
             solver = self.fresh_solver()
             answer = self.last = solver.check()
             self.count(solver)
@@ -104,10 +106,16 @@ class Attempt:
             violated = self.violated(solver.model())
             if not violated:
                 return "refuted"
-            for fact, generation in violated[:FACTS_AT_ONCE]:
+            few = FACTS_AT_ONCE if number < ROUNDS_OF_FEW else FACTS_LATER
+            for fact, generation, _ in violated[:at_once or few]:
                 self.facts += 1
                 self.add(fact, generation + 1)
         return "unknown"
+
+    def begin_with_itself(self):
+        """A claim is mostly kept because it held of the same thing before: so that is the first fact, not one to be found."""
+        if self.goal.claim and not self.goal.epochs[-1].bare:
+            self.add(self.claims.instance(*self.goal.claim, self.goal.epochs[-1]), 0)
 
     def count(self, solver):
         counted = solver.statistics().get_key_value("rlimit count")
@@ -147,7 +155,7 @@ class Attempt:
         self.names.setdefault(sort, {}).setdefault(tuple(name.get_id() for name in names), (generation, names))
 
     def violated(self, model):
-        """[(fact, generation)] that the counterexample goes against, the simplest first."""
+        """[(fact, generation, age)] that the counterexample goes against, the simplest first, and of these the latest state's."""
         values = {sort: self.distinct(model, found.values()) for sort, found in self.names.items()}
         found = []
         for name, sorts in self.claims.sorts.items():
@@ -155,16 +163,16 @@ class Attempt:
                 generation = max((each[0] for each in chosen), default=0)
                 names = [name for _, each in chosen for name in each]
                 for epoch in (e for e in self.goal.epochs if name in ASSUMED or not e.bare):
-                    self.consider(model, self.claims.instance(name, names, epoch), generation, found)
+                    self.consider(model, self.claims.instance(name, names, epoch), generation, -epoch.number, found)
         for sorts, fact in self.goal.quantified:
             for chosen in itertools.product(*(values.get(sort, []) for sort in sorts)):
                 generation = max((each[0] for each in chosen), default=0)
-                self.consider(model, fact(*(name for _, each in chosen for name in each)), generation, found)
-        return sorted(found, key=lambda each: each[1])
+                self.consider(model, fact(*(name for _, each in chosen for name in each)), generation, 0, found)
+        return sorted(found, key=lambda each: each[1:])
 
-    def consider(self, model, fact, generation, found):
+    def consider(self, model, fact, generation, age, found):
         if fact.get_id() not in self.added and z3.is_false(model.eval(fact, model_completion=True)):
-            found.append((fact, generation))
+            found.append((fact, generation, age))
 
     def distinct(self, model, found):
         """One of those names that are the same in the counterexample: the oldest."""
