@@ -226,13 +226,31 @@ static void runs_cut(struct run *runs, uint32_t *count, uint32_t pages)
     }
 }
 
+/* Was it refused because the loan's capability is withdrawn? The kernel still goes through its frames then, and each seems to be the program's
+ * until it has come there: so that is waited for. */
+static bool loan_is_ending(int64_t status)
+{
+    enum { LOOK_NS = 100000, LOOKS = 20000 }; /* 2 s */
+
+    if (status != EXO_BAD_CAPABILITY)
+        return false;
+    for (uint32_t i = 0, looks = 0; i < loan.count; i++)
+        for (; hardware_frame_is_own(loan.first + i); looks++) {
+            if (looks == LOOKS)
+                return false;
+            exo_sleep(exo_time() + LOOK_NS, EXO_EVENT_TIMER, false);
+        }
+    hardware_robbed |= loan.count > 0;
+    return loan.count;
+}
+
 /* Nothing was done for the first page: its frame is the program's no more, or its entry is empty since the frame was taken. */
-static bool is_robbed(const struct run *run)
+static bool is_robbed(const struct run *run, int64_t status)
 {
     bool is_gone = run->frame ? !hardware_frame_is_own(run->frame) : !(POOL_ENTRIES[run->page] & ENTRY_PRESENT);
 
     hardware_robbed |= is_gone;
-    return is_gone;
+    return is_gone || (is_lent(run->frame) && loan_is_ending(status));
 }
 
 static void runs_change(space_call *call, struct run *runs, uint32_t count, uint32_t flags, const char *what)
@@ -240,7 +258,7 @@ static void runs_change(space_call *call, struct run *runs, uint32_t count, uint
     while (count) {
         uint32_t some = count < MAPPINGS_MAX ? count : MAPPINGS_MAX;
         int64_t done = runs_call(call, runs, some, flags);
-        if (done <= 0 && !is_robbed(&runs[0]))
+        if (done <= 0 && !is_robbed(&runs[0], done))
             must(done ? done : EXO_BAD_ARGUMENT, what);
         runs_cut(runs, &count, done <= 0 ? 1 : (uint32_t)done);
     }
@@ -338,6 +356,7 @@ int64_t hardware_wait(void)
         completions_take(true);
     result = worst;
     worst = 0;
+    loan_is_ending(result);
     return result;
 }
 
