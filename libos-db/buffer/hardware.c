@@ -232,7 +232,7 @@ static bool loan_is_ending(int64_t status)
 {
     enum { LOOK_NS = 100000, LOOKS = 20000 }; /* 2 s */
 
-    if (status != EXO_BAD_CAPABILITY)
+    if (status != EXO_BAD_CAPABILITY || !loan.count)
         return false;
     for (uint32_t i = 0, looks = 0; i < loan.count; i++)
         for (; hardware_frame_is_own(loan.first + i); looks++) {
@@ -240,8 +240,8 @@ static bool loan_is_ending(int64_t status)
                 return false;
             exo_sleep(exo_time() + LOOK_NS, EXO_EVENT_TIMER, false);
         }
-    hardware_robbed |= loan.count > 0;
-    return loan.count;
+    hardware_robbed = true;
+    return true;
 }
 
 /* Nothing was done for the first page: its frame is the program's no more, or its entry is empty since the frame was taken. */

@@ -351,7 +351,6 @@ START_TEST(sporadic_jobs_keep_their_distance)
 }
 END_TEST
 
-/* Time that others have does not count as the job's. */
 START_TEST(what_is_only_counted_needs_no_alarm)
 {
     add(2000, 50000, 50000);
@@ -367,6 +366,7 @@ START_TEST(what_is_only_counted_needs_no_alarm)
 }
 END_TEST
 
+/* Time that others have does not count as the job's. */
 START_TEST(others_time_is_not_charged)
 {
     add(2000, 50000, 50000)->on_overrun = RT_SKIP;
