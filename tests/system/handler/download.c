@@ -6,6 +6,17 @@ struct number {
     uint32_t value;
 } __attribute__((packed));
 
+/* Sends the packet back. `place`: memory for it. */
+static inline __attribute__((always_inline)) uint32_t answer(uint8_t *place, const uint8_t *packet, uint64_t size)
+{
+    exo_copy(place, size, packet, size);
+    place[HANDLER_PORTS_AT] = packet[HANDLER_PORTS_AT + 2];
+    place[HANDLER_PORTS_AT + 1] = packet[HANDLER_PORTS_AT + 3];
+    place[HANDLER_PORTS_AT + 2] = packet[HANDLER_PORTS_AT];
+    place[HANDLER_PORTS_AT + 3] = packet[HANDLER_PORTS_AT + 1];
+    return exo_reply(place, size) == 0;
+}
+
 uint64_t serve(const struct exo_arrival *arrival)
 {
     const uint8_t *packet = (const uint8_t *)arrival->packet;
@@ -23,17 +34,13 @@ uint64_t serve(const struct exo_arrival *arrival)
         served->length[round] = (uint32_t)size;
         served->vectored++;
     } else if (number % HANDLER_KINDS == HANDLER_REPLY) {
-        exo_copy(place, size, packet, size);
-        place[HANDLER_PORTS_AT] = packet[HANDLER_PORTS_AT + 2];
-        place[HANDLER_PORTS_AT + 1] = packet[HANDLER_PORTS_AT + 3];
-        place[HANDLER_PORTS_AT + 2] = packet[HANDLER_PORTS_AT];
-        place[HANDLER_PORTS_AT + 3] = packet[HANDLER_PORTS_AT + 1];
-        served->replied += exo_reply(place, size) == 0;
+        served->replied += answer(window + HANDLER_ANSWER_AT, packet, size);
     } else if (number % HANDLER_KINDS == HANDLER_WAKE) {
         exo_wake();
         served->woken++;
-    } else {
-        served->sent += exo_send(HANDLER_GATE_SLOT, number) == 0;
+    } else if (exo_send(HANDLER_GATE_SLOT, number) == 0) {
+        served->sent++;
+        answer(window + HANDLER_ANSWER_AT, packet, size);
     }
     return EXO_ASH_DONE;
 }
