@@ -1,6 +1,7 @@
 /* Building environments (see exo/child.h). */
 #include <exo/child.h>
 #include <exo/calls.h>
+#include <exo/machine.h>
 #include <exo/program.h>
 #include <exo/text.h>
 #include <exo/upcall.h>
@@ -88,7 +89,7 @@ static int64_t window_open(struct exo_child *child)
                                  EXO_RIGHT_READ | EXO_RIGHT_WRITE, child->frames.first, child->frames.count);
 }
 
-/* Reaping may name an environment that has to be reaped first; somebody else may be at it, too. */
+/* Reaping may name an environment that has to be reaped first. It needs no capability: somebody else may have done it meanwhile. */
 static int64_t environment_reap(uint32_t frame)
 {
     uint32_t stack[REAP_DEPTH] = { frame };
@@ -100,8 +101,8 @@ static int64_t environment_reap(uint32_t frame)
             depth--;
         else if (result > 0 && depth < REAP_DEPTH)
             stack[depth++] = (uint32_t)result;
-        else if (depth > 1 && (result == EXO_WRONG_KIND || result == EXO_BAD_NAME))
-            depth--; /* somebody else has reaped it */
+        else if (result == EXO_WRONG_KIND && (depth > 1 || exo_frame_info(frame)->kind != EXO_FRAME_ENVIRONMENT))
+            depth--;
         else if (!exo_again(result))
             return result;
     }

@@ -257,6 +257,18 @@ static void holder_start(uint32_t number, bool good)
     check_must("the holder starts", sleep_until(&SHARED->ready, 1) ? EXO_OK : EXO_TIMED_OUT);
 }
 
+/* Reaping needs no capability; who ends it afterwards finds it done. */
+static bool it_may_be_reaped_by_another(void)
+{
+    bool fine = check_equal("destroyed", exo_environment_destroy(holder.child.slot), EXO_OK);
+    int64_t result;
+
+    do
+        result = exo_environment_reap(holder.child.frame);
+    while (exo_again(result));
+    return fine & check_equal("reaped", result, EXO_OK);
+}
+
 static bool its_end_gives_everything_back(void)
 {
     bool fine = check_equal("end", offspring_end(&holder, time_second()->first, time_second()->count), EXO_OK);
@@ -286,6 +298,7 @@ int main(void)
         CASE(dirty_frames_arrive_cleared),
         CASE(guaranteed_frames_are_never_taken),
         CASE(slots_are_taken_by_force_after_their_deadline),
+        CASE(it_may_be_reaped_by_another),
         CASE(its_end_gives_everything_back),
     };
 
