@@ -12,7 +12,9 @@ struct exo_message {
     uint64_t word[11]; /* rsi, rdx, r10, r8, r9, rbx, rbp, r12, r13, r14, r15 */
 };
 
-/* Synchronous; the reply takes the message's place. OK or an error, after which the message is undefined. */
+/* Synchronous; the reply takes the message's place. OK or an error, after which the message is undefined. A timer of the caller's that
+ * passes meanwhile ends the call (TIMED_OUT). One that passes before it does not: who wants a limit sets the timer anew in the handler
+ * of EXO_EVENT_TIMER, which runs only while no call is under way. */
 int64_t exo_gate_invoke(uint16_t gate, struct exo_message *message);
 
 extern void (*exo_gate_handler)(uint64_t badge, uint32_t index, struct exo_message *message);
