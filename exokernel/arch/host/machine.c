@@ -38,7 +38,7 @@ const char *machine_check(void)
     return machine.locked ? "the lock is still held" : NULL;
 }
 
-void machine_reset(uint32_t frames, uint32_t processors)
+static void machine_clear(void)
 {
     memset(&machine, 0, sizeof machine);
     memset(&machine_log, 0, sizeof machine_log);
@@ -51,6 +51,15 @@ void machine_reset(uint32_t frames, uint32_t processors)
     memset(machine_rings, 0, sizeof machine_rings);
     memset(&kernel, 0, sizeof kernel);
     memset(&network, 0, sizeof network);
+}
+
+void machine_reset(uint32_t frames, uint32_t processors)
+{
+    static bool is_used;
+
+    if (is_used) /* a new process begins with zeros, most of which are never touched */
+        machine_clear();
+    is_used = true;
     machine_network = -1;
     machine_tick = 0;
     kernel.frame_count = frames;
