@@ -33,7 +33,7 @@ exo_result call_environment_create(const struct caller *caller, uint16_t capabil
     frame_at(frame)->capability = name;
     environment_page(frame)->state = ENVIRONMENT_ALIVE;
     environment_page(frame)->creator = caller->environment;
-    trace_record(EXO_TRACE_CREATE, 0, frame, 0);
+    trace_record(arch_time(), EXO_TRACE_CREATE, 0, frame, 0);
     return EXO_OK;
 }
 
@@ -95,7 +95,7 @@ void environment_kill(frame_name frame)
         vcpu_halt(frame * VCPUS_PER_ENVIRONMENT + i);
     capability_end(info->capability, info->stamp);
     flush_begin();
-    trace_record(EXO_TRACE_DESTROY, 0, frame, 0);
+    trace_record(arch_time(), EXO_TRACE_DESTROY, 0, frame, 0);
     if (frame == system_info()->root) {
         arch_console_write("exo: the root environment was destroyed\n", 40);
         arch_exit(1);

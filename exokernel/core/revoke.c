@@ -129,7 +129,7 @@ void revoke_note_taken(capability_name victim, uint32_t name)
         context->repossessed_count = count + 1;
         vcpu_post(holder * VCPUS_PER_ENVIRONMENT, EXO_EVENT_REPOSSESSED);
     }
-    trace_record(EXO_TRACE_REPOSSESS, holder * VCPUS_PER_ENVIRONMENT, name, 0);
+    trace_record(arch_time(), EXO_TRACE_REPOSSESS, holder * VCPUS_PER_ENVIRONMENT, name, 0);
     revocation_count_down(victim, 1);
 }
 
@@ -184,7 +184,7 @@ exo_result call_revoke(const struct caller *caller, uint16_t slot, uint32_t vict
         .deadline = deadline, .victim_id = capability_at(asked)->id, .victim = asked, .count = count,
         .state = again ? REVOCATION_IMPERATIVE : REVOCATION_ASKED,
     };
-    trace_record(EXO_TRACE_REVOKE, victim * VCPUS_PER_ENVIRONMENT, count, deadline);
+    trace_record(arch_time(), EXO_TRACE_REVOKE, victim * VCPUS_PER_ENVIRONMENT, count, deadline);
     revocation_show(revocation, again ? EXO_EVENT_IMPERATIVE : EXO_EVENT_REVOKE);
     return EXO_OK;
 }

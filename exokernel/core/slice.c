@@ -24,18 +24,37 @@ static uint64_t sooner(uint64_t timer, uint64_t now, uint64_t deadline)
     return timer > now && timer < deadline ? timer : deadline;
 }
 
-/* The soonest timer from `name` down to whom it has called; what is over already belongs to another processor. */
-static uint64_t callees_deadline(vcpu_name name, uint64_t now, uint64_t deadline)
+/* The timers of `name` and of whom it has called that are over. Returns the soonest of the others, at most `deadline`; what is over
+ * and stays belongs to another processor. */
+static uint64_t callees_expire(vcpu_name name, uint64_t now, uint64_t deadline)
 {
     for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
         const struct vcpu *vcpu = vcpu_at(name);
 
+        if (vcpu->timer <= now)
+            vcpu_expire(name, now);
         deadline = sooner(vcpu->timer, now, deadline);
         name = vcpu->callee;
     }
     return deadline;
 }
 
+/* Likewise, of `name` and of those that it works for. *ended becomes true if the gate call that the first one works for was ended. */
+static uint64_t callers_expire(vcpu_name name, uint64_t now, uint64_t deadline, bool *ended)
+{
+    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
+        const struct vcpu *vcpu = vcpu_at(name);
+        vcpu_name caller = vcpu->caller;
+
+        if (vcpu->timer <= now)
+            *ended |= vcpu_expire(name, now);
+        deadline = sooner(vcpu->timer, now, deadline);
+        name = caller;
+    }
+    return deadline;
+}
+
+/* Only looks. */
 static uint64_t callers_deadline(vcpu_name name, uint64_t now, uint64_t deadline)
 {
     for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
@@ -47,37 +66,16 @@ static uint64_t callers_deadline(vcpu_name name, uint64_t now, uint64_t deadline
     return deadline;
 }
 
-static void callees_expire(vcpu_name name, uint64_t now)
-{
-    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
-        vcpu_expire(name, now);
-        name = vcpu_at(name)->callee;
-    }
-}
-
-/* True if the gate call that the first one works for was ended. */
-static bool callers_expire(vcpu_name name, uint64_t now)
-{
-    bool ended = false;
-
-    for (uint32_t depth = 0; name && depth <= DEPTH_MAX; depth++) {
-        vcpu_name caller = vcpu_at(name)->caller;
-
-        ended |= vcpu_expire(name, now);
-        name = caller;
-    }
-    return ended;
-}
-
-/* All timers that this processor watches. True if the running one works for nobody any more. */
-static bool slice_expire(uint32_t processor, uint64_t now)
+/* All timers that this processor watches. Returns when the next one is due, or the slot ends. *ended becomes true if the running one
+ * works for nobody any more. */
+static inline uint64_t slice_expire(uint32_t processor, uint64_t now, bool *ended)
 {
     const struct exo_slot *slot = slot_now(processor);
-    bool ended = callers_expire(kernel.processor[processor].running, now);
+    const struct processor *self = &kernel.processor[processor];
+    uint64_t deadline = callers_expire(self->running, now, self->slot_end, ended);
 
-    callees_expire(slot->vcpu, now);
-    callees_expire(slot->borrower, now);
-    return ended;
+    deadline = callees_expire(slot->vcpu, now, deadline);
+    return callees_expire(slot->borrower, now, deadline);
 }
 
 void slice_arm(uint32_t processor, uint64_t deadline)
@@ -90,15 +88,13 @@ void slice_arm(uint32_t processor, uint64_t deadline)
     arch_timer(deadline);
 }
 
-static void slice_arm_all(uint32_t processor, uint64_t now)
+/* For the deadline that slice_expire found, or a grace before it. */
+static void slice_arm_all(uint32_t processor, uint64_t deadline)
 {
     struct processor *self = &kernel.processor[processor];
-    const struct exo_slot *slot = slot_now(processor);
-    uint64_t deadline = self->ending && self->grace < self->slot_end ? self->grace : self->slot_end;
 
-    deadline = callers_deadline(self->running, now, deadline);
-    deadline = callees_deadline(slot->vcpu, now, deadline);
-    deadline = callees_deadline(slot->borrower, now, deadline);
+    if (self->ending && self->grace < deadline)
+        deadline = self->grace;
     if (deadline != self->armed) {
         self->armed = deadline;
         arch_timer(deadline);
@@ -129,14 +125,17 @@ static void slice_charge(uint32_t processor, uint64_t now)
         __atomic_fetch_add(&vcpu_at(self->payer)->excess_ns, now - (self->slot_end - EXO_SLOT_NS), __ATOMIC_SEQ_CST);
 }
 
-/* Is there a new slot? Then it begins. */
-static bool slice_advance(uint32_t processor, uint64_t now)
+static bool slot_is_over(uint32_t processor, uint64_t now)
+{
+    return now >= kernel.processor[processor].slot_end;
+}
+
+/* The slot in which `now` is begins. */
+static void slice_advance(uint32_t processor, uint64_t now)
 {
     struct processor *self = &kernel.processor[processor];
     struct exo_processor *info = processor_info(processor);
 
-    if (now < self->slot_end)
-        return false;
     if (info->flushed < system_info()->flush_epoch)
         arch_flush_all();
     uint64_t slots = now / EXO_SLOT_NS;
@@ -152,7 +151,6 @@ static bool slice_advance(uint32_t processor, uint64_t now)
         self->passed = PASSED_OWNER;
     if (owner)
         predicate_wake(owner, now);
-    return true;
 }
 
 static void slice_pay(uint32_t processor, vcpu_name payer)
@@ -191,7 +189,7 @@ static vcpu_name slice_stand_in(uint32_t processor, vcpu_name name)
 }
 
 /* Who should run now, nobody being claimed yet, and on whose time. */
-static vcpu_name slice_pick(uint32_t processor, vcpu_name *ret_payer)
+static inline vcpu_name slice_pick(uint32_t processor, vcpu_name *ret_payer)
 {
     const struct exo_slot *slot = slot_now(processor);
     uint32_t passed = kernel.processor[processor].passed;
@@ -203,27 +201,36 @@ static vcpu_name slice_pick(uint32_t processor, vcpu_name *ret_payer)
     return next ? next : slice_stand_in(processor, borrower);
 }
 
-static enum verdict slice_judge(uint32_t processor, bool boundary)
+/* Does who runs go on, whoever else may want to? */
+static bool slice_is_owned(uint32_t processor)
 {
-    const struct exo_slot *slot = slot_now(processor);
-    vcpu_name running = kernel.processor[processor].running, payer = kernel.processor[processor].payer, next_payer;
-    bool owned = !boundary && payer && payer == slot->vcpu;
-    bool lent = !boundary && payer && payer == slot->borrower;
+    const struct processor *self = &kernel.processor[processor];
 
-    if (owned)
+    return self->running && !self->ending && self->payer && self->payer == slot_now(processor)->vcpu;
+}
+
+/* What becomes of who runs, if `next` should run now, on the time of `next_payer`. Against its lender a borrower (loan) has no grace,
+ * even if that one's next slot is lent to another. */
+static enum verdict slice_judge(uint32_t processor, bool boundary, bool loan, vcpu_name next, vcpu_name next_payer)
+{
+    const struct processor *self = &kernel.processor[processor];
+    const struct exo_slot *slot = slot_now(processor);
+    bool lent = !boundary && self->payer && self->payer == slot->borrower;
+    bool owners = next && next != self->running && next_payer == slot->vcpu;
+
+    if (self->ending)
+        return self->ending == ENDING_LOAN && owners ? VERDICT_RECALL : VERDICT_KEEP;
+    if (lent && (!next || next_payer == self->payer))
         return VERDICT_KEEP;
-    vcpu_name next = slice_pick(processor, &next_payer);
-    if (lent && (!next || next_payer == payer))
-        return VERDICT_KEEP;
-    if (next == running) {
+    if (next == self->running) {
         slice_pay(processor, next_payer);
         slice_drop_payer(processor);
         return VERDICT_KEEP;
     }
-    return lent ? VERDICT_RECALL : VERDICT_END;
+    return lent || (loan && owners) ? VERDICT_RECALL : VERDICT_END;
 }
 
-void slice_enter(vcpu_name name, struct exo_registers *registers)
+inline void slice_enter(vcpu_name name, struct exo_registers *registers)
 {
     struct vcpu *vcpu = vcpu_at(name);
 
@@ -247,25 +254,44 @@ static void slice_idle(uint32_t processor, uint64_t now)
     arch_idle();
 }
 
-/* Nobody runs: choose. Who is chosen may be taken by another processor meanwhile; then nobody is until the next interrupt. */
-static void slice_next(uint32_t processor, uint64_t now, struct exo_registers *registers)
+/* Nobody runs, and `next` should, on the time of `payer`. It may be taken by another processor meanwhile; then nobody runs until the
+ * next interrupt. In one piece with who picked it: a wake-up is little else. */
+static inline __attribute__((always_inline)) void slice_run(uint32_t processor, uint64_t now, struct exo_registers *registers,
+                                                            uint64_t deadline, vcpu_name next, vcpu_name payer)
 {
     struct processor *self = &kernel.processor[processor];
-    vcpu_name payer, next = slice_pick(processor, &payer);
 
     processor_info(processor)->idle_ns += self->idle ? now - self->idle_since : 0;
     slice_pay(processor, payer);
     if (next && slice_claim(self, next, EXO_VCPU_READY)) {
         self->idle = 0;
-        if (vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
+        if (next != payer && vcpu_state(vcpu_at(payer)) == EXO_VCPU_OFF)
             slice_pay(processor, next);
+        deadline = callers_deadline(vcpu_at(next)->caller, now, deadline);
         arch_switch(next, vcpu_at(next));
         slice_enter(next, registers);
-        trace_record(EXO_TRACE_SWITCH, next, EXO_EVENT_START, self->slot);
+        trace_record(now, EXO_TRACE_SWITCH, next, EXO_EVENT_START, self->slot);
     } else {
         slice_idle(processor, now);
     }
-    slice_arm_all(processor, now);
+    slice_arm_all(processor, deadline);
+}
+
+static void slice_next(uint32_t processor, uint64_t now, struct exo_registers *registers, uint64_t deadline)
+{
+    vcpu_name payer, next = slice_pick(processor, &payer);
+
+    slice_run(processor, now, registers, deadline, next, payer);
+}
+
+/* Nobody runs: a slot may begin and timers be over, then choose. */
+static void slice_turn(uint32_t processor, uint64_t now, struct exo_registers *registers)
+{
+    bool ended = false;
+
+    if (slot_is_over(processor, now))
+        slice_advance(processor, now);
+    slice_next(processor, now, registers, slice_expire(processor, now, &ended));
 }
 
 void slice_leave(uint32_t processor, struct exo_registers *registers)
@@ -274,18 +300,17 @@ void slice_leave(uint32_t processor, struct exo_registers *registers)
 
     slice_charge(processor, now);
     kernel.processor[processor].running = 0;
-    slice_advance(processor, now);
-    slice_expire(processor, now);
-    slice_next(processor, now, registers);
+    slice_turn(processor, now, registers);
 }
 
-static void slice_force(uint32_t processor, const struct exo_registers *registers)
+static void slice_force(uint32_t processor, uint64_t now, const struct exo_registers *registers)
 {
     vcpu_name running = kernel.processor[processor].running;
 
-    upcall_force(running, registers);
+    upcall_force(running, now, registers);
     kernel.processor[processor].running = 0;
     vcpu_set(vcpu_at(running), EXO_VCPU_READY);
+    slice_charge(processor, now);
 }
 
 static void slice_end(uint32_t processor, uint64_t now, bool loan)
@@ -295,7 +320,7 @@ static void slice_end(uint32_t processor, uint64_t now, bool loan)
     self->ending = loan ? ENDING_LOAN : ENDING;
     self->grace = now + EXO_GRACE_NS;
     upcall_mark(vcpu_at(self->running)->context, EXO_EVENT_END);
-    trace_record(EXO_TRACE_END, self->running, 0, self->slot);
+    trace_record(now, EXO_TRACE_END, self->running, 0, self->slot);
 }
 
 /* Take off its processor one that must not run on: it is being stopped, or its grace is over. */
@@ -307,12 +332,10 @@ static void slice_evict(uint32_t processor, uint64_t now, const struct exo_regis
     if (vcpu->stop) {
         self->running = 0;
         vcpu_set(vcpu, EXO_VCPU_OFF);
+        slice_charge(processor, now);
     } else if (self->ending && now >= self->grace) {
-        slice_force(processor, registers);
-    } else {
-        return;
+        slice_force(processor, now, registers);
     }
-    slice_charge(processor, now);
 }
 
 /* Whose loan the time is that is being used here; 0: nobody's. */
@@ -324,54 +347,48 @@ static vcpu_name slice_lender(uint32_t processor)
     return payer && payer == slot->borrower && payer != slot->vcpu ? slot->vcpu : 0;
 }
 
-/* Would the slot's owner run here, if it were asked now? Against its lender a borrower has no grace, even if that one's next slot is lent
- * to another. */
-static bool owner_is_next(uint32_t processor)
-{
-    vcpu_name payer, next = slice_pick(processor, &payer);
-
-    return next && payer == slot_now(processor)->vcpu && next != kernel.processor[processor].running;
-}
-
 /* Look again who should run. */
-static void slice_look(uint32_t processor, struct exo_registers *registers)
+static void slice_look(uint32_t processor, uint64_t now, struct exo_registers *registers)
 {
     struct processor *self = &kernel.processor[processor];
-    uint64_t now = arch_time();
+    bool ended = false, loan = false;
 
     slice_drop_payer(processor);
     if (self->running)
         slice_evict(processor, now, registers);
-    vcpu_name lender = slice_lender(processor);
-    bool boundary = slice_advance(processor, now);
+    bool boundary = slot_is_over(processor, now);
+    if (boundary) {
+        vcpu_name lender = slice_lender(processor);
+        slice_advance(processor, now);
+        loan = lender && lender == slot_now(processor)->vcpu;
+    }
     if (processor == 0 && kernel.watch && now >= kernel.watch)
         disk_watch(now);
-    bool ended = slice_expire(processor, now);
-    if (self->running && self->ending == ENDING_LOAN && owner_is_next(processor)) {
-        slice_force(processor, registers);
-        slice_charge(processor, now);
-    } else if (self->running && !self->ending) {
-        enum verdict verdict = ended ? VERDICT_RECALL : slice_judge(processor, boundary);
-        bool loan = lender && lender == slot_now(processor)->vcpu;
-        if (verdict == VERDICT_RECALL || (verdict == VERDICT_END && loan && owner_is_next(processor)))
-            slice_force(processor, registers);
-        else if (verdict == VERDICT_END)
-            slice_end(processor, now, loan);
-    }
-    if (!self->running) {
-        slice_next(processor, now, registers);
-        return;
+    uint64_t deadline = slice_expire(processor, now, &ended);
+    if (boundary || ended || !slice_is_owned(processor)) {
+        vcpu_name payer, next = slice_pick(processor, &payer);
+        if (self->running) {
+            enum verdict verdict = ended && !self->ending ? VERDICT_RECALL : slice_judge(processor, boundary, loan, next, payer);
+            if (verdict == VERDICT_RECALL)
+                slice_force(processor, now, registers);
+            else if (verdict == VERDICT_END)
+                slice_end(processor, now, loan);
+        }
+        if (!self->running) {
+            slice_run(processor, now, registers, deadline, next, payer);
+            return;
+        }
     }
     upcall_deliver(self->running, registers);
-    slice_arm_all(processor, now);
+    slice_arm_all(processor, deadline);
 }
 
-void slice_timer(struct exo_registers *registers)
+void slice_timer(struct exo_registers *registers, uint64_t now)
 {
     uint32_t processor = arch_processor();
 
     kernel.processor[processor].armed = EXO_NEVER;
-    slice_look(processor, registers);
+    slice_look(processor, now, registers);
 }
 
 void slice_interrupted(struct exo_registers *registers)
@@ -381,7 +398,7 @@ void slice_interrupted(struct exo_registers *registers)
     slice_drop_payer(processor);
     if (processor_info(processor)->flushed < system_info()->flush_epoch)
         arch_flush_all();
-    slice_look(processor, registers);
+    slice_look(processor, arch_time(), registers);
 }
 
 void slice_start(struct exo_registers *registers)
@@ -390,7 +407,7 @@ void slice_start(struct exo_registers *registers)
 
     kernel.processor[processor].armed = EXO_NEVER;
     processor_info(processor)->online = 1;
-    slice_look(processor, registers);
+    slice_look(processor, arch_time(), registers);
 }
 
 /* ---- from other modules */

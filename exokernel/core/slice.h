@@ -15,7 +15,7 @@ enum { SLEEP_EVENTS = EXO_EVENT_TIMER | EXO_EVENT_MESSAGE | EXO_EVENT_REVOKE | E
 
 /* The machine calls these with interrupts disabled. */
 void slice_start(struct exo_registers *registers);       /* each processor, once, at its start */
-void slice_timer(struct exo_registers *registers);       /* at or after what arch_timer was told */
+void slice_timer(struct exo_registers *registers, uint64_t now); /* at or after what arch_timer was told */
 void slice_interrupted(struct exo_registers *registers); /* after arch_interrupt */
 
 /* This processor's running virtual processor, whose state was already changed, leaves: pick who comes next. */

@@ -3,7 +3,7 @@
 
 enum { RECORDS_PER_FRAME = EXO_FRAME_SIZE / sizeof(struct exo_trace_record) };
 
-void trace_record(uint32_t event, vcpu_name vcpu, uint32_t detail, uint64_t value)
+void trace_record(uint64_t time, uint32_t event, vcpu_name vcpu, uint32_t detail, uint64_t value)
 {
     const struct exo_system *system = system_info();
     uint32_t processor = arch_processor();
@@ -15,7 +15,7 @@ void trace_record(uint32_t event, vcpu_name vcpu, uint32_t detail, uint64_t valu
     frame_name frame = system->trace_frame + processor * system->trace_frames + index / RECORDS_PER_FRAME;
     struct exo_trace_record *record = &trace_page(frame)[index % RECORDS_PER_FRAME];
     *record = (struct exo_trace_record){
-        .time = arch_time(), .event = event, .processor = processor, .vcpu = vcpu, .detail = detail, .value = value,
+        .time = time, .event = event, .processor = processor, .vcpu = vcpu, .detail = detail, .value = value,
     };
     __atomic_store_n(&record->sequence, count + 1, __ATOMIC_RELEASE);
 }

@@ -5,5 +5,5 @@
 #pragma once
 #include <state.h>
 
-/* event: EXO_TRACE_ */
-void trace_record(uint32_t event, vcpu_name vcpu, uint32_t detail, uint64_t value);
+/* time: ns; event: EXO_TRACE_ */
+void trace_record(uint64_t time, uint32_t event, vcpu_name vcpu, uint32_t detail, uint64_t value);

@@ -5,7 +5,8 @@
 
 static void upcall_enter(const struct vcpu *vcpu, struct exo_registers *registers)
 {
-    *registers = (struct exo_registers){0};
+    registers->rbx = registers->rdx = registers->rsi = registers->rbp = registers->r8 = registers->r9 = registers->r10 = 0;
+    registers->r12 = registers->r13 = registers->r14 = registers->r15 = 0;
     place_enter(&vcpu->start, registers);
 }
 
@@ -29,13 +30,13 @@ void upcall_deliver(vcpu_name name, struct exo_registers *registers)
     upcall_enter(vcpu, registers);
 }
 
-void upcall_force(vcpu_name name, const struct exo_registers *registers)
+void upcall_force(vcpu_name name, uint64_t now, const struct exo_registers *registers)
 {
     frame_name frame = vcpu_at(name)->context;
     struct exo_context *context = context_page(frame);
 
     processor_info(arch_processor())->forced++;
-    trace_record(EXO_TRACE_FORCED, name, 0, 0);
+    trace_record(now, EXO_TRACE_FORCED, name, 0, 0);
     if (__atomic_load_n(&context->pending, __ATOMIC_SEQ_CST) & (EXO_EVENT_FORCED | EXO_EVENT_FRESH))
         return; /* it has not taken off the last start yet: nothing new to save, and it starts again */
     context->forced = *registers;
@@ -73,10 +74,11 @@ void upcall_fault(struct exo_registers *registers, uint32_t vector, uint32_t err
     uint32_t processor = arch_processor();
     vcpu_name name = kernel.processor[processor].running;
     struct vcpu *vcpu = vcpu_at(name);
+    uint64_t now = arch_time();
 
     fault_note(context_page(vcpu->context), registers, vector, error, address);
-    upcall_force(name, registers);
-    trace_record(EXO_TRACE_FAULT, name, vector, address);
+    upcall_force(name, now, registers);
+    trace_record(now, EXO_TRACE_FAULT, name, vector, address);
     vcpu_set(vcpu, EXO_VCPU_FAULTED);
     vcpu_give_up(name);
     creator_tell(name / VCPUS_PER_ENVIRONMENT);

@@ -42,7 +42,7 @@ void upcall_start(vcpu_name name, struct exo_registers *registers);
 void upcall_deliver(vcpu_name name, struct exo_registers *registers);
 /* Save its state in context.forced, unless what was saved there before was not taken off yet (FORCED is still pending), or it
  * has not yet noticed its last start (FRESH is), which then happens again. */
-void upcall_force(vcpu_name name, const struct exo_registers *registers);
+void upcall_force(vcpu_name name, uint64_t now, const struct exo_registers *registers);
 
 /* The machine calls this when this processor's running virtual processor faulted and has no exception entry, or is in it. */
 void upcall_fault(struct exo_registers *registers, uint32_t vector, uint32_t error, uint64_t address);

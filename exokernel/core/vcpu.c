@@ -65,14 +65,14 @@ bool vcpu_expire(vcpu_name name, uint64_t now)
     uint64_t timer = vcpu->timer;
     uint32_t state = vcpu_state(vcpu);
 
-    if (now < timer || timer == EXO_NEVER || state == EXO_VCPU_OFF || state == EXO_VCPU_FAULTED)
+    if (now < timer || state == EXO_VCPU_OFF || state == EXO_VCPU_FAULTED)
         return false;
     if (state == EXO_VCPU_RUNNING && kernel.processor[arch_processor()].running != name)
         return false;
     if (!__atomic_compare_exchange_n(&vcpu->timer, &timer, EXO_NEVER, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return false;
-    vcpu_name callee = vcpu->callee;
-    if (state == EXO_VCPU_CALLING && callee && vcpu_end_call(name, callee, EXO_TIMED_OUT))
+    vcpu_name callee = state == EXO_VCPU_CALLING ? vcpu->callee : 0;
+    if (callee && vcpu_end_call(name, callee, EXO_TIMED_OUT))
         return true;
     if (!predicate_is_slept_on(vcpu) || now >= vcpu->watch.deadline)
         upcall_mark(vcpu->context, EXO_EVENT_TIMER);

@@ -86,11 +86,11 @@ END_TEST
 
 START_TEST(forced_state_is_kept_until_it_is_taken_off)
 {
-    upcall_force(root, &(struct exo_registers){.rbx = 1});
-    upcall_force(root, &(struct exo_registers){.rbx = 2});
+    upcall_force(root, arch_time(), &(struct exo_registers){.rbx = 1});
+    upcall_force(root, arch_time(), &(struct exo_registers){.rbx = 2});
     ck_assert_uint_eq(context_of(root)->forced.rbx, 1);
     events_take(root);
-    upcall_force(root, &(struct exo_registers){.rbx = 3});
+    upcall_force(root, arch_time(), &(struct exo_registers){.rbx = 3});
     ck_assert_uint_eq(context_of(root)->forced.rbx, 3);
 }
 END_TEST
@@ -98,7 +98,7 @@ END_TEST
 START_TEST(who_has_not_taken_its_start_off_starts_again)
 {
     context_of(root)->pending = EXO_EVENT_START | EXO_EVENT_FRESH;
-    upcall_force(root, &(struct exo_registers){.rbx = 1});
+    upcall_force(root, arch_time(), &(struct exo_registers){.rbx = 1});
     ck_assert_uint_eq(context_of(root)->pending & EXO_EVENT_FORCED, 0);
     ck_assert_uint_eq(context_of(root)->forced.rbx, 0);
 }

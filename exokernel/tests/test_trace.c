@@ -19,7 +19,7 @@ START_TEST(record_says_what_when_and_where)
 {
     machine.time = 1234;
     machine.current = 1;
-    trace_record(EXO_TRACE_FAULT, 165, 14, 0xdead000);
+    trace_record(arch_time(), EXO_TRACE_FAULT, 165, 14, 0xdead000);
     const struct exo_trace_record *record = record_at(1, 0);
     ck_assert_uint_eq(record->sequence, 1);
     ck_assert_uint_eq(record->time, 1234);
@@ -35,7 +35,7 @@ END_TEST
 START_TEST(full_ring_begins_anew)
 {
     for (uint32_t i = 0; i < RECORDS + 3; i++)
-        trace_record(EXO_TRACE_SWITCH, 8, i, 0);
+        trace_record(arch_time(), EXO_TRACE_SWITCH, 8, i, 0);
     ck_assert_uint_eq(record_at(0, 2)->sequence, RECORDS + 3);
     ck_assert_uint_eq(record_at(0, 2)->detail, RECORDS + 2);
     ck_assert_uint_eq(record_at(0, 3)->sequence, 4);
@@ -71,7 +71,7 @@ END_TEST
 START_TEST(machine_without_rings_records_nothing)
 {
     machine.system.trace_frame = 0;
-    trace_record(EXO_TRACE_SWITCH, 8, 1, 0);
+    trace_record(arch_time(), EXO_TRACE_SWITCH, 8, 1, 0);
     ck_assert_uint_eq(kernel.processor[0].traced, 0);
 }
 END_TEST

@@ -212,5 +212,5 @@ void world_timer(uint32_t processor)
     if (machine.time < machine.processor[processor].timer)
         machine.time = machine.processor[processor].timer;
     machine.processor[processor].timer = EXO_NEVER;
-    slice_timer(&world_registers[processor]);
+    slice_timer(&world_registers[processor], arch_time());
 }

@@ -121,8 +121,9 @@ uint32_t apic_timer_left(void)
 void apic_timer(struct exo_registers *registers)
 {
     apic_write(APIC_EOI, 0);
-    if (timer_is_due())
-        slice_timer(registers);
+    uint64_t now = timer_due();
+    if (now)
+        slice_timer(registers, now);
 }
 
 /* trap.S */

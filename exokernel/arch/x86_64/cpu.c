@@ -56,6 +56,8 @@ AGREES(place, rax, PLACE_RAX);
 AGREES(place, rdi, PLACE_RDI);
 AGREES(vcpu, entry[EXO_ENTRY_EXCEPTION], VCPU_EXCEPTION_ENTRY);
 AGREES(vcpu, entry[EXO_ENTRY_FOREIGN], VCPU_FOREIGN_ENTRY);
+AGREES(vcpu, timer, VCPU_TIMER);
+AGREES(processor, armed, PROCESSOR_ARMED);
 AGREES(cpu, running, CPU_RUNNING);
 AGREES(cpu, path_start, CPU_PATH_START);
 AGREES(cpu, number, CPU_NUMBER);
@@ -78,6 +80,7 @@ _Static_assert(sizeof(struct exo_registers) == REGISTERS_SIZE, "struct exo_regis
 _Static_assert(EXO_CALL_MAGIC == CALL_MAGIC && EXO_CALL_COUNT <= CALL_TABLE, "call numbers");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD) == CALL_SLICE_YIELD, "EXO_CALL_SLICE_YIELD");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD_TO) == CALL_SLICE_YIELD_TO, "EXO_CALL_SLICE_YIELD_TO");
+_Static_assert((EXO_CALL_MAGIC | EXO_CALL_TIMER_SET) == CALL_TIMER_SET, "EXO_CALL_TIMER_SET");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_CALL) == CALL_GATE_CALL, "EXO_CALL_GATE_CALL");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_GATE_REPLY) == CALL_GATE_REPLY, "EXO_CALL_GATE_REPLY");
 _Static_assert(EXO_CALL_COUNT <= 64, "the mask of switching calls is 64 bits");

@@ -121,7 +121,7 @@ void path_look(void);
 /* timer.c */
 extern uint64_t timer_tsc_base, timer_tsc_multiplier;
 void timer_calibrate(void);
-bool timer_is_due(void);
+uint64_t timer_due(void);
 void timer_delay(uint64_t ns);
 
 /* acpi.c: APIC ids of the usable processors, how many; the I/O APICs go into firmware */

@@ -24,6 +24,10 @@
 #define VCPU_PLACE 64
 #define VCPU_EXCEPTION_ENTRY 104
 #define VCPU_FOREIGN_ENTRY 112
+#define VCPU_TIMER 120
+
+/* struct processor. */
+#define PROCESSOR_ARMED 40
 
 /* struct place. */
 #define PLACE_RFLAGS 0
@@ -55,6 +59,7 @@
 #define CALL_TABLE 64
 #define CALL_SLICE_YIELD 0x4578001a
 #define CALL_SLICE_YIELD_TO 0x4578001b /* EXO_CALL_MAGIC | EXO_CALL_… */
+#define CALL_TIMER_SET 0x4578001d
 #define CALL_GATE_CALL 0x4578001f
 #define CALL_GATE_REPLY 0x45780020
 #define VECTOR_TIMER 0x60 /* before devices */

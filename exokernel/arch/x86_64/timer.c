@@ -10,7 +10,9 @@ enum { PIT_HZ = 1193182, PIT_CHANNEL0 = 0x40, PIT_COMMAND = 0x43, PIT_WINDOW = P
        MEASUREMENTS = 16, AGREEMENT = 256 };
 
 uint64_t timer_tsc_base, timer_tsc_multiplier; /* ns = (tsc - base) * multiplier >> 32 */
-static uint64_t timer_apic_multiplier;         /* APIC ticks = ns * multiplier >> 32 */
+static uint64_t timer_apic_multiplier;         /* APIC ticks = ns * multiplier >> 32: below 2^32 for AT_ONCE_NS */
+
+enum { AT_ONCE_NS = 1000000000, APIC_HZ_MOST = 4000000000 };
 
 static uint64_t scale(uint64_t value, uint64_t multiplier)
 {
@@ -26,8 +28,7 @@ static void timer_program(struct cpu *cpu)
 {
     uint64_t now = arch_time();
     uint64_t ns = cpu->deadline > now ? cpu->deadline - now : 0;
-    uint64_t ticks = scale(ns < EXO_SLOT_NS * 1000ull ? ns : EXO_SLOT_NS * 1000ull, timer_apic_multiplier) + 1;
-    apic_timer_set(ticks < 0xffffffff ? ticks : 0xffffffff);
+    apic_timer_set(scale(ns < AT_ONCE_NS ? ns : AT_ONCE_NS, timer_apic_multiplier) + 1);
 }
 
 void arch_timer(uint64_t deadline)
@@ -52,18 +53,18 @@ bool arch_timer_is_due(void)
     return is_due;
 }
 
-/* In the timer's interrupt: did the deadline pass? If it is still to come the timer runs on. */
-bool timer_is_due(void)
+/* In the timer's interrupt: the time, if the deadline passed; else 0, and if it is still to come the timer runs on. */
+uint64_t timer_due(void)
 {
     struct cpu *cpu = cpu_here();
-    if (cpu->deadline == EXO_NEVER)
-        return false;
-    if (arch_time() < cpu->deadline) {
-        timer_program(cpu);
-        return false;
+    uint64_t now = arch_time();
+    if (now < cpu->deadline) {
+        if (cpu->deadline != EXO_NEVER)
+            timer_program(cpu);
+        return 0;
     }
     cpu->deadline = EXO_NEVER;
-    return true;
+    return now;
 }
 
 void timer_delay(uint64_t ns)
@@ -190,5 +191,5 @@ void timer_calibrate(void)
         arch_panic("no clock: neither CPUID nor the 8254 timer tells the frequencies");
     timer_tsc_base = rdtsc();
     timer_tsc_multiplier = (1000000000ull << 32) / tsc_hz;
-    timer_apic_multiplier = (apic_hz << 32) / 1000000000;
+    timer_apic_multiplier = ((apic_hz < APIC_HZ_MOST ? apic_hz : APIC_HZ_MOST) << 32) / 1000000000;
 }

@@ -265,6 +265,20 @@ trap_yield_to:
     movl $CALL_SLICE_YIELD_TO, %eax
     jmp trap_switching
 
+/* timer_set, if this processor's own timer comes before that. */
+trap_timer_set:
+    btq $47, %rcx
+    jc trap_return_is_wild
+    movq %gs:CPU_VCPU, %rsp
+    movq %rdi, VCPU_TIMER(%rsp)
+    movq %gs:CPU_RUNNING, %rsp
+    cmpq PROCESSOR_ARMED(%rsp), %rdi
+    jb trap_call_by_table
+    xorl %eax, %eax
+    movq %gs:CPU_USER_RSP, %rsp
+    swapgs
+    sysretq
+
 /* A call from slice_yield up, one with a subject, or a foreign one. */
 trap_call_late:
     cmpq $CALL_GATE_CALL, %rax
@@ -273,6 +287,8 @@ trap_call_late:
     je trap_gate_reply
     cmpq $CALL_SLICE_YIELD_TO, %rax
     je trap_yield_to
+    cmpq $CALL_TIMER_SET, %rax
+    je trap_timer_set
     jmp trap_call_by_table
 
 /* Who runs next arrives as from a call, whose rcx and r11 nobody may rely on: sysret instead of iretq. */

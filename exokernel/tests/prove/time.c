@@ -188,16 +188,6 @@ void modifies_trace_record(void)
 
 /* ---- contracts: chains of calls */
 
-bool pre_callees_deadline(vcpu_name name)
-{
-    return is_none_or_named(name);
-}
-
-bool loop_callees_deadline(vcpu_name name_addr)
-{
-    return is_none_or_named(name_addr);
-}
-
 bool pre_callers_deadline(vcpu_name name)
 {
     return is_none_or_named(name);
@@ -248,9 +238,10 @@ bool pre_callers_expire(vcpu_name name)
     return is_none_or_named(name);
 }
 
-void modifies_callers_expire(vcpu_name name)
+void modifies_callers_expire(vcpu_name name, uint64_t now, uint64_t deadline, bool *ended)
 {
     vcpus_may_wake();
+    havoc(ended);
 }
 
 bool loop_callers_expire(vcpu_name name_addr)
@@ -463,9 +454,10 @@ bool pre_slice_expire(uint32_t processor)
     return processor < kernel.processor_count;
 }
 
-void modifies_slice_expire(uint32_t processor)
+void modifies_slice_expire(uint32_t processor, uint64_t now, bool *ended)
 {
     vcpus_may_wake();
+    havoc(ended);
 }
 
 bool pre_slice_next(uint32_t processor)
