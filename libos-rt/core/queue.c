@@ -22,14 +22,12 @@ void queue_put(struct queue *queue, struct rt_task *task, uint64_t number)
     queue_raise(queue, queue->count++, number, task);
 }
 
-void queue_remove(struct queue *queue, struct rt_task *task)
+void queue_close(struct queue *queue, uint32_t place)
 {
-    uint32_t place = task->place, count = --queue->count;
+    uint32_t count = queue->count;
     uint64_t number = queue->entry[count].number;
     struct rt_task *last = queue->entry[count].task;
 
-    if (place == count)
-        return;
     for (uint32_t below; (below = 2 * place + 1) < count; place = below) {
         if (below + 1 < count && queue->entry[below + 1].number < queue->entry[below].number)
             below++;

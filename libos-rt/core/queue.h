@@ -8,7 +8,18 @@ struct queue {
 };
 
 void queue_put(struct queue *queue, struct rt_task *task, uint64_t number);
-void queue_remove(struct queue *queue, struct rt_task *task);
+/* The last entry, no longer counted, goes to the empty `place`, or where it belongs from there. */
+void queue_close(struct queue *queue, uint32_t place);
+static inline void queue_remove(struct queue *queue, struct rt_task *task)
+{
+    if (task->place != --queue->count)
+        queue_close(queue, task->place);
+}
+
+static inline bool queue_is_due(const struct queue *queue, uint64_t now)
+{
+    return queue->count && queue->entry[0].number <= now;
+}
 
 static inline struct rt_task *queue_first(const struct queue *queue)
 {

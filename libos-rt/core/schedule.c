@@ -108,7 +108,8 @@ void schedule_advance(struct schedule *schedule, uint64_t now)
     charge(schedule, now);
     if (schedule->running)
         job_look(schedule, schedule->running, now);
-    while ((task = queue_first(&schedule->timers)) && task->release <= now) {
+    while (queue_is_due(&schedule->timers, now)) {
+        task = schedule->timers.entry[0].task;
         queue_remove(&schedule->timers, task);
         job_begin(schedule, task);
     }
@@ -182,7 +183,7 @@ uint64_t schedule_alarm(const struct schedule *schedule)
     const struct rt_task *task = schedule->running;
     uint64_t alarm = schedule->timers.count ? schedule->timers.entry[0].number : SCHEDULE_NEVER;
 
-    if (!task || !schedule->counts || !task->watched)
+    if (!task || !task->watched || !schedule->counts)
         return alarm;
     if (!task_is_over(task) && schedule->since + task->limit - task->used + 1 < alarm)
         alarm = schedule->since + task->limit - task->used + 1;

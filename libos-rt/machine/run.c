@@ -162,7 +162,8 @@ static _Noreturn void task_go(struct rt_task *task)
     rt_resume_frame(task->frame);
 }
 
-CALLED_FROM_ASSEMBLER _Noreturn void rt_schedule(uint32_t events)
+/* In one piece: it is the way to a task. */
+CALLED_FROM_ASSEMBLER __attribute__((flatten)) _Noreturn void rt_schedule(uint32_t events)
 {
     for (;; events = events_take()) {
         uint64_t now = exo_time();
@@ -180,6 +181,8 @@ CALLED_FROM_ASSEMBLER _Noreturn void rt_schedule(uint32_t events)
         struct rt_task *task = schedule_pick(&schedule, now);
         if (task) {
             alarm_set(now);
+            if (__builtin_expect(!task->is_odd, true))
+                rt_resume(task->resume);
             if (!task->give_to)
                 task_go(task);
             task_give(task, now);
