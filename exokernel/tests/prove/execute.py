@@ -18,6 +18,7 @@ DEEP = 40
 UNROLLED = {"vcpu_end_call", "message_keep"}     # loops of so few rounds that they need no invariant
 GATHERED = {"run_bind", "space_clear_entry", "disk_close"}     # roots whose paths are met again where nothing but plain stores is between
 PATHS_MAX = 4000
+NAMES_MAX = 4         # parts of the names that a promise is about
 RLIMIT = 400_000      # of z3, for asking whether a path is possible
 
 
@@ -92,7 +93,7 @@ class State:
 
     def assume(self, condition):
         for term in condition.children() if z3.is_and(condition) else [condition]:
-            if z3.is_true(term) or self.knows(term):
+            if t.is_true(term) or self.knows(term):
                 continue
             self.conditions += (term,)
             self.note(term)
@@ -103,7 +104,7 @@ class State:
         KEPT.append(inner)
 
     def knows(self, term):
-        if z3.is_true(term):
+        if t.is_true(term):
             return True
         holds, inner = (False, term.arg(0)) if z3.is_not(term) else (True, term)
         return self.decided.get(inner.get_id()) is holds
@@ -114,6 +115,21 @@ class State:
 
 
 KEPT = []     # terms whose ids are in use
+
+
+def of_names(says):
+    """The function from names to a fact, but evaluated once: then the names are put into that. So it must be the same fact at
+    each look: what holds anything then would hold the same of all names."""
+    general, facts = [z3.BitVec(f"name{i}", 32) for i in range(NAMES_MAX)], []
+
+    def fact(*names):
+        if not facts:
+            first, again = (says(*general[:len(names)]) for _ in range(2))
+            if not t.same(first, again):
+                raise ir.IrError("a promise about what holds anything at each look")
+            facts.append(first)
+        return z3.substitute(facts[0], *zip(general, names))
+    return fact
 
 
 class Executor:
@@ -145,7 +161,7 @@ class Executor:
 
     def probe(self, state, what, condition=t.TRUE):
         """One of the states in which this is reached."""
-        if not (self.quiet or state.dry or z3.is_false(condition)):
+        if not (self.quiet or state.dry or t.is_false(condition)):
             goal = Goal("probe", what, (*state.conditions, condition), state.epochs, state.quantified, t.FALSE)
             self.probes.setdefault(what, []).append(goal)
 
@@ -288,7 +304,7 @@ class Executor:
             elif instruction.op in ("br", "switch"):
                 for condition, label in self.targets_of(values, instruction):
                     condition = t.conjunction([guard, condition])
-                    if not z3.is_false(condition):
+                    if not t.is_false(condition):
                         edges.setdefault(label, []).append((condition, block))
             elif instruction.op == "unreachable":
                 self.oblige(state, guard, t.FALSE, "unreachable")
@@ -424,7 +440,7 @@ class Executor:
             self.quiet -= 1
 
     def branch(self, state, targets):
-        targets = [(condition, label) for condition, label in targets if not z3.is_false(condition)]
+        targets = [(condition, label) for condition, label in targets if not t.is_false(condition)]
         open_ends = [(condition, label) for condition, label in targets
                      if not state.knows(t.negation(condition)) and self.is_possible(state, condition)]
         branches = []
@@ -439,7 +455,7 @@ class Executor:
         """The branch and the plain blocks after it, all at once: one state for each block to go on from."""
         edges = {}
         for condition, label in self.targets_of(frame.values, instruction):
-            if not z3.is_false(condition):
+            if not t.is_false(condition):
                 edges.setdefault(label, []).append((condition, frame.block))
         for block in self.plain_after(frame):
             arrived = edges.pop(block, None)
@@ -480,7 +496,7 @@ class Executor:
                        i.op == "call" and not self.call_is_pure(i.detail) for i in block.instructions)
 
     def is_possible(self, state, condition):
-        if state.dry or z3.is_true(condition) or state.knows(condition):
+        if state.dry or t.is_true(condition) or state.knows(condition):
             return True
         self.solver.push()
         self.solver.add(*state.conditions, condition)
@@ -540,7 +556,7 @@ class Executor:
             return
         snapshot, held = State(state.memory.fork()), frame.fork()
         state.quantified += ((tuple(a.split("_")[1] for a in wanted),
-                              lambda *names: self.loop_says(snapshot, held, label, dict(zip(wanted, names)))),)
+                              of_names(lambda *names: self.loop_says(snapshot, held, label, dict(zip(wanted, names))))),)
 
     @staticmethod
     def register(frame, name):
@@ -667,7 +683,7 @@ class Executor:
     def havoc_scalar(self, state, scalar, condition):
         key, where = state.memory.place_key(scalar)
         everywhere = all(term is None for term in where)
-        if everywhere and z3.is_true(condition):
+        if everywhere and t.is_true(condition):
             state.memory.forget(key)
         else:
             state.memory.write_scalar(scalar, Version(key, "?").at if key.widths else Version(key, "?").symbol, condition)
@@ -718,7 +734,7 @@ class Executor:
             self.old = None
             return holds
         if wanted:
-            state.quantified += ((tuple(wanted), says),)
+            state.quantified += ((tuple(wanted), of_names(says)),)
         else:
             state.assume(says())
 

@@ -92,7 +92,7 @@ def clear_page(executor, state, arguments):
 
 def may_be_seen_as(executor, state, kind, region):
     hit = t.disjunction([t.equal(kind, t.number(each, kind.size())) for each, view in VIEWS.items() if view == region])
-    return not z3.is_false(hit) and executor.is_possible(state, hit)
+    return not t.is_false(hit) and executor.is_possible(state, hit)
 
 
 def kind_stored(executor, state, frame, kind):

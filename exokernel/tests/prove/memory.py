@@ -237,10 +237,10 @@ class Memory:
         hits, last = [], None
         for entry in reversed(log):
             match = self.matches(entry, where)
-            if z3.is_false(match):
+            if t.is_false(match):
                 continue
             value = entry.value(where) if callable(entry.value) else entry.value
-            if z3.is_true(match):
+            if t.is_true(match):
                 last = value
                 break
             hits.append((match, value))
@@ -376,7 +376,7 @@ class Memory:
             raise ir.IrError(f"a pointer that a loop changes: {key}")
         anything = Version(key, "?")
         self.append(key, Entry(tuple(None for _ in key.widths), t.negation(unless), anything.at))
-        if z3.is_false(unless):
+        if t.is_false(unless):
             self.logs[key], self.versions[key] = (), anything
 
 

@@ -12,15 +12,18 @@ RLIMIT = 400_000_000
 TIMEOUT_MS = 1_800_000    # only against a stuck solver: rlimit is what counts, and takes a tenth of this here
 FACTS_AT_ONCE = 4        # more of them are mostly beside the point, and make every later check longer;
 ROUNDS_OF_FEW, FACTS_LATER = 10, 20      # but where so many rounds find no proof there may be none, and all facts are wanted
-# Functions become variables, and these bits, for a SAT solver: steadier by far than z3's own choice for QF_UFBV, whose SAT
-# solver does not always come back from simplifying in between.
 PLAIN = dict.fromkeys(("probing", "asymm_branch", "scc", "elim_vars", "subsumption"), False)
-TO_BITS = z3.Then("simplify", "propagate-values", "solve-eqs", "elim-uncnstr", "simplify",
-                  z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000), "simplify", "propagate-values", "solve-eqs",
-                  "max-bv-sharing", "bit-blast", z3.With("sat", **PLAIN))
 ROUNDS_MAX = 60
 ROUNDS_AGAINST, FACTS_AGAINST = 10, 10      # for a contradiction among what is assumed: twice what the longest proof takes
 GENERATIONS = 3
+
+
+def to_bits(context):
+    """Functions become variables, and these bits, for a SAT solver: steadier by far than z3's own choice for QF_UFBV, whose SAT
+    solver does not always come back from simplifying in between."""
+    return z3.Then("simplify", "propagate-values", "solve-eqs", "elim-uncnstr", "simplify",
+                   z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000, ctx=context), "simplify", "propagate-values", "solve-eqs",
+                   "max-bv-sharing", "bit-blast", z3.With("sat", **PLAIN, ctx=context), ctx=context)
 
 
 class Reads:
@@ -83,7 +86,6 @@ class Attempt:
     """One goal."""
 
     generations = GENERATIONS
-    counted = 0            # what z3 has counted up to now
 
     def __init__(self, claims, goal):
         self.claims, self.goal = claims, goal
@@ -103,7 +105,7 @@ class Attempt:
             self.count(solver)
             if answer != z3.sat:
                 return "proved" if answer == z3.unsat else "unknown"
-            violated = self.violated(solver.model())
+            violated = self.violated(solver.model().translate(z3.main_ctx()))
             if not violated:
                 return "refuted"
             few = FACTS_AT_ONCE if number < ROUNDS_OF_FEW else FACTS_LATER
@@ -118,15 +120,18 @@ class Attempt:
             self.add(self.claims.instance(*self.goal.claim, self.goal.epochs[-1]), 0)
 
     def count(self, solver):
-        counted = solver.statistics().get_key_value("rlimit count")
-        self.share = max(self.share, (counted - Attempt.counted) / RLIMIT)
-        Attempt.counted = counted
+        self.share = max(self.share, solver.statistics().get_key_value("rlimit count") / RLIMIT)
 
     def fresh_solver(self):
-        """A new one each time: only its first check goes by preprocessing to bits, which is far faster here."""
-        solver = TO_BITS.solver()
+        """A new one each time: only its first check goes by preprocessing to bits, which is far faster here. It has a context of
+        its own: some of what z3 does in a check takes as long as there are terms in the context, and its counts begin at none."""
+        apart = z3.Context()
+        solver = to_bits(apart).solver()
         solver.set("rlimit", RLIMIT, "timeout", TIMEOUT_MS)
-        solver.add(*self.terms)
+        terms = z3.AstVector()
+        for term in self.terms:
+            terms.push(term)
+        solver.add(terms.translate(apart))
         return solver
 
     def add(self, term, generation):
@@ -171,7 +176,7 @@ class Attempt:
         return sorted(found, key=lambda each: each[1:])
 
     def consider(self, model, fact, generation, age, found):
-        if fact.get_id() not in self.added and z3.is_false(model.eval(fact, model_completion=True)):
+        if fact.get_id() not in self.added and t.is_false(model.eval(fact, model_completion=True)):
             found.append((fact, generation, age))
 
     def distinct(self, model, found):

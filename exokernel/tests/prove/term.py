@@ -16,27 +16,36 @@ def number(value, bits):
     return z3.BitVecVal(value, bits)
 
 
+def is_true(term):
+    """z3 has just one of each term: so it is enough to look where it is, which is faster by far than to ask z3 what it is."""
+    return term.ast.value == TRUE.ast.value
+
+
+def is_false(term):
+    return term.ast.value == FALSE.ast.value
+
+
 def known(term):
     """The value of a constant, else None."""
-    if z3.is_bv_value(term):
+    if isinstance(term, z3.BitVecNumRef):
         return term.as_long()
-    if z3.is_true(term):
+    if is_true(term):
         return 1
-    if z3.is_false(term):
+    if is_false(term):
         return 0
     return None
 
 
 def same(a, b):
-    return a.eq(b)
+    return a.ast.value == b.ast.value
 
 
 def conjunction(terms):
     kept = {}
     for term in terms:
-        if z3.is_false(term):
+        if is_false(term):
             return FALSE
-        if not z3.is_true(term):
+        if not is_true(term):
             kept[term.get_id()] = term
     if not kept:
         return TRUE
@@ -46,9 +55,9 @@ def conjunction(terms):
 def disjunction(terms):
     kept = {}
     for term in terms:
-        if z3.is_true(term):
+        if is_true(term):
             return TRUE
-        if not z3.is_false(term):
+        if not is_false(term):
             kept[term.get_id()] = term
     if not kept:
         return FALSE
@@ -59,17 +68,17 @@ def disjunction(terms):
 
 
 def negation(term):
-    if z3.is_true(term):
+    if is_true(term):
         return FALSE
-    if z3.is_false(term):
+    if is_false(term):
         return TRUE
     return term.arg(0) if z3.is_not(term) else z3.Not(term)
 
 
 def implication(condition, term):
-    if z3.is_true(condition) or z3.is_true(term):
+    if is_true(condition) or is_true(term):
         return term
-    return z3.Implies(condition, term) if not z3.is_false(condition) else TRUE
+    return z3.Implies(condition, term) if not is_false(condition) else TRUE
 
 
 def fit(term, bits):
@@ -78,17 +87,17 @@ def fit(term, bits):
 
 
 def choice(condition, first, second):
-    if z3.is_true(condition) or same(first, second):
+    if is_true(condition) or same(first, second):
         return first
-    if z3.is_false(condition):
+    if is_false(condition):
         return second
-    if z3.is_true(first):
+    if is_true(first):
         return disjunction([condition, second])
-    if z3.is_false(first):
+    if is_false(first):
         return conjunction([negation(condition), second])
-    if z3.is_true(second):
+    if is_true(second):
         return disjunction([negation(condition), first])
-    if z3.is_false(second):
+    if is_false(second):
         return conjunction([condition, first])
     return z3.If(condition, first, second)
 
@@ -305,7 +314,7 @@ def compare(predicate, a, b):
         predicate, a, b = SWAPPED[predicate], b, a
     if known(a) is not None and known(b) is not None:
         found = z3.simplify(COMPARE[predicate](a, b))
-        return TRUE if z3.is_true(found) else FALSE
+        return TRUE if is_true(found) else FALSE
     most = max(width(a), width(b))
     if most < a.size():
         predicate = SIGNED.get(predicate, predicate)
