@@ -16,7 +16,8 @@ from memory import Index, Memory, Place, Region, Version
 
 DEEP = 40
 UNROLLED = {"vcpu_end_call", "message_keep"}     # loops of so few rounds that they need no invariant
-GATHERED = {"run_bind", "space_clear_entry", "disk_close"}     # roots whose paths are met again where nothing but plain stores is between
+# Roots whose paths are met again where nothing but plain stores is between.
+GATHERED = {"run_bind", "space_clear_entry", "disk_close", "call_slice_sleep_on", "call_frame_take", "call_frame_free", "call_frame_return"}
 PATHS_MAX = 4000
 NAMES_MAX = 4         # parts of the names that a promise is about
 RLIMIT = 400_000      # of z3, for asking whether a path is possible

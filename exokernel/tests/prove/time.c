@@ -486,6 +486,18 @@ void modifies_slice_next(uint32_t processor, uint64_t now, struct exo_registers 
     contexts_may_change();
 }
 
+bool pre_slice_turn(uint32_t processor)
+{
+    return pre_slice_next(processor);
+}
+
+void modifies_slice_turn(uint32_t processor, uint64_t now, struct exo_registers *registers)
+{
+    modifies_slice_advance(processor);
+    modifies_slice_next(processor, now, registers);
+    havoc(&slot_at(any_name())->turns); /* of the slot that began */
+}
+
 bool pre_slice_arm_all(uint32_t processor)
 {
     return processor < kernel.processor_count;
