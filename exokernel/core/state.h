@@ -159,7 +159,10 @@ struct processor {
     uint64_t idle_since; /* ns; idle time before it is in the processor's table entry */
     struct recent_gate gate[RECENT_MAX];     /* GATE capabilities with EXECUTE, by slot */
     struct recent_target target[RECENT_MAX]; /* ENVIRONMENT capabilities with RUN, by slot */
-} __attribute__((aligned(256))); /* its size: a number is a shift */
+    uint8_t rest[192]; /* its size is 1,024 bytes: a number is a shift */
+};
+
+_Static_assert(sizeof(struct processor) == 1024, "struct processor");
 
 /* What a capability was found to allow; good while nothing anywhere ceased to be valid (kernel.generation), and so 0 is never good. */
 struct allowed {
