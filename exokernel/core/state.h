@@ -162,8 +162,6 @@ struct processor {
     uint8_t rest[192]; /* its size is 1,024 bytes: a number is a shift */
 };
 
-_Static_assert(sizeof(struct processor) == 1024, "struct processor");
-
 /* What a capability was found to allow; good while nothing anywhere ceased to be valid (kernel.generation), and so 0 is never good. */
 struct allowed {
     uint64_t generation;

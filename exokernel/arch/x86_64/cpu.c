@@ -76,6 +76,7 @@ AGREES(exo_registers, rip, REGISTERS_RIP);
 AGREES(exo_registers, rflags, REGISTERS_RFLAGS);
 AGREES(exo_registers, rsp, REGISTERS_RSP);
 AGREES(cpu, checks, CPU_CHECKS);
+_Static_assert(sizeof(struct processor) == 1024, "struct processor");
 _Static_assert(sizeof(struct exo_registers) == REGISTERS_SIZE, "struct exo_registers");
 _Static_assert(EXO_CALL_MAGIC == CALL_MAGIC && EXO_CALL_COUNT <= CALL_TABLE, "call numbers");
 _Static_assert((EXO_CALL_MAGIC | EXO_CALL_SLICE_YIELD) == CALL_SLICE_YIELD, "EXO_CALL_SLICE_YIELD");
