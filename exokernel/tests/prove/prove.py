@@ -36,19 +36,31 @@ FIRST = ("call_gate_create", "call_slice_sleep_on", "call_capability_derive", "c
 UNREACHED = {("call_slice_yield", "failure"), ("call_timer_set", "failure")}
 
 
+def breaks():
+    """{fault: routine whose proof it breaks}."""
+    text = (pathlib.Path(__file__).parent / "faults" / "breaks.txt").read_text()
+    return dict(line.split() for line in text.splitlines() if not line.startswith("#"))
+
+
+BREAKS = breaks()
+
+
 # ---------------------------------------------------------------- the module under proof
 
 def compile_core(root, includes, work, clang="clang-14", suffix="-14"):
-    """Compile the core's files under root, the claims and the contracts to one textual module, locals in registers."""
+    """Compile the core's files under root, the claims and the contracts to one textual module, locals in registers. What has
+    not changed since it was compiled in this folder is not compiled again."""
     work.mkdir(parents=True, exist_ok=True)
     here = pathlib.Path(__file__).parent
     folders = [root / "arch/prove/include", root / "arch/x86_64/include", root / "core", root / "code", *includes]
     sources = [f for f in sorted((root / "core").glob("*.c")) if f.name not in ("ash.c", "boot.c", "call.c")]
-    objects = []
+    headers = [header for folder in folders for header in pathlib.Path(folder).rglob("*.h")]
+    objects, common = [], max(each.stat().st_mtime for each in (pathlib.Path(__file__), *headers))
     for source in [*sources, *(here / f"{name}.c" for name in SPECIFIED)]:
         out = work / (source.stem + ".ll")
-        run([clang, "-std=gnu11", "-O0", "-Xclang", "-disable-O0-optnone", "-gline-tables-only", "-fno-builtin", "-w",
-             "-fno-discard-value-names", *(f"-I{f}" for f in folders), "-S", "-emit-llvm", str(source), "-o", str(out)])
+        if not out.exists() or out.stat().st_mtime <= max(common, source.stat().st_mtime):
+            run([clang, "-std=gnu11", "-O0", "-Xclang", "-disable-O0-optnone", "-gline-tables-only", "-fno-builtin", "-w",
+                 "-fno-discard-value-names", *(f"-I{f}" for f in folders), "-S", "-emit-llvm", str(source), "-o", str(out)])
         objects.append(str(out))
     run([f"llvm-link{suffix}", "-S", *objects, "-o", str(work / "linked.ll")])
     run([f"opt{suffix}", "-S", "-passes=sroa,simplifycfg,sroa,loop-simplify,lcssa", str(work / "linked.ll"),
@@ -251,6 +263,8 @@ def answer_of(prover, goal):
     begun = time.process_time()
     attempt = Attempt(prover.claims, goal)
     answer = attempt.prove()
+    if answer == "proved" and attempt.depth > 0 and prover.root in BREAKS.values():
+        answer = "proved, but only by names of names, without which its seeded fault is looked for"
     if time.process_time() - begun > SLOW_SECONDS or attempt.share > SHARE_MAX:
         print(f"# slow: {time.process_time() - begun:.1f} s, {attempt.share * 100:.0f} % of the limit, {attempt.facts} facts: "
               f"{goal.what}", flush=True)

@@ -85,7 +85,7 @@ class Claims:
 class Attempt:
     """One goal."""
 
-    generations = GENERATIONS
+    generations = GENERATIONS      # of names of names, that claims are used of: at most
 
     def __init__(self, claims, goal):
         self.claims, self.goal = claims, goal
@@ -93,6 +93,7 @@ class Attempt:
         self.share = 0         # of the limit, that the hardest check took
         self.terms, self.added, self.reads = [], set(), set()
         self.names = {}        # sort: {key: (generation, names)}
+        self.depth = 0         # generations that were wanted: those of names of names come in when nothing else is left
         self.facts = 0
 
     def prove(self, rounds=ROUNDS_MAX, at_once=None):
@@ -105,7 +106,7 @@ class Attempt:
             self.count(solver)
             if answer != z3.sat:
                 return "proved" if answer == z3.unsat else "unknown"
-            violated = self.violated(solver.model().translate(z3.main_ctx()))
+            violated = self.against(solver.model().translate(z3.main_ctx()))
             if not violated:
                 return "refuted"
             few = FACTS_AT_ONCE if number < ROUNDS_OF_FEW else FACTS_LATER
@@ -159,6 +160,14 @@ class Attempt:
     def name(self, sort, names, generation):
         self.names.setdefault(sort, {}).setdefault(tuple(name.get_id() for name in names), (generation, names))
 
+    def against(self, model):
+        """What the counterexample goes against, of names that are as near as can be."""
+        violated = self.violated(model)
+        while not violated and self.depth < self.generations:
+            self.depth += 1
+            violated = self.violated(model)
+        return violated
+
     def violated(self, model):
         """[(fact, generation, age)] that the counterexample goes against, the simplest first, and of these the latest state's."""
         values = {sort: self.distinct(model, found.values()) for sort, found in self.names.items()}
@@ -183,7 +192,7 @@ class Attempt:
         """One of those names that are the same in the counterexample: the oldest."""
         kept = {}
         for generation, names in sorted(found, key=lambda each: each[0]):
-            if generation <= self.generations:
+            if generation <= self.depth:
                 key = tuple(model.eval(name, model_completion=True).as_long() for name in names)
                 kept.setdefault(key, (generation, names))
         return list(kept.values())
