@@ -226,7 +226,7 @@ static bool a_ring_is_closed_and_made_anew(void)
     return fine && check_equal("read", run(EXO_DISK_READ, 0, 65, 1), EXO_OK) && buffer_holds(65, 1, 6);
 }
 
-/* errors.conf: block 50 cannot be read, block 60 not written. */
+/* errors.conf: block 50 cannot be read, 60 not written, 70 not filled with zeros, 80 not discarded; the first flush fails. */
 static bool an_error_reaches_who_asked(void)
 {
     bool fine = true;
@@ -240,6 +240,20 @@ static bool an_error_reaches_who_asked(void)
     }
     fine &= check_equal("errors counted", (int64_t)exo_disk_info(0)->errors, 9);
     return fine & check_equal("resets", exo_disk_info(0)->resets, 0);
+}
+
+static bool errors_of_other_operations_reach_who_asked(void)
+{
+    int64_t errors = (int64_t)exo_disk_info(0)->errors;
+    bool fine = check_equal("write", run(EXO_DISK_WRITE, 90, 0, 1), EXO_OK);
+
+    fine &= check_equal("flush", run(EXO_DISK_FLUSH, 0, 0, 0), EXO_DEVICE_FAILED);
+    fine &= check_equal("second flush", run(EXO_DISK_FLUSH, 0, 0, 0), EXO_OK);
+    fine &= check_equal("zero", run(EXO_DISK_ZERO, 68, 0, 4), EXO_DEVICE_FAILED);
+    fine &= check_equal("zero beside it", run(EXO_DISK_ZERO, 71, 0, 4), EXO_OK);
+    fine &= check_equal("discard", run(EXO_DISK_DISCARD, 78, 0, 4), EXO_DEVICE_FAILED);
+    fine &= check_equal("discard beside it", run(EXO_DISK_DISCARD, 81, 0, 4), EXO_OK);
+    return fine & check_equal("errors counted", (int64_t)exo_disk_info(0)->errors - errors, 3);
 }
 
 static bool errors_come_with_their_tags(void)
@@ -290,7 +304,11 @@ int main(void)
         CASE(a_ring_is_closed_and_made_anew),
     };
 
-    static const struct check_case with_errors[] = {CASE(an_error_reaches_who_asked), CASE(errors_come_with_their_tags)};
+    static const struct check_case with_errors[] = {
+        CASE(an_error_reaches_who_asked),
+        CASE(errors_of_other_operations_reach_who_asked),
+        CASE(errors_come_with_their_tags),
+    };
 
     memory_open();
     fault_begin();
