@@ -3,7 +3,7 @@
  *   mode=ask port=A to=B count=N   sends N datagrams of all sizes and compares the answers
  *   mode=answer port=B count=N     answers N of them
  *   mode=count port=B ms=T         counts what comes for so long
- *   mode=reflect port=B ms=T       sends what comes back to where it came from, for so long
+ *   mode=reflect port=B ms=T       sends what comes back to where it came from, for so long, and counts what is not its own
  *   mode=flood port=A to=B ms=T    sends as fast as it can for so long
  *   mode=attack port=A to=B
  */
@@ -110,19 +110,29 @@ static void packet_reflect(uint8_t *packet, uint32_t length)
     exo_net_transmit(&peer_net, peer_flows->slot, peer_flows->first, packet, length);
 }
 
+/* All that its flow's pattern speaks of: IPv4 without options, no fragment, UDP to the port. */
+static bool is_own(const uint8_t *packet, uint32_t length)
+{
+    return length >= PEER_PORT_AT + 2 && packet[12] == 0x08 && packet[13] == 0 && packet[14] == 0x45 && !(packet[20] & 0x3f) &&
+           !packet[21] && packet[23] == 17 && peer_port_of(packet, PEER_PORT_AT) == port;
+}
+
 static void packets_reflect(void)
 {
-    uint32_t length, flow;
+    uint32_t length, flow, reflected = 0, strays = 0;
 
     while (exo_time() < until) {
         uint8_t *packet = exo_net_receive(&peer_net, &length, &flow);
         if (packet) {
+            reflected++;
+            strays += !is_own(packet, length);
             packet_reflect(packet, length);
             exo_net_done(&peer_net);
         } else {
             exo_net_wait(&peer_net, exo_time() + PATIENCE_NS);
         }
     }
+    exo_print("%u reflected, %u strays", reflected, strays);
 }
 
 static void flood(void)
