@@ -188,6 +188,12 @@ def user(system):
                                       for kind, here, there in forwards)
 
 
+def client_line(python, system):
+    """The command of [test] client, for the ports that `attached` found."""
+    return [python, str(system.path.parent / system.test["client"]),
+            *(FORWARD.fullmatch(text).group(2) for text in system.machine["forward"])]
+
+
 class Client:
     """[test] client = "client.py": runs beside the machine, given the ports here that are forwarded, or the two of a wire: the
     machine's and its own. Its lines join the output."""
@@ -195,9 +201,8 @@ class Client:
     def __init__(self, system):
         self.process = None
         if system.test["client"]:
-            ports = [FORWARD.fullmatch(text).group(2) for text in system.machine["forward"]]
-            self.process = subprocess.Popen([sys.executable, str(system.path.parent / system.test["client"]), *ports],
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.process = subprocess.Popen(client_line(sys.executable, system), stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def end(self, seconds=10):
         """(its output, why it failed or None)."""

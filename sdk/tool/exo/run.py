@@ -32,6 +32,8 @@ def command_run(args):
     print(f"exo: {args.system} on {machine.described(system.machine)}", flush=True)
     for text in system.machine["forward"]:
         print(f"exo: {text}: from this computer's port to the machine's", flush=True)
+    if system.test["client"]:
+        print(f"exo: meanwhile, in another terminal: {' '.join(network.client_line('python3', system))}", flush=True)
     if any(environment.terminal for environment in system.environments) and machine.has_terminal():
         print("exo: this terminal is the machine's, without a time limit; Ctrl-A X ends it", flush=True)
         outcome = machine.run_at_terminal(line)

@@ -112,6 +112,11 @@ class Manifests(ManifestCase):
         network.attached(system)
         self.assertRegex(system.machine["forward"][0], "udp [1-9][0-9]+:7")
 
+    def test_client_is_given_the_ports(self):
+        system = self.read(GOOD + '[test]\nclient = "client.py"\n')
+        self.assertEqual(network.client_line("python3", system)[2:], ["5007"])
+        self.assertRegex(network.client_line("python3", system)[1], "/client.py$")
+
 
 if __name__ == "__main__":
     unittest.main()
