@@ -1,4 +1,5 @@
 #include "unit.h"
+#include <argument.h>
 #include <call.h>
 #include <dispatch.h>
 
@@ -51,15 +52,15 @@ START_TEST(stray_bits_of_arguments_are_refused)
 }
 END_TEST
 
-START_TEST(every_narrow_argument_is_checked_in_every_call)
+START_TEST(each_bit_above_the_width_of_an_argument_is_refused_in_every_call)
 {
-    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++) {
-        if (number == EXO_CALL_NULL || number == EXO_CALL_SPACE_FLUSH || number == EXO_CALL_TIMER_SET ||
-            number == EXO_CALL_SLICE_YIELD)
-            continue;
-        uint64_t argument[6] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-        IS(unit_call(0, 0, number, argument), BAD_ARGUMENT);
-    }
+    for (uint32_t number = 0; number < EXO_CALL_COUNT; number++)
+        for (uint32_t i = 0; i < ARGUMENTS && argument_bytes[number][i]; i++)
+            for (uint32_t bit = argument_bytes[number][i] * 8; bit < 64; bit++) {
+                uint64_t argument[ARGUMENTS] = {0};
+                argument[i] = 1ull << bit;
+                IS(unit_call(0, 0, number, argument), BAD_ARGUMENT);
+            }
 }
 END_TEST
 
@@ -112,6 +113,6 @@ END_TEST
 UNIT_SUITE(call, unit_setup, null_call_does_nothing, unknown_numbers_are_refused,
            stray_bits_of_the_call_word_are_refused, subject_is_refused_where_there_is_none,
            subject_beyond_16_bits_is_refused_in_every_call, stray_bits_of_arguments_are_refused,
-           every_narrow_argument_is_checked_in_every_call, subject_is_checked_in_every_call,
+           each_bit_above_the_width_of_an_argument_is_refused_in_every_call, subject_is_checked_in_every_call,
            who_is_being_destroyed_makes_no_call_that_changes_what_others_see, subject_needs_control,
            lock_is_held_for_locked_calls_only_and_given_back)

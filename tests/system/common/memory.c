@@ -26,6 +26,12 @@ uint32_t memory_page(uint64_t address)
     return frame;
 }
 
+void memory_page_end(uint64_t address, uint32_t frame)
+{
+    check_must("end of a page", memory_unbind(address, exo_space_table(&memory_space, address), 0));
+    check_must("a frame back", exo_frame_release(&memory_frames, frame));
+}
+
 int64_t memory_bind(uint64_t address, uint32_t table, uint32_t frame, uint16_t capability, uint32_t flags)
 {
     return exo_space_bind(0, address, exo_mapping_entry(table, frame), exo_mapping_way(capability, (uint16_t)flags, 0), 0);

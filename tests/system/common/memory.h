@@ -11,6 +11,8 @@ extern struct exo_space memory_space;
 void memory_open(void);
 /* A page at the address with a new frame, readable and writable; its name. */
 uint32_t memory_page(uint64_t address);
+/* It goes, and its frame is free. */
+void memory_page_end(uint64_t address, uint32_t frame);
 
 /* One entry of a batch, with nothing made right for the caller. */
 int64_t memory_bind(uint64_t address, uint32_t table, uint32_t frame, uint16_t capability, uint32_t flags);

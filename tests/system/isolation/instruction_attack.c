@@ -1,5 +1,6 @@
 /* Privileged instructions, flags, and the edges of user space that the return from a call goes over. */
 #include "attack.h"
+#include <argument.h>
 #include <exo/calls.h>
 #include <exo/machine.h>
 #include <exo/program.h>
@@ -34,11 +35,15 @@ static bool interrupts_stay_on_whatever_popf_loads(void)
     return fine & check_equal("input-output level", flags & 0x3000, 0);
 }
 
-/* Tables for the last 2 MiB of user space, which exo_space does not know. */
+/* Tables for the last 2 MiB of user space, which exo_space does not know. They stay. */
 static uint32_t last_table(void)
 {
-    uint32_t table3 = memory_table(3), table2 = memory_table(2), table1 = memory_table(1);
+    static uint32_t table1;
 
+    if (table1)
+        return table1;
+    uint32_t table3 = memory_table(3), table2 = memory_table(2);
+    table1 = memory_table(1);
     check_must("table 3", memory_bind(LAST_PAGE, exo_start.table4, table3, 0, EXO_MAP_READ));
     check_must("table 2", memory_bind(LAST_PAGE, table3, table2, 0, EXO_MAP_READ));
     check_must("table 1", memory_bind(LAST_PAGE, table2, table1, 0, EXO_MAP_READ));
@@ -66,7 +71,10 @@ static bool a_call_from_the_last_bytes_of_user_space_faults_there(void)
     fine &= check_equal("bind behind the end",
                         memory_bind(EXO_USER_LIMIT, table, frame, memory_frames.capability, EXO_MAP_READ),
                         EXO_BAD_ARGUMENT);
-    return fine & check_equal("jump behind the end", fault_at_execute(EXO_USER_LIMIT), true);
+    fine &= check_equal("jump behind the end", fault_at_execute(EXO_USER_LIMIT), true);
+    check_must("unbind", memory_unbind(LAST_PAGE, table, 0));
+    memory_page_end(ATTACK_ADDRESS, frame);
+    return fine;
 }
 
 void attack_edge(uint8_t call)
@@ -129,64 +137,31 @@ static bool stray_bits_of_a_call_word_are_refused(void)
     return fine;
 }
 
-/* Bit i: the call's argument i is 64 bits wide, so that all its bits are allowed. */
-static uint32_t wide_arguments(uint32_t call)
-{
-    switch (call) {
-    case EXO_CALL_SPACE_BIND: case EXO_CALL_SPACE_PROTECT: case EXO_CALL_SPACE_UNBIND: return 7;
-    case EXO_CALL_VCPU_CREATE: return 1 << 3;
-    case EXO_CALL_VCPU_ENTRY: return 1 << 2;
-    case EXO_CALL_SLICE_SLEEP: case EXO_CALL_TIMER_SET: return 1;
-    case EXO_CALL_GATE_CREATE: return 1 << 2 | 1 << 3;
-    case EXO_CALL_GATE_SEND: return 0x3e;
-    case EXO_CALL_REVOKE: return 1 << 4;
-    default: return 0;
-    }
-}
-
-static uint32_t argument_count(uint32_t call)
-{
-    static const uint8_t counts[EXO_CALL_COUNT] = {
-        0, 6, 3, 3, 4, 1, 1, 1, 3, 3, 3, 2, 4, 1, 4, 4, 4, 0, 4, 3,
-        1, 1, 3, 2, 2, 4, 0, 2, 3, 1, 5, 1, 1, 6, 5, 2, 1, 2, 2, 1,
-    };
-    return counts[call];
-}
-
-/* One argument with a bit above its type's width, for every bit above 32, all else 0 or 1. */
+/* Each argument of each call with each bit above its type's width, all else 0. */
 static bool stray_high_bits_of_arguments_are_refused(void)
 {
     bool fine = true;
 
-    for (uint32_t call = 1; call < EXO_CALL_COUNT; call++)
-        for (uint32_t i = 0; i < argument_count(call); i++) {
-            if (wide_arguments(call) & 1 << i)
-                continue;
-            for (uint32_t bit = 32; bit < 64; bit++) {
-                uint64_t a[6] = { 0 };
+    for (uint32_t call = 0; call < EXO_CALL_COUNT; call++)
+        for (uint32_t i = 0; i < ARGUMENTS && argument_bytes[call][i]; i++)
+            for (uint32_t bit = argument_bytes[call][i] * 8; bit < 64; bit++) {
+                uint64_t a[ARGUMENTS] = { 0 };
                 a[i] = 1ull << bit;
                 if (exo_trap6(EXO_CALL_MAGIC | call, a[0], a[1], a[2], a[3], a[4], a[5]) != EXO_BAD_ARGUMENT) {
                     exo_print("  call %u takes argument %u with bit %u", call, i, bit);
                     fine = false;
                 }
             }
-        }
     return fine;
 }
 
 static bool calls_without_a_subject_refuse_one(void)
 {
-    const uint32_t calls[] = {
-        EXO_CALL_NULL,          EXO_CALL_ENVIRONMENT_EXTEND, EXO_CALL_ENVIRONMENT_DESTROY, EXO_CALL_ENVIRONMENT_REAP,
-        EXO_CALL_SPACE_FLUSH,   EXO_CALL_TIMER_SET,          EXO_CALL_GATE_CREATE,         EXO_CALL_GATE_SEND,
-        EXO_CALL_CONSOLE_WRITE, EXO_CALL_MACHINE_EXIT,       EXO_CALL_SLICE_YIELD,         EXO_CALL_SLICE_SLEEP,
-        EXO_CALL_GATE_CALL,
-    };
     bool fine = true;
 
-    for (uint32_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
-        fine &= check_equal("subject", exo_trap6(EXO_CALL_MAGIC | calls[i] | 1ull << 32, 0, 0, 0, 0, 0, 0),
-                            EXO_BAD_ARGUMENT);
+    for (uint32_t call = 0; call < EXO_CALL_COUNT; call++)
+        if (!(CALLS_WITH_SUBJECT >> call & 1))
+            fine &= check_equal("subject", exo_trap6(EXO_CALL_MAGIC | call | 1ull << 32, 0, 0, 0, 0, 0, 0), EXO_BAD_ARGUMENT);
     return fine;
 }
 

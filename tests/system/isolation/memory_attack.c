@@ -164,6 +164,5 @@ void attack_memory(void)
     };
     data_frame = memory_page(ATTACK_ADDRESS);
     check_run(CASES(cases));
-    memory_unbind(ATTACK_ADDRESS, exo_space_table(&memory_space, ATTACK_ADDRESS), 0);
-    exo_frame_release(&memory_frames, data_frame);
+    memory_page_end(ATTACK_ADDRESS, data_frame);
 }

@@ -152,9 +152,19 @@ static bool page_tables_of_others_are_not_used_or_changed(void)
     return each_foreign_frame(table_use_is_refused);
 }
 
+/* What is dying anybody may reap, such as a child that another attacker has just ended: so tried are what the root has, and no frames. */
+static bool reaping_is_refused(uint32_t frame)
+{
+    uint32_t root = exo_frame_info(exo_start.environment)->owner;
+
+    if (frame < exo_system_info()->frame_count && exo_frame_info(frame)->owner != root)
+        return true;
+    return check_refused("environment_reap", exo_environment_reap(frame));
+}
+
 static bool ending_is_refused(uint32_t frame, uint16_t capability)
 {
-    bool fine = check_refused("environment_reap", exo_environment_reap(frame));
+    bool fine = reaping_is_refused(frame);
 
     for (uint16_t slot = 1; slot < 20; slot++) {
         if (frame != exo_start.environment)

@@ -6,32 +6,56 @@
 #include <exo/program.h>
 #include <exo/text.h>
 
-enum { FRAMES_MOST = 4096, FIRST_TABLE = 10, SLOT_LIMIT = 4096 };
+enum {
+    FRAMES_MOST = 4096, FRAMES_LEFT = 200, BASE_SLOT = 104, FIRST_TABLE = 10, SLOT_LIMIT = 4096,
+    SLOTS_A_TABLE = EXO_CAPABILITIES_PER_TABLE - 1,
+    SPARE_SLOTS = (EXO_TABLES_PER_ENVIRONMENT - FIRST_TABLE) * SLOTS_A_TABLE,
+};
 
 static uint32_t taken[FRAMES_MOST];
 
-static bool frames_end_at_the_own_share(void)
+/* Of the tables that the attacker gives itself, which have a header each. */
+static uint16_t spare_slot(uint32_t n)
 {
-    uint32_t count = 0, frame, free = exo_frames_free(&memory_frames);
+    return (uint16_t)((FIRST_TABLE + n / SLOTS_A_TABLE) * EXO_CAPABILITIES_PER_TABLE + 1 + n % SLOTS_A_TABLE);
+}
+
+/* Takes so many frames, or all that there are; says how many. */
+static uint32_t frames_take(uint32_t most)
+{
+    uint32_t count = 0, frame;
+
+    while (count < most && (frame = exo_frame_alloc(&memory_frames)))
+        taken[count++] = frame;
+    return count;
+}
+
+static bool frames_give(uint32_t count)
+{
     bool fine = true;
 
-    while (count < FRAMES_MOST && (frame = exo_frame_alloc(&memory_frames))) {
-        fine &= check_equal("a frame of the own share", frame_is_mine(frame), true);
-        taken[count++] = frame;
-    }
-    if (!check_is_quiet())
-        exo_print("  %u frames taken", count);
-    fine &= check_equal("all that were free", count >= free, true);
-    fine &= check_refused("one more", exo_frame_take(0, memory_frames.capability, memory_frames.first, 1));
     while (count--)
         fine &= check_equal("free", exo_frame_release(&memory_frames, taken[count]), 1);
     return fine;
 }
 
-/* All 32 capability tables, each of its slots; then no further one. */
-static bool capability_slots_end_at_their_number(void)
+static bool frames_end_at_the_own_share(void)
 {
-    uint32_t filled = 0;
+    uint32_t free = exo_frames_free(&memory_frames), count = frames_take(FRAMES_MOST);
+    bool fine = check_equal("all that were free", count >= free, true);
+
+    if (!check_is_quiet())
+        exo_print("  %u frames taken", count);
+    for (uint32_t i = 0; i < count; i++)
+        fine &= check_equal("a frame of the own share", frame_is_mine(taken[i]), true);
+    fine &= check_refused("one more", exo_frame_take(0, memory_frames.capability, memory_frames.first, 1));
+    return fine & frames_give(count);
+}
+
+/* They stay, in a siege for all rounds. */
+static bool capability_tables_end_at_their_number(void)
+{
+    static bool extended;
     bool fine = true;
 
     for (uint8_t index = FIRST_TABLE; index < EXO_TABLES_PER_ENVIRONMENT; index++) {
@@ -40,24 +64,32 @@ static bool capability_slots_end_at_their_number(void)
         do
             result = exo_environment_extend(0, memory_frames.capability, frame, index);
         while (exo_again(result));
-        fine &= check_equal("environment_extend", result, EXO_OK);
+        fine &= check_equal("environment_extend", result, extended ? EXO_TAKEN : EXO_OK);
     }
-    uint32_t spare = exo_frame_find(&memory_frames);
-    fine &= check_refused("a table beyond the last",
-                          exo_environment_extend(0, memory_frames.capability, spare, EXO_TABLES_PER_ENVIRONMENT));
+    extended = true;
+    return fine & check_refused("a table beyond the last",
+                                exo_environment_extend(0, memory_frames.capability, exo_frame_find(&memory_frames),
+                                                       EXO_TABLES_PER_ENVIRONMENT));
+}
+
+static int64_t base_into_slot(uint32_t slot)
+{
+    return exo_capability_derive(0, BASE_SLOT, 0, (uint16_t)slot, EXO_RIGHT_READ, memory_frames.first, 1);
+}
+
+/* All 32 capability tables, each of its slots; then no further one. Without their base they are nothing, and others may take their place. */
+static bool capability_slots_end_at_their_number(void)
+{
+    uint32_t filled = 0;
+    bool fine = capability_tables_end_at_their_number();
+
+    check_must("base", exo_capability_derive(0, memory_frames.capability, 0, BASE_SLOT, EXO_RIGHT_READ, memory_frames.first, 1));
     for (uint32_t slot = FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE; slot < SLOT_LIMIT; slot++)
-        filled += exo_capability_derive(0, memory_frames.capability, 0, (uint16_t)slot, EXO_RIGHT_READ,
-                                        memory_frames.first, 1) == EXO_OK;
-    fine &= check_equal("slots filled", filled,
-                        (EXO_TABLES_PER_ENVIRONMENT - FIRST_TABLE) * (EXO_CAPABILITIES_PER_TABLE - 1));
+        filled += base_into_slot(slot) == EXO_OK;
+    fine &= check_equal("slots filled", filled, SPARE_SLOTS);
     for (uint32_t slot = SLOT_LIMIT; slot < 0x10000; slot += 127)
-        fine &= check_refused("a slot beyond the last",
-                              exo_capability_derive(0, memory_frames.capability, 0, (uint16_t)slot, EXO_RIGHT_READ,
-                                                    memory_frames.first, 1));
-    for (uint32_t slot = FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1;
-         slot < FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 64; slot++)
-        fine &= check_equal("drop", exo_drop((uint16_t)slot), EXO_OK);
-    return fine;
+        fine &= check_refused("a slot beyond the last", base_into_slot(slot));
+    return fine & check_equal("drop the base", exo_drop(BASE_SLOT), EXO_OK);
 }
 
 static bool derivations_end_at_their_depth(void)
@@ -95,32 +127,35 @@ static bool virtual_processors_and_gates_end_at_their_number(void)
     return fine & check_refused("a slot for the ninth", exo_slot_take(0, slots->slot, slots->first, EXO_VCPUS_PER_ENVIRONMENT));
 }
 
-/* Environments until frames run out, each of two frames; then all are ended. */
+static int64_t environment_make(uint32_t frame, uint32_t n)
+{
+    int64_t result;
+
+    do
+        result = exo_environment_create(0, memory_frames.capability, frame, spare_slot(n));
+    while (exo_again(result));
+    return result;
+}
+
+/* Environments until frames run out, of which most are in use; then all are ended, and every frame is free again. */
 static bool environments_end_with_the_own_frames(void)
 {
-    static uint32_t children[400];
-    uint32_t count = 0;
+    static uint32_t children[2 * FRAMES_LEFT];
+    uint32_t used = frames_take(exo_frames_free(&memory_frames) - FRAMES_LEFT), free = exo_frames_free(&memory_frames);
+    uint32_t count = 0, frame;
     bool fine = true;
 
-    while (count < 400) {
-        uint32_t frame = exo_frame_find(&memory_frames);
-        int64_t result;
-        uint16_t slot = (uint16_t)(FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1 + count % 63);
-        if (count >= 63 || !frame)
-            break;
-        do
-            result = exo_environment_create(0, memory_frames.capability, frame, slot);
-        while (exo_again(result));
-        if (result != EXO_OK)
-            break;
-        children[count++] = frame;
+    for (; count < 2 * FRAMES_LEFT && (frame = exo_frame_find(&memory_frames)); count++) {
+        fine &= check_equal("environment_create", environment_make(frame, count), EXO_OK);
+        children[count] = frame;
     }
-    fine &= check_equal("environments", count, 63);
-    for (uint32_t i = 0; i < count; i++)
-        fine &= check_equal("end",
-                            exo_child_end((uint16_t)(FIRST_TABLE * EXO_CAPABILITIES_PER_TABLE + 1 + i), children[i]),
-                            EXO_OK);
-    return fine;
+    fine &= check_equal("environments", count, free);
+    fine &= check_equal("frames free", exo_frames_free(&memory_frames), 0);
+    fine &= check_refused("one more", environment_make(children[0], count));
+    for (uint32_t n = 0; n < count; n++)
+        fine &= check_equal("end", exo_child_end(spare_slot(n), children[n]), EXO_OK);
+    fine &= check_equal("frames free again", exo_frames_free(&memory_frames), free);
+    return fine & frames_give(used);
 }
 
 void attack_resources(void)
