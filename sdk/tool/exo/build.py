@@ -52,13 +52,13 @@ def option(build, name):
 
 
 def show_step(done, total, last_shown):
-    """A live counter on a terminal, a line every quarter elsewhere. Returns what was shown last."""
+    """A live counter on a terminal, a line every quarter elsewhere; not among what the command prints. Returns what was shown last."""
     if done == 0:
         return last_shown
-    if sys.stdout.isatty():
-        print(f"\rexo: building {done}/{total}", end="\n" if done == total else "", flush=True)
+    if sys.stderr.isatty():
+        print(f"\rexo: building {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done == total or done * 4 // total > last_shown:
-        print(f"exo: building {done}/{total}", flush=True)
+        print(f"exo: building {done}/{total}", file=sys.stderr, flush=True)
     return done * 4 // total
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 
 from .trouble import Trouble
 
@@ -88,7 +89,7 @@ def require(packages):
     command = install_command(absent)
     if not may_install():
         raise Trouble(f"missing: {' '.join(absent)}", f"mend: {' '.join(command)}")
-    print(f"exo: installing {' '.join(absent)}", flush=True)
+    print(f"exo: installing {' '.join(absent)}", file=sys.stderr, flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     step = command[:-len(absent)] + ["-qq"] + absent
     if not lists_update() or subprocess.run(step, env=environment, stdout=subprocess.DEVNULL).returncode:

@@ -97,6 +97,14 @@ class Figures(unittest.TestCase):
     def test_missing_row_fails(self):
         self.assertIn("not measured", bench.complaint(self.row(None, None)))
 
+    def test_json_has_all_rows_with_the_keys_that_were_promised(self):
+        for suite in bench.SUITES:
+            rows = bench.json_rows(bench.rows({"null_call": (59, "instructions")}, suite))
+            self.assertEqual([row["row"] for row in rows], list(bench.table_of("peers.toml")[suite]))
+            self.assertEqual({tuple(row) for row in rows}, {("row", "value", "unit", "limit", "linux", "paper")})
+        null = bench.json_rows(bench.rows({"null_call": (59, "instructions")}, "kernel"))[0]
+        self.assertEqual((null["row"], null["value"], null["unit"], null["linux"], null["paper"]), ("null_call", 59, "instructions", 295, 40))
+
     def test_limits_and_peers_name_the_same_rows(self):
         limits, peers = bench.table_of("limits.toml"), bench.table_of("peers.toml")
         for suite in bench.SUITES:
