@@ -87,13 +87,20 @@ def has_terminal():
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def run_at_terminal(line):
-    """Run QEMU with the user's terminal as the machine's console, until it ends or the user ends it: no time limit."""
+def run_at_terminal(line, timeout=None):
+    """Run QEMU with the user's terminal as the machine's console, until it ends, the user ends it, or the time limit passes if there is one."""
     at = line.index("-serial")
     line = [*line[:at], "-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal", *line[at + 2:]]
     started = time.monotonic()
-    returncode = subprocess.run(line).returncode
-    status, reason = (0, "") if returncode == 0 else meaning(returncode, "", None, 0)
+    ended = None
+    with subprocess.Popen(line) as process:
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            ended = "time"
+            process.terminate()  # then it gives the terminal back as it was
+    returncode = process.returncode
+    status, reason = (0, "") if returncode == 0 and not ended else meaning(returncode, "", ended, timeout)
     return Outcome(status, reason, time.monotonic() - started, "", None)
 
 

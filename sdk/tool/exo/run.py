@@ -35,8 +35,9 @@ def command_run(args):
     if system.test["client"]:
         print(f"exo: meanwhile, in another terminal: {' '.join(network.client_line('python3', system))}", flush=True)
     if any(environment.terminal for environment in system.environments) and machine.has_terminal():
-        print("exo: this terminal is the machine's, without a time limit; Ctrl-A X ends it", flush=True)
-        outcome = machine.run_at_terminal(line)
+        limit = args.timeout and f"for at most {args.timeout} s" or "without a time limit"
+        print(f"exo: this terminal is the machine's, {limit}; Ctrl-A X ends it", flush=True)
+        outcome = machine.run_at_terminal(line, args.timeout)
     else:
         outcome = machine.run(line, system.machine["timeout"], kernel=place.kernel(build))
     problem = None

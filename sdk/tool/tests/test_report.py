@@ -64,6 +64,12 @@ class Ends(unittest.TestCase):
         self.assertEqual((outcome.status, outcome.output), (124, "begun"))
         self.assertLess(outcome.seconds, 60)
 
+    def test_session_at_a_terminal_is_ended_if_that_was_asked_for(self):
+        line = ["sh", "-c", "exec sleep $0", "5", "-serial", "stdio"]
+        outcome = machine.run_at_terminal(line, 0.2)
+        self.assertEqual(outcome.status, machine.TIMED_OUT)
+        self.assertLess(outcome.seconds, 4)
+
     def test_endless_output_is_ended(self):
         outcome = machine.run(["yes", 4000 * "y"], 60, show=False)
         self.assertEqual(outcome.status, 124)
