@@ -13,7 +13,7 @@ SUITES = {
     "abi": "the promises of the ABI, and that every public header compiles alone",
     "unit": "the kernel's modules on this computer, with sanitizers",
     "code": "downloaded code: the verifier and the compiler against the interpreter, programs in C",
-    "explorer": "every call with every argument in a small machine, and long random walks",
+    "explorer": "calls with every argument in small machines, long random walks, and that both find seeded faults",
     "prove": "the call handlers as compiled, by an SMT solver; what is not proved yet is skipped with its reason",
     "fuzz": "random and mutated sequences of calls",
     "system": "whole systems in QEMU",

@@ -3,9 +3,12 @@ import itertools
 import re
 import time
 
-from . import disk, image, judge, machine, manifest, network, place, tap
+from . import disk, image, judge, machine, manifest, network, place, protection, tap
 from .suites import SYSTEMS
 from .trouble import Trouble
+
+MACHINE = re.compile(r"^\W*root\| (\d+) processors, (\d+) frames, ", re.MULTILINE)  # behind what GRUB leaves on the line
+LOST_MOST = 1 << 20  # at the end of memory, to firmware
 
 
 def manifests():
@@ -30,6 +33,7 @@ def run_all(report, build, verbose, names=None):
         report.add("system", name_of(path), cases, time.monotonic() - started)
     if names is None:
         report.add("system", "panic", [panic_case(build)], 0)
+        report.add("system", "protection", [protection_case(build)], 0)
 
 
 def panic_case(build):
@@ -43,6 +47,11 @@ def panic_case(build):
     problems = complaints(wanted, outcome)
     return tap.Case("a panic names its calls and ends the machine", not problems,
                     notes=problems and problems + outcome.output.splitlines())
+
+
+def protection_case(build):
+    wrong = protection.complaints(build)
+    return tap.Case("processors and page tables are set to protect", not wrong, notes=wrong)
 
 
 def combinations(path):
@@ -67,7 +76,7 @@ def run_case(build, path, kind, processors, memory, verbose):
     outcome.output += "\n" + said
     outcome.reason = outcome.reason or trouble or ""
     title = f"{name} on {kind}, {processors} processor{'s' * (processors != 1)}" + (f", {memory}" if memory else "")
-    problems = complaints(system.test, outcome)
+    problems = complaints(system.test, outcome) or machine_complaints(system.machine, outcome.output)
     if not problems:
         said, wrong = judge.judged(build, system, f"test-{name}", outcome.output)
         outcome.output += "\n" + said
@@ -82,6 +91,16 @@ def command(build, system, name, kind):
     disc = image.make_disc(build, module, build / "systems" / f"test-{name}.iso") if kind == "iso" else None
     return machine.command(system.machine, place.kernel(build), module, system.test["counted"], disc,
                            devices=disk.attached(build, system, f"test-{name}") + network.attached(system))
+
+
+def machine_complaints(asked, output):
+    """Whether the kernel uses the machine that was asked for: all its processors, and memory up to its end."""
+    said = MACHINE.search(output)
+    if not said:
+        return ["the root did not tell of the machine"]
+    found = [f"{said[1]} processors instead of {asked['processors']}"] if int(said[1]) != asked["processors"] else []
+    end = int(said[2]) * manifest.FRAME
+    return found + ([f"memory ends at {end >> 20} MiB"] if end < asked["memory"] - LOST_MOST else [])
 
 
 def complaints(test, outcome):

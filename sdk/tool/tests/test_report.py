@@ -92,6 +92,21 @@ class Systems(unittest.TestCase):
         self.assertEqual(len(self.complaints(3, "panic: no")), 3)
 
 
+class Machines(unittest.TestCase):
+    def complaints(self, output):
+        return system.machine_complaints({"processors": 8, "memory": 64 << 20}, output)
+
+    def test_machine_that_was_asked_for_passes(self):
+        line = "root| 8 processors, 16352 frames, 425 of them the kernel's\n"
+        self.assertEqual(self.complaints(line), [])
+        self.assertEqual(self.complaints("Booting\n?" + line), [])
+
+    def test_missing_processors_and_memory_are_named(self):
+        self.assertEqual(self.complaints("root| 7 processors, 8192 frames, 425 of them the kernel's\n"),
+                         ["7 processors instead of 8", "memory ends at 32 MiB"])
+        self.assertEqual(len(self.complaints("hello| 8 processors, 16352 frames\n")), 1)
+
+
 class Figures(unittest.TestCase):
     def row(self, value, limit=70):
         return {"row": "null_call", "value": value, "unit": "instructions", "limit": limit}
