@@ -39,7 +39,7 @@ static struct options {
     double seconds;
     uint32_t jobs;
     const char *scope;
-} options = {.states = 10500000, .seconds = 600, .jobs = 2};
+} options = {.states = 10600000, .seconds = 600, .jobs = 2}; /* good with 95 % of them: 10 million */
 
 static struct shared *shared;
 static struct node *nodes;
