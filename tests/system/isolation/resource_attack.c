@@ -107,24 +107,84 @@ static bool derivations_end_at_their_depth(void)
     return fine & check_equal("drop all", exo_drop(104), EXO_OK);
 }
 
-static bool virtual_processors_and_gates_end_at_their_number(void)
+static int64_t virtual_processor_make(uint8_t index, uint32_t frame)
 {
-    uint32_t frame = exo_frame_find(&memory_frames);
-    bool fine =
-        check_refused("a ninth virtual processor",
-                      exo_vcpu_create(0, EXO_VCPUS_PER_ENVIRONMENT, memory_frames.capability, frame, ATTACK_ADDRESS));
+    int64_t result;
 
-    fine &= check_refused("the running one again",
-                          exo_vcpu_create(0, 0, memory_frames.capability, frame, ATTACK_ADDRESS));
+    do
+        result = exo_vcpu_create(0, index, memory_frames.capability, frame, ATTACK_ADDRESS);
+    while (exo_again(result));
+    return result;
+}
+
+static bool virtual_processors_end_at_their_number(void)
+{
+    uint32_t context[EXO_VCPUS_PER_ENVIRONMENT], frame;
+    bool fine = true;
+
+    for (uint8_t i = 1; i < EXO_VCPUS_PER_ENVIRONMENT; i++) {
+        context[i] = exo_frame_find(&memory_frames);
+        fine &= check_equal("vcpu_create", virtual_processor_make(i, context[i]), EXO_OK);
+    }
+    frame = exo_frame_find(&memory_frames);
+    fine &= check_refused("a ninth virtual processor", virtual_processor_make(EXO_VCPUS_PER_ENVIRONMENT, frame));
+    fine &= check_refused("one of them again", virtual_processor_make(EXO_VCPUS_PER_ENVIRONMENT - 1, frame));
+    fine &= check_refused("the running one again", virtual_processor_make(0, frame));
     fine &= check_refused("start the running one", exo_vcpu_start(0, 0));
-    fine &= check_refused("a seventeenth gate",
-                          exo_gate_create(EXO_GATES_PER_ENVIRONMENT, 0, 0x400000, ATTACK_ADDRESS, 116));
-    fine &= check_refused("a gate of the ninth",
-                          exo_gate_create(0, EXO_VCPUS_PER_ENVIRONMENT, 0x400000, ATTACK_ADDRESS, 116));
+    for (uint8_t i = 1; i < EXO_VCPUS_PER_ENVIRONMENT; i++) {
+        fine &= check_equal("vcpu_stop", exo_vcpu_stop(0, i), EXO_OK);
+        fine &= check_equal("free", exo_frame_release(&memory_frames, context[i]), 1);
+    }
     const struct exo_start_capability *slots = exo_start_capability(exo_start_slot(EXO_KIND_SLOTS, 0));
     if (!slots)
         return fine; /* it lives on borrowed time */
     return fine & check_refused("a slot for the ninth", exo_slot_take(0, slots->slot, slots->first, EXO_VCPUS_PER_ENVIRONMENT));
+}
+
+static bool gates_end_at_their_number(void)
+{
+    bool fine = true;
+
+    for (uint8_t i = 0; i < EXO_GATES_PER_ENVIRONMENT; i++)
+        fine &= check_equal("gate_create", exo_gate_create(i, 0, 0x400000, ATTACK_ADDRESS, BASE_SLOT + i), EXO_OK);
+    fine &= check_refused("a seventeenth gate",
+                          exo_gate_create(EXO_GATES_PER_ENVIRONMENT, 0, 0x400000, ATTACK_ADDRESS, BASE_SLOT + EXO_GATES_PER_ENVIRONMENT));
+    fine &= check_refused("a gate of the ninth", exo_gate_create(0, EXO_VCPUS_PER_ENVIRONMENT, 0x400000, ATTACK_ADDRESS, BASE_SLOT));
+    for (uint8_t i = 0; i < EXO_GATES_PER_ENVIRONMENT; i++)
+        fine &= check_equal("drop", exo_drop(BASE_SLOT + i), EXO_OK);
+    return fine;
+}
+
+/* A child is asked for more things at once than one may ask for. */
+static bool revocations_end_at_their_number(void)
+{
+    uint32_t child = exo_frame_find(&memory_frames), table, most = EXO_REVOCATIONS_PER_ENVIRONMENT;
+    int64_t result;
+    bool fine = true;
+
+    do
+        result = exo_environment_create(0, memory_frames.capability, child, BASE_SLOT);
+    while (exo_again(result));
+    check_must("environment_create", result);
+    table = exo_frame_find(&memory_frames);
+    do
+        result = exo_environment_extend(BASE_SLOT, memory_frames.capability, table, 0);
+    while (exo_again(result));
+    check_must("environment_extend", result);
+    for (uint16_t slot = 1; slot <= most + 1; slot++) {
+        check_must("derive", exo_capability_derive(0, memory_frames.capability, BASE_SLOT, slot, EXO_RIGHT_READ | EXO_RIGHT_TAKE,
+                                                   memory_frames.first, 1));
+        fine &= check_equal("revoke", exo_revoke(0, memory_frames.capability, child, slot, 1, EXO_NEVER), slot <= most ? EXO_OK : EXO_BUSY);
+    }
+    return fine & check_equal("end of the child", exo_child_end(BASE_SLOT, child), EXO_OK);
+}
+
+static bool virtual_processors_gates_and_revocations_end_at_their_number(void)
+{
+    bool fine = virtual_processors_end_at_their_number();
+
+    fine &= gates_end_at_their_number();
+    return fine & revocations_end_at_their_number();
 }
 
 static int64_t environment_make(uint32_t frame, uint32_t n)
@@ -163,7 +223,7 @@ void attack_resources(void)
     static const struct check_case cases[] = {
         CASE(frames_end_at_the_own_share),
         CASE(derivations_end_at_their_depth),
-        CASE(virtual_processors_and_gates_end_at_their_number),
+        CASE(virtual_processors_gates_and_revocations_end_at_their_number),
         CASE(capability_slots_end_at_their_number),
         CASE(environments_end_with_the_own_frames),
     };
