@@ -255,6 +255,9 @@ START_TEST(escape_truncated_bounds_of_a_wide_number)
             ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
     ACCEPTED(LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), JUMP32_K(JMP_JGT, 3, 56, 3), ALU32_X(ALU_MOV, 3, 3),
              ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
+    /* What is learned of a half is not true of the whole, although the whole has copies. */
+    REFUSED(POINTER_STRAYS, 5, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), COPY(5, 3), ALU32_X(ALU_MOV, 4, 3),
+            JUMP_K(JMP_JGT, 4, 56, 2), ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
     /* 2^32 + 1, cut by arithmetic of 32 bits, is 1; not so its bounds. */
     REFUSED(OUT_OF_BOUNDS, 8, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), LDDW(4, 0x100000001), JUMP_X(JMP_JGT, 3, 4, 4),
             ALU64_K(ALU_RSH, 3, 1), ALU32_K(ALU_RSH, 3, 24), ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
@@ -273,6 +276,15 @@ START_TEST(escape_sign_confusion)
     /* A half with its sign copied is not the half. */
     REFUSED(POINTER_STRAYS, 3, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), SLOT(CLASS_ALU64 | ALU_MOV | SOURCE_X, 3, 3, 32, 0),
             ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), EXIT);
+    /* A byte with its sign copied, by a move or by the load, may be negative. */
+    REFUSED(OUT_OF_BOUNDS, 5, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_B, 3, 1, WORD(0)), SLOT(CLASS_ALU64 | ALU_MOV | SOURCE_X, 3, 3, 8, 0),
+            JUMP_K(JMP_JSGT, 3, 56, 2), ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
+    REFUSED(OUT_OF_BOUNDS, 4, LOAD(SIZE_DW, 2, 1, SHARED), LOAD_SIGNED(SIZE_B, 3, 1, WORD(0)), JUMP_K(JMP_JSGT, 3, 56, 2),
+            ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
+    /* And what is learned of it, below 0 here, is not true of the byte: 128 to 255, not -128 to -1. */
+    REFUSED(OUT_OF_BOUNDS, 8, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_B, 3, 1, WORD(0)), COPY(5, 3),
+            SLOT(CLASS_ALU64 | ALU_MOV | SOURCE_X, 4, 3, 8, 0), JUMP_K(JMP_JSGE, 4, 0, 4), ALU64_K(ALU_ADD, 3, 128), ALU64_K(ALU_RSH, 3, 2),
+            ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_B, 0, 2, 0), SET(0, 0), EXIT);
 }
 END_TEST
 
@@ -287,6 +299,13 @@ START_TEST(escape_off_by_one_at_range_ends)
     ACCEPTED(PACKET_OF(8), JUMP_X(JMP_JGE, 4, 3, 1), LOAD(SIZE_B, 0, 2, 8), EXIT);
     REFUSED(OUT_OF_BOUNDS, 6, PACKET_OF(8), JUMP_X(JMP_JGE, 4, 3, 1), LOAD(SIZE_B, 0, 2, 9), EXIT);
     REFUSED(OUT_OF_BOUNDS, 6, PACKET_OF(8), JUMP_X(JMP_JGT, 4, 3, 1), LOAD(SIZE_B, 0, 2, 8), EXIT);
+    /* A pointer that is not behind the end may be at the end of the largest packet, 2048 bytes from its start. */
+    REFUSED(OUT_OF_BOUNDS, 11, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), LOAD(SIZE_H, 4, 1, WORD(0)), COPY(5, 2),
+            ALU64_X(ALU_ADD, 5, 4), SET(0, 0), JUMP_X(JMP_JGT, 5, 3, 5), ALU64_X(ALU_SUB, 5, 2), ALU64_K(ALU_RSH, 5, 11),
+            LOAD(SIZE_DW, 6, 1, SHARED), ALU64_X(ALU_ADD, 6, 5), LOAD(SIZE_B, 0, 6, 63), EXIT);
+    ACCEPTED(LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), LOAD(SIZE_H, 4, 1, WORD(0)), COPY(5, 2),
+             ALU64_X(ALU_ADD, 5, 4), SET(0, 0), JUMP_X(JMP_JGT, 5, 3, 5), ALU64_X(ALU_SUB, 5, 2), ALU64_K(ALU_RSH, 5, 11),
+             LOAD(SIZE_DW, 6, 1, SHARED), ALU64_X(ALU_ADD, 6, 5), LOAD(SIZE_B, 0, 6, 62), EXIT);
 }
 END_TEST
 
@@ -327,6 +346,9 @@ START_TEST(escape_speculative_type_confusion)
     /* One load, of the stack on one way and of a region on the other: no single base to keep it in. */
     REFUSED(MIXED_MEMORY, 6, STORE_K(SIZE_DW, 10, -8, 0), LOAD(SIZE_DW, 2, 1, WORD(0)), LOAD(SIZE_DW, 3, 1, SHARED),
             JUMP_K(JMP_JEQ, 2, 0, 2), COPY(3, 10), ALU64_K(ALU_ADD, 3, -8), LOAD(SIZE_DW, 0, 3, 0), EXIT);
+    /* Nor has one that loads either of two fields of the context, whose places the compiler takes as they are. */
+    REFUSED(MIXED_MEMORY, 4, LOAD(SIZE_DW, 2, 1, WORD(0)), COPY(3, 1), JUMP_K(JMP_JEQ, 2, 0, 1), ALU64_K(ALU_ADD, 3, 8),
+            LOAD(SIZE_DW, 0, 3, WORD(0)), SET(0, 0), EXIT);
 }
 END_TEST
 
@@ -357,6 +379,24 @@ START_TEST(escape_helper_overwrites_a_spill)
 {
     REFUSED(NOT_POINTER, 7, LOAD(SIZE_DW, 2, 1, SHARED), STORE(SIZE_DW, 10, -8, 2), COPY(1, 10), ALU64_K(ALU_ADD, 1, -8), SET(2, 7),
             INVOKE(HELPER_FILL), LOAD(SIZE_DW, 2, 10, -8), LOAD(SIZE_DW, 0, 2, 0), EXIT);
+}
+END_TEST
+
+START_TEST(escape_helper_writes_less_than_it_may)
+{
+    /* Bytes of the stack that it may have left as they were are not read. */
+    static const struct code_helper helper = {"some", NULL, {{CODE_ARGUMENT_WRITE, 0}, {CODE_ARGUMENT_SIZE, 8}}, CODE_RESULT_SCALAR, 0, 0};
+    static uint64_t work[1 << 16];
+    struct code_note notes[8];
+    struct code_kind kind = runner_kind;
+    const struct code_instruction list[] = {LOAD(SIZE_DW, 2, 1, WORD(0)), ALU64_K(ALU_AND, 2, 8), COPY(1, 10), ALU64_K(ALU_ADD, 1, -8),
+                                            INVOKE(0), LOAD(SIZE_DW, 0, 10, -8), EXIT};
+    struct code_program program = {&kind, list, COUNT(list), notes};
+
+    kind.helpers = &helper;
+    kind.helper_count = 1;
+    ck_assert(code_verify((struct code_verifier *)work, sizeof work, &program, 1000, &runner_refusal) == CODE_REFUSED);
+    ck_assert(runner_refusal.reason == CODE_BAD_ARGUMENT && runner_refusal.instruction == 4 && runner_refusal.culprit == 2);
 }
 END_TEST
 
@@ -399,6 +439,8 @@ START_TEST(escape_range_of_another_variable)
     REFUSED(OUT_OF_BOUNDS, 11, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), LOAD(SIZE_DW, 4, 1, WORD(0)), ALU64_K(ALU_AND, 4, 63),
             LOAD(SIZE_DW, 5, 1, WORD(1)), ALU64_K(ALU_AND, 5, 63), COPY(6, 2), ALU64_X(ALU_ADD, 6, 4), ALU64_X(ALU_ADD, 2, 5), SET(0, 0),
             JUMP_X(JMP_JGE, 6, 3, 1), LOAD(SIZE_B, 0, 2, 0), EXIT);
+    /* That the packet has 128 bytes says nothing of the other region, which has 64. */
+    REFUSED(OUT_OF_BOUNDS, 7, PACKET_OF(128), JUMP_X(JMP_JGT, 4, 3, 2), LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_B, 0, 2, 64), EXIT);
 }
 END_TEST
 
@@ -443,6 +485,8 @@ START_TEST(escape_pointer_leaks)
     REFUSED(NOT_SCALAR, 0, JUMP_K(JMP_JSET, 1, 8, 0), SET(0, 0), EXIT);
     REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, SHARED), JUMP_X(JMP_JGT, 2, 3, 0), SET(0, 0), EXIT);
     REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, SHARED), ALU64_X(ALU_SUB, 2, 3), SET(0, 0), EXIT);
+    REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), JUMP_X(JMP_JSGT, 2, 3, 0), SET(0, 0), EXIT);
+    REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), JUMP_X(JMP_JSET, 2, 3, 0), SET(0, 0), EXIT);
     ACCEPTED(LOAD(SIZE_DW, 0, 1, END), LOAD(SIZE_DW, 3, 1, START), ALU64_X(ALU_SUB, 0, 3), EXIT);
 }
 END_TEST
@@ -532,7 +576,8 @@ END_TEST
     test(escape_truncated_bounds_of_a_wide_number) test(escape_sign_confusion) test(escape_off_by_one_at_range_ends) \
     test(escape_arithmetic_on_a_pointer_that_may_be_null) test(escape_null_test_of_another_pointer) \
     test(escape_compiler_notes_do_not_trust_branches) test(escape_speculative_type_confusion) test(escape_helper_argument_size) \
-    test(escape_helper_reads_pointers) test(escape_helper_overwrites_a_spill) test(escape_spill_loses_its_identity) \
+    test(escape_helper_reads_pointers) test(escape_helper_overwrites_a_spill) test(escape_helper_writes_less_than_it_may) \
+    test(escape_spill_loses_its_identity) \
     test(escape_store_at_variable_offset_over_a_pointer) test(escape_bounds_of_a_stale_copy) test(escape_range_of_another_variable) \
     test(escape_where_paths_meet) test(escape_where_paths_are_merged) test(escape_pointer_wraps_around) test(escape_pointer_leaks) test(escape_division) test(escape_exhaustion_of_the_verifier) \
     test(verifier_stays_within_its_memory_and_visits) test(refusal_names_instruction_register_and_what_was_known)
