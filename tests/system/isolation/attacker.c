@@ -165,17 +165,17 @@ static int mode_attack(void)
     return check_status();
 }
 
-/* All of it again and again, for so long; only what succeeds is printed. */
+/* All of it again and again, for so long, and so often; only what succeeds is printed. */
 static int mode_siege(void)
 {
     uint64_t end = exo_time() + exo_argument("milliseconds", 1000) * 1000000;
-    uint32_t rounds = 0;
+    uint32_t rounds = 0, least = (uint32_t)exo_argument("rounds", 1);
 
     fault_begin();
     check_be_quiet();
     do {
         rounds++ ? attack_all() : attack_and_tell();
-    } while (exo_time() < end && !check_failed());
+    } while ((exo_time() < end || rounds < least) && !check_failed());
     exo_print("attacked %u times in %u rounds, %s", check_count(), rounds, check_failed() ? "NOT ALL IN VAIN" : "all in vain");
     return check_failed();
 }
