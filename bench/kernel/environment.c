@@ -80,7 +80,7 @@ void bench_environments(void)
     uint32_t count = environments_make(&first, &last);
     for (uint32_t i = 0; i < count; i++)
         real += made[i] != 0;
-    bench_print("environments", real, "until frames or slots ran out");
+    bench_print("environments", real, FIRST_SLOT + count > LAST_SLOT ? "until slots for capabilities ran out" : "until frames ran out");
     bench_print("environment_first", first, "instructions");
     bench_print("environment_last", last, "instructions");
     for (uint32_t i = 0; i < count; i++)
