@@ -43,6 +43,19 @@ static void refused(uint32_t reason, uint32_t where, const struct code_instructi
                   runner_refusal.instruction, code_reason_text(runner_refusal.reason), where, code_reason_text(reason));
 }
 
+/* By a kind that differs from the runner's. */
+static void refused_for(const struct code_kind *kind, uint32_t reason, uint32_t where, const struct code_instruction *instructions, uint32_t count)
+{
+    static uint64_t work[1 << 16];
+    struct code_note notes[16];
+    struct code_program program = {kind, instructions, count, notes};
+
+    ck_assert(count <= COUNT(notes));
+    ck_assert(code_verify((struct code_verifier *)work, sizeof work, &program, 1000, &runner_refusal) == CODE_REFUSED);
+    ck_assert_msg(runner_refusal.reason == reason && runner_refusal.instruction == where, "slot %u: %s", runner_refusal.instruction,
+                  code_reason_text(runner_refusal.reason));
+}
+
 /* ---- single instructions */
 
 START_TEST(unknown_instructions_are_refused)
@@ -239,6 +252,25 @@ START_TEST(atomics_need_a_region_that_allows_them_and_alignment)
 }
 END_TEST
 
+START_TEST(regions_allow_what_their_flags_say)
+{
+    static const struct code_helper some = {"some", NULL, {{CODE_ARGUMENT_WRITE, 8}}, CODE_RESULT_SCALAR, 0, 0};
+    struct code_region regions[2] = {runner_kind.regions[0], runner_kind.regions[1]};
+    struct code_kind kind = runner_kind;
+
+    kind.regions = regions;
+    kind.helpers = &some;
+    kind.helper_count = 1;
+    regions[1].flags = 0;
+    refused_for(&kind, CODE_NOT_WRITABLE, 1, PROGRAM(LOAD(SIZE_DW, 2, 1, SHARED), STORE_K(SIZE_DW, 2, 0, 0), SET(0, 0), EXIT));
+    refused_for(&kind, CODE_NOT_WRITABLE, 1, PROGRAM(LOAD(SIZE_DW, 1, 1, SHARED), INVOKE(0), EXIT));
+    regions[1].flags = CODE_REGION_WRITE;
+    refused_for(&kind, CODE_NOT_WRITABLE, 2, PROGRAM(LOAD(SIZE_DW, 2, 1, SHARED), SET(0, 0), ATOMIC(SIZE_DW, ATOMIC_ADD, 2, 0, 0), EXIT));
+    regions[1].flags = CODE_REGION_ATOMIC;
+    refused_for(&kind, CODE_NOT_WRITABLE, 2, PROGRAM(LOAD(SIZE_DW, 2, 1, SHARED), SET(0, 0), ATOMIC(SIZE_DW, ATOMIC_ADD, 2, 0, 0), EXIT));
+}
+END_TEST
+
 /* ---- known classes of escapes */
 
 START_TEST(escape_truncated_bounds)
@@ -255,6 +287,9 @@ START_TEST(escape_truncated_bounds_of_a_wide_number)
             ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
     ACCEPTED(LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), JUMP32_K(JMP_JGT, 3, 56, 3), ALU32_X(ALU_MOV, 3, 3),
              ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
+    /* Half a pointer is neither 0 nor behind the end. */
+    REFUSED(NOT_SCALAR, 2, SET(1, 1), INVOKE(HELPER_SHARED), JUMP32_K(JMP_JNE, 0, 0, 1), EXIT, SET(0, 0), EXIT);
+    REFUSED(NOT_SCALAR, 5, PACKET_OF(8), JUMP32_X(JMP_JGT, 4, 3, 1), LOAD(SIZE_DW, 0, 2, 0), EXIT);
     /* What is learned of a half is not true of the whole, although the whole has copies. */
     REFUSED(POINTER_STRAYS, 5, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), COPY(5, 3), ALU32_X(ALU_MOV, 4, 3),
             JUMP_K(JMP_JGT, 4, 56, 2), ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
@@ -273,6 +308,9 @@ START_TEST(escape_sign_confusion)
             JUMP_K(JMP_JSLT, 3, -1, 2), ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
     ACCEPTED(LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), JUMP_K(JMP_JSGT, 3, 56, 3),
              JUMP_K(JMP_JSLT, 3, 0, 2), ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), SET(0, 0), EXIT);
+    /* What is taken away from a pointer brings it before its memory. */
+    REFUSED(OUT_OF_BOUNDS, 4, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), ALU64_K(ALU_AND, 3, 31), ALU64_X(ALU_SUB, 2, 3),
+            LOAD(SIZE_B, 0, 2, 0), EXIT);
     /* A half with its sign copied is not the half. */
     REFUSED(POINTER_STRAYS, 3, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), SLOT(CLASS_ALU64 | ALU_MOV | SOURCE_X, 3, 3, 32, 0),
             ALU64_X(ALU_ADD, 2, 3), LOAD(SIZE_DW, 0, 2, 0), EXIT);
@@ -299,6 +337,11 @@ START_TEST(escape_off_by_one_at_range_ends)
     ACCEPTED(PACKET_OF(8), JUMP_X(JMP_JGE, 4, 3, 1), LOAD(SIZE_B, 0, 2, 8), EXIT);
     REFUSED(OUT_OF_BOUNDS, 6, PACKET_OF(8), JUMP_X(JMP_JGE, 4, 3, 1), LOAD(SIZE_B, 0, 2, 9), EXIT);
     REFUSED(OUT_OF_BOUNDS, 6, PACKET_OF(8), JUMP_X(JMP_JGT, 4, 3, 1), LOAD(SIZE_B, 0, 2, 8), EXIT);
+    /* The same of a pointer at a distance that varies. */
+#define PACKET_FROM(distance) LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), LOAD(SIZE_DW, 4, 1, WORD(0)), ALU64_K(ALU_AND, 4, 63), \
+                              ALU64_X(ALU_ADD, 2, 4), COPY(5, 2), ALU64_K(ALU_ADD, 5, distance), SET(0, 0), JUMP_X(JMP_JGT, 5, 3, 1)
+    ACCEPTED(PACKET_FROM(8), LOAD(SIZE_B, 0, 2, 7), EXIT);
+    REFUSED(OUT_OF_BOUNDS, 9, PACKET_FROM(8), LOAD(SIZE_B, 0, 2, 8), EXIT);
     /* A pointer that is not behind the end may be at the end of the largest packet, 2048 bytes from its start. */
     REFUSED(OUT_OF_BOUNDS, 11, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), LOAD(SIZE_H, 4, 1, WORD(0)), COPY(5, 2),
             ALU64_X(ALU_ADD, 5, 4), SET(0, 0), JUMP_X(JMP_JGT, 5, 3, 5), ALU64_X(ALU_SUB, 5, 2), ALU64_K(ALU_RSH, 5, 11),
@@ -346,6 +389,7 @@ START_TEST(escape_speculative_type_confusion)
     /* One load, of the stack on one way and of a region on the other: no single base to keep it in. */
     REFUSED(MIXED_MEMORY, 6, STORE_K(SIZE_DW, 10, -8, 0), LOAD(SIZE_DW, 2, 1, WORD(0)), LOAD(SIZE_DW, 3, 1, SHARED),
             JUMP_K(JMP_JEQ, 2, 0, 2), COPY(3, 10), ALU64_K(ALU_ADD, 3, -8), LOAD(SIZE_DW, 0, 3, 0), EXIT);
+    REFUSED(POINTER_STRAYS, 2, LOAD(SIZE_DW, 2, 1, WORD(0)), ALU64_K(ALU_AND, 2, 8), ALU64_X(ALU_ADD, 1, 2), LOAD(SIZE_DW, 0, 1, WORD(0)), EXIT);
     /* Nor has one that loads either of two fields of the context, whose places the compiler takes as they are. */
     REFUSED(MIXED_MEMORY, 4, LOAD(SIZE_DW, 2, 1, WORD(0)), COPY(3, 1), JUMP_K(JMP_JEQ, 2, 0, 1), ALU64_K(ALU_ADD, 3, 8),
             LOAD(SIZE_DW, 0, 3, WORD(0)), SET(0, 0), EXIT);
@@ -385,18 +429,25 @@ END_TEST
 START_TEST(escape_helper_writes_less_than_it_may)
 {
     /* Bytes of the stack that it may have left as they were are not read. */
-    static const struct code_helper helper = {"some", NULL, {{CODE_ARGUMENT_WRITE, 0}, {CODE_ARGUMENT_SIZE, 8}}, CODE_RESULT_SCALAR, 0, 0};
-    static uint64_t work[1 << 16];
-    struct code_note notes[8];
+    static const struct code_helper some = {"some", NULL, {{CODE_ARGUMENT_WRITE, 0}, {CODE_ARGUMENT_SIZE, 8}}, CODE_RESULT_SCALAR, 0, 0};
     struct code_kind kind = runner_kind;
-    const struct code_instruction list[] = {LOAD(SIZE_DW, 2, 1, WORD(0)), ALU64_K(ALU_AND, 2, 8), COPY(1, 10), ALU64_K(ALU_ADD, 1, -8),
-                                            INVOKE(0), LOAD(SIZE_DW, 0, 10, -8), EXIT};
-    struct code_program program = {&kind, list, COUNT(list), notes};
 
-    kind.helpers = &helper;
+    kind.helpers = &some;
     kind.helper_count = 1;
-    ck_assert(code_verify((struct code_verifier *)work, sizeof work, &program, 1000, &runner_refusal) == CODE_REFUSED);
-    ck_assert(runner_refusal.reason == CODE_BAD_ARGUMENT && runner_refusal.instruction == 4 && runner_refusal.culprit == 2);
+    refused_for(&kind, CODE_BAD_ARGUMENT, 4, PROGRAM(LOAD(SIZE_DW, 2, 1, WORD(0)), ALU64_K(ALU_AND, 2, 8), COPY(1, 10), ALU64_K(ALU_ADD, 1, -8),
+                                                     INVOKE(0), LOAD(SIZE_DW, 0, 10, -8), EXIT));
+}
+END_TEST
+
+START_TEST(escape_helper_is_given_another_context)
+{
+    static const struct code_helper some = {"some", NULL, {{CODE_ARGUMENT_CONTEXT, 0}}, CODE_RESULT_SCALAR, 0, 0};
+    struct code_kind kind = runner_kind;
+
+    kind.helpers = &some;
+    kind.helper_count = 1;
+    refused_for(&kind, CODE_BAD_ARGUMENT, 1, PROGRAM(ALU64_K(ALU_ADD, 1, 8), INVOKE(0), EXIT));
+    refused_for(&kind, CODE_BAD_ARGUMENT, 1, PROGRAM(LOAD(SIZE_DW, 1, 1, SHARED), INVOKE(0), EXIT));
 }
 END_TEST
 
@@ -439,6 +490,12 @@ START_TEST(escape_range_of_another_variable)
     REFUSED(OUT_OF_BOUNDS, 11, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), LOAD(SIZE_DW, 4, 1, WORD(0)), ALU64_K(ALU_AND, 4, 63),
             LOAD(SIZE_DW, 5, 1, WORD(1)), ALU64_K(ALU_AND, 5, 63), COPY(6, 2), ALU64_X(ALU_ADD, 6, 4), ALU64_X(ALU_ADD, 2, 5), SET(0, 0),
             JUMP_X(JMP_JGE, 6, 3, 1), LOAD(SIZE_B, 0, 2, 0), EXIT);
+    /* Two distances, of which each alone would be small enough. */
+    REFUSED(OUT_OF_BOUNDS, 7, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, WORD(0)), LOAD(SIZE_DW, 4, 1, WORD(1)), ALU64_K(ALU_AND, 3, 63),
+            ALU64_K(ALU_AND, 4, 63), ALU64_X(ALU_ADD, 2, 3), ALU64_X(ALU_ADD, 2, 4), LOAD(SIZE_B, 0, 2, 0), EXIT);
+    /* The end of one region is not that of the other. */
+    REFUSED(NOT_SCALAR, 3, LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_DW, 3, 1, END), SET(0, 0), JUMP_X(JMP_JGT, 2, 3, 1), LOAD(SIZE_B, 0, 2, 0),
+            EXIT);
     /* That the packet has 128 bytes says nothing of the other region, which has 64. */
     REFUSED(OUT_OF_BOUNDS, 7, PACKET_OF(128), JUMP_X(JMP_JGT, 4, 3, 2), LOAD(SIZE_DW, 2, 1, SHARED), LOAD(SIZE_B, 0, 2, 64), EXIT);
 }
@@ -470,6 +527,7 @@ END_TEST
 START_TEST(escape_pointer_wraps_around)
 {
     REFUSED(POINTER_STRAYS, 1, LOAD(SIZE_DW, 2, 1, START), ALU64_K(ALU_ADD, 2, INT32_MAX), SET(0, 0), EXIT);
+    REFUSED(POINTER_STRAYS, 2, LOAD(SIZE_DW, 2, 1, START), ALU64_K(ALU_ADD, 2, 0x1fffffff), ALU64_K(ALU_ADD, 2, 0x1fffffff), SET(0, 0), EXIT);
     REFUSED(POINTER_STRAYS, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_W, 3, 1, WORD(0)), ALU64_X(ALU_ADD, 2, 3), SET(0, 0), EXIT);
 }
 END_TEST
@@ -485,6 +543,7 @@ START_TEST(escape_pointer_leaks)
     REFUSED(NOT_SCALAR, 0, JUMP_K(JMP_JSET, 1, 8, 0), SET(0, 0), EXIT);
     REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, SHARED), JUMP_X(JMP_JGT, 2, 3, 0), SET(0, 0), EXIT);
     REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, SHARED), ALU64_X(ALU_SUB, 2, 3), SET(0, 0), EXIT);
+    REFUSED(NOT_SCALAR, 2, COPY(2, 10), LOAD(SIZE_DW, 3, 1, START), ALU64_X(ALU_SUB, 2, 3), SET(0, 0), EXIT);
     REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), JUMP_X(JMP_JSGT, 2, 3, 0), SET(0, 0), EXIT);
     REFUSED(NOT_SCALAR, 2, LOAD(SIZE_DW, 2, 1, START), LOAD(SIZE_DW, 3, 1, END), JUMP_X(JMP_JSET, 2, 3, 0), SET(0, 0), EXIT);
     ACCEPTED(LOAD(SIZE_DW, 0, 1, END), LOAD(SIZE_DW, 3, 1, START), ALU64_X(ALU_SUB, 0, 3), EXIT);
@@ -572,11 +631,12 @@ END_TEST
     test(seventeenth_pointer_on_the_stack_is_refused) test(context_is_its_fields) \
     test(packet_is_read_as_far_as_it_was_compared_with_its_end) test(packet_header_of_variable_length_is_skipped) \
     test(loop_over_the_packet_is_accepted_and_metered) test(endless_loop_is_accepted_and_ends) \
-    test(atomics_need_a_region_that_allows_them_and_alignment) test(escape_truncated_bounds) \
+    test(atomics_need_a_region_that_allows_them_and_alignment) test(regions_allow_what_their_flags_say) test(escape_truncated_bounds) \
     test(escape_truncated_bounds_of_a_wide_number) test(escape_sign_confusion) test(escape_off_by_one_at_range_ends) \
     test(escape_arithmetic_on_a_pointer_that_may_be_null) test(escape_null_test_of_another_pointer) \
     test(escape_compiler_notes_do_not_trust_branches) test(escape_speculative_type_confusion) test(escape_helper_argument_size) \
     test(escape_helper_reads_pointers) test(escape_helper_overwrites_a_spill) test(escape_helper_writes_less_than_it_may) \
+    test(escape_helper_is_given_another_context) \
     test(escape_spill_loses_its_identity) \
     test(escape_store_at_variable_offset_over_a_pointer) test(escape_bounds_of_a_stale_copy) test(escape_range_of_another_variable) \
     test(escape_where_paths_meet) test(escape_where_paths_are_merged) test(escape_pointer_wraps_around) test(escape_pointer_leaks) test(escape_division) test(escape_exhaustion_of_the_verifier) \
