@@ -51,4 +51,6 @@ def main(port, count=200):
         connection.send(b"end")
 
 
+if not 2 <= len(sys.argv) <= 3 or not all(word.isdecimal() for word in sys.argv[1:]):
+    sys.exit("usage: client.py PORT [COUNT]: exo run says which port leads into the machine")
 main(*sys.argv[1:])

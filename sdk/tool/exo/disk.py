@@ -45,6 +45,7 @@ def attached(build, system, name):
 def drive(build, system, name, index, text):
     what, *words = text.split(" ")
     size, given = manifest.size_of(what), "disks" in system.given
+    where = "--disk" if given else f"{system.path}:{system.lines.of('machine', 0, 'disks')}"
     file = build / "systems" / f"{name}-disk{index}.img" if size else Path(what) if given else build / what
     if not size and not given and not file.is_file():
         file = system.path.parent / what
@@ -53,7 +54,6 @@ def drive(build, system, name, index, text):
         with open(file, "wb") as image:
             image.truncate(size)
     elif not file.is_file():
-        where = "--disk" if given else f"{system.path}:{system.lines.of('machine', 0, 'disks')}"
         raise Trouble(f'{where}: no image "{file}": correct its path, or give a size, such as 64M')
     options = ["if=none", f"id=disk{index}", "discard=unmap"]
     errors = next((word[7:] for word in words if word.startswith("errors=")), None)
@@ -65,7 +65,10 @@ def drive(build, system, name, index, text):
         log.write_bytes(b"")
         options += ["driver=blklogwrites", "file.driver=file", f"file.filename={file}", "log.driver=file", f"log.filename={log}"]
     elif errors:
-        options += ["driver=blkdebug", f"config={system.path.parent / errors}", "image.driver=raw", "image.file.driver=file",
+        rules = system.path.parent / errors
+        if not rules.is_file():
+            raise Trouble(f'{where}: no file "{rules}" that says which errors the disk has: correct its path')
+        options += ["driver=blkdebug", f"config={rules}", "image.driver=raw", "image.file.driver=file",
                     f"image.file.filename={file}"]
     else:
         options += ["format=raw", f"file={file}"]

@@ -55,6 +55,10 @@ class Devices(unittest.TestCase):
         self.assertIn('--disk: no image "c.img"', caught.exception.lines[0])
 
     def test_errors_are_put_between(self):
+        with self.assertRaises(Trouble) as caught:
+            self.attached('"1M errors=e.conf"')
+        self.assertRegex(caught.exception.lines[0], 'system.toml:3: no file ".*/e.conf" that says which errors')
+        (self.folder / "e.conf").write_text("")
         backend = self.attached('"1M errors=e.conf"')[0].backend[1]
         self.assertIn(f"driver=blkdebug,config={self.folder}/e.conf", backend)
         self.assertIn("image.file.filename=", backend)
