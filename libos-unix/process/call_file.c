@@ -20,6 +20,34 @@ int64_t call_plain(const uint64_t a[6], struct exo_upcall_frame *frame)
     return window_ask(frame->rax, a);
 }
 
+/* A lock's numbers go and come as arguments; of what is in the way, what was asked for is kept if nothing is. */
+static int64_t lock_ask(const uint64_t a[6])
+{
+    struct linux_lock lock;
+
+    if (user_copy(&lock, (const void *)a[2], sizeof lock))
+        return -EFAULT;
+    uint64_t words[7] = { LINUX_FCNTL, a[0], a[1], (uint16_t)lock.type | (uint32_t)(uint16_t)lock.whence << 16, (uint64_t)lock.start,
+                          (uint64_t)lock.size, (uint32_t)lock.pid };
+    int64_t result = server_wait(words);
+    if (result < 0 || (a[1] != F_GETLK && a[1] != F_OFD_GETLK))
+        return result;
+    lock.type = (int16_t)words[1];
+    if (lock.type != F_UNLCK)
+        lock = (struct linux_lock){ .type = lock.type, .start = (int64_t)words[2], .size = (int64_t)words[3], .pid = (int32_t)words[4] };
+    return user_copy((void *)a[2], &lock, sizeof lock) ? -EFAULT : 0;
+}
+
+int64_t call_fcntl(const uint64_t a[6], struct exo_upcall_frame *frame)
+{
+    const uint64_t command = a[1];
+
+    (void)frame;
+    if ((command >= F_GETLK && command <= F_SETLKW) || (command >= F_OFD_GETLK && command <= F_OFD_SETLKW))
+        return lock_ask(a);
+    return window_ask(LINUX_FCNTL, a);
+}
+
 int64_t call_fsync(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     (void)frame;
@@ -48,10 +76,10 @@ static int64_t bytes_read(uint64_t number, const uint64_t a[6])
     return (int64_t)done;
 }
 
-/* Through the window. */
+/* Through the window; the last argument: part of it was written before. */
 static int64_t part_write(uint64_t number, const uint64_t a[6], uint64_t done)
 {
-    uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done };
+    uint64_t left = a[2] - done, part[6] = { a[0], 0, left < WINDOW_DATA_SIZE ? left : WINDOW_DATA_SIZE, a[3] + done, 0, done != 0 };
 
     return user_copy_many(WINDOW->data, (const void *)(a[1] + done), part[2]) ? -EFAULT : window_ask(number, part);
 }

@@ -200,14 +200,25 @@ int64_t call_msync(const uint64_t a[6], struct exo_upcall_frame *frame)
     return a[1] && !region_find(a[0]) ? -ENOMEM : 0;
 }
 
+/* Those that change nothing but speed; DONTFORK and what else would change what a child sees is refused. */
+static bool is_advice(uint64_t advice)
+{
+    const uint64_t known = 0xf /* to WILLNEED */ | 1ull << MADV_DONTNEED | 1ull << MADV_FREE | 3ull << MADV_MERGEABLE | 3ull << MADV_HUGEPAGE |
+                           3ull << MADV_DONTDUMP | 3ull << MADV_COLD;
+    return advice < 64 && known >> advice & 1;
+}
+
+/* As Linux does, what is mapped is advised even if not all is. */
 int64_t call_madvise(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
     uint64_t size = rounded(a[1]);
 
     (void)frame;
-    if (a[0] % EXO_FRAME_SIZE)
+    if (!is_advice(a[2]) || a[0] % EXO_FRAME_SIZE || size < a[1] || a[0] + size < a[0])
         return -EINVAL;
-    if (a[2] == MADV_DONTNEED && size && is_allowed(a[0], size))
+    if (!size)
+        return 0;
+    if (a[2] == MADV_DONTNEED && is_allowed(a[0], size))
         pages_drop(a[0], a[0] + size);
-    return 0;
+    return region_is_covered(a[0], a[0] + size) ? 0 : -ENOMEM;
 }

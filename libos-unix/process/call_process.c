@@ -282,24 +282,28 @@ int64_t call_sysinfo(const uint64_t a[6], struct exo_upcall_frame *frame)
     return user_copy((void *)a[0], &info, sizeof info) ? -EFAULT : 0;
 }
 
+/* a: process or 0, resource, what it becomes or 0, where to tell what it was or 0. */
 int64_t call_prlimit(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
-    uint64_t limit = a[1] == RLIMIT_STACK ? STACK_SIZE : a[1] == RLIMIT_NOFILE ? 256 : EXO_NEVER;
-    uint64_t limits[2] = { limit, limit };
+    struct linux_limit limit = { 0, 0 };
 
     (void)frame;
-    if (a[1] > 15)
-        return -EINVAL;
-    if (a[2])
-        return -EPERM;
-    return a[3] && user_copy((void *)a[3], limits, sizeof limits) ? -EFAULT : 0;
+    if (a[2] && user_copy(&limit, (const void *)a[2], sizeof limit))
+        return -EFAULT;
+    uint64_t words[7] = { LINUX_PRLIMIT64, (uint32_t)a[0], (uint32_t)a[1], !!a[2], limit.soft, limit.hard };
+    int64_t result = server_call(words);
+    limit = (struct linux_limit){ words[1], words[2] };
+    return result == 0 && a[3] && user_copy((void *)a[3], &limit, sizeof limit) ? -EFAULT : result;
 }
 
 int64_t call_getrandom(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
+    enum { GRND_RANDOM = 2, GRND_INSECURE = 4, GRND_ALL = 7 };
     static uint64_t state;
 
     (void)frame;
+    if (a[2] & ~(uint64_t)GRND_ALL || (a[2] & GRND_RANDOM && a[2] & GRND_INSECURE))
+        return -EINVAL;
     state ^= state ? exo_ticks() : exo_system_info()->random_seed ^ exo_ticks();
     for (uint64_t done = 0, part; done < a[1]; done += part) {
         uint64_t z = state += 0x9e3779b97f4a7c15; /* splitmix64 (Vigna) */

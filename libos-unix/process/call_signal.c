@@ -187,5 +187,7 @@ int64_t call_tkill(const uint64_t a[6], struct exo_upcall_frame *frame)
 
 int64_t call_tgkill(const uint64_t a[6], struct exo_upcall_frame *frame)
 {
+    if ((int32_t)a[0] <= 0 || (int32_t)a[1] <= 0)
+        return -EINVAL;
     return a[0] != a[1] ? -ESRCH : call_tkill(a + 1, frame);
 }

@@ -86,7 +86,7 @@ bool region_remove(uint64_t start, uint64_t end)
     return true;
 }
 
-static bool is_covered(uint64_t start, uint64_t end)
+bool region_is_covered(uint64_t start, uint64_t end)
 {
     for (uint32_t i = index_of(start); start < end; i++) {
         if (i >= regions.count || regions.region[i].start > start)
@@ -98,7 +98,7 @@ static bool is_covered(uint64_t start, uint64_t end)
 
 bool region_protect(uint64_t start, uint64_t end, uint32_t protection)
 {
-    if (!is_covered(start, end) || regions.count + SPLITS_MOST > REGIONS_MAX)
+    if (!region_is_covered(start, end) || regions.count + SPLITS_MOST > REGIONS_MAX)
         return false;
     split(start);
     split(end);

@@ -26,6 +26,8 @@ bool region_add(const struct region *region);
 bool region_remove(uint64_t start, uint64_t end);
 /* Set the protection of [start, end). False: not all of it is there, or the table is full. */
 bool region_protect(uint64_t start, uint64_t end, uint32_t protection);
+/* Is all of it there? */
+bool region_is_covered(uint64_t start, uint64_t end);
 bool region_is_empty(uint64_t start, uint64_t end);
 /* The highest empty place of this size below `top`; 0: none. */
 uint64_t region_place(uint64_t size, uint64_t top);

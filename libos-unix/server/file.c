@@ -1,6 +1,7 @@
 #include "file.h"
 #include "device.h"
 #include "heap.h"
+#include "lock.h"
 #include "process.h"
 #include <unix/linux.h>
 
@@ -57,6 +58,7 @@ void file_close(struct file *file)
     if (file->pipe)
         pipe_close(file->pipe, file_pipe_side(file));
     if (file->node) {
+        locks_end(file->node, file);
         file->node->users--;
         node_settle(file->node);
     }
@@ -124,7 +126,9 @@ struct file *descriptor_file(const struct process *process, uint64_t descriptor)
 
 int64_t descriptor_give(struct process *process, struct file *file, uint32_t least, bool close_on_exec)
 {
-    for (uint32_t i = least; i < DESCRIPTORS_MAX; i++) {
+    const uint64_t end = process->limit[RLIMIT_NOFILE].soft; /* at most DESCRIPTORS_MAX */
+
+    for (uint32_t i = least; i < end; i++) {
         if (process->descriptor[i].file)
             continue;
         descriptor_set(process, i, file, close_on_exec);
@@ -140,6 +144,8 @@ int64_t descriptor_close(struct process *process, uint64_t descriptor)
     if (!file)
         return -EBADF;
     descriptor_set(process, descriptor, 0, false);
+    if (file->node)
+        locks_end(file->node, process);
     file_close(file);
     return 0;
 }

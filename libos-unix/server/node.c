@@ -84,6 +84,7 @@ int64_t node_link(struct node *directory, const char *name, size_t length, struc
     node_changes++;
     memcpy(entry->name, name, length);
     entry->node = node;
+    entry->place = ENTRY_PLACES + directory->places++;
     if (directory->last)
         directory->last->next = entry;
     else

@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 enum { NODES_MAX = 4096, NAME_SIZE = 256, FILE_PAGES_MAX = 65536 };
+enum { ENTRY_PLACES = 2 }; /* the first place of an entry: . and .. have those before */
 enum device { DEVICE_NULL = 0x103, DEVICE_ZERO = 0x105, DEVICE_RANDOM = 0x108, DEVICE_URANDOM = 0x109, DEVICE_TTY = 0x500,
               DEVICE_CONSOLE = 0x501 };
 
 struct entry {
     struct entry *next;
     struct node *node;
+    uint64_t place; /* in its folder, for ever: where reading goes on, whatever goes meanwhile */
     char name[];
 };
 
@@ -25,6 +27,8 @@ struct node {
     uint64_t modified; /* ns */
     struct node *parent; /* of a directory */
     struct entry *entries, *last;
+    uint64_t places;  /* of entries, since ever */
+    struct lock *locks; /* lock.h */
     char *target;     /* of a symbolic link */
     uint32_t *frames; /* of a regular file: its pages in the store; 0: a hole */
     uint32_t room;    /* entries of frames */

@@ -174,6 +174,14 @@ void process_belongs(struct process *process, uint32_t group, uint32_t session)
     process->session = process->shared->session = session;
 }
 
+static void limits_begin(struct process *process)
+{
+    for (uint32_t i = 0; i < RLIMITS; i++)
+        process->limit[i] = (struct linux_limit){ EXO_NEVER, EXO_NEVER };
+    process->limit[RLIMIT_STACK].soft = 0x800000; /* STACK_SIZE of the runtime's memory.h */
+    process->limit[RLIMIT_NOFILE] = (struct linux_limit){ DESCRIPTORS_MAX, DESCRIPTORS_MAX };
+}
+
 static void family_enter(struct process *process, struct process *parent)
 {
     struct unix_state *state = process->shared;
@@ -182,11 +190,13 @@ static void family_enter(struct process *process, struct process *parent)
     process_belongs(process, process->pid, process->pid);
     process->parent = parent;
     process->umask = 022;
+    limits_begin(process);
     process->directory = parent ? parent->directory : node_root;
     process->directory->users++;
     if (!parent)
         return;
     process->umask = parent->umask;
+    memcpy(process->limit, parent->limit, sizeof process->limit);
     process->command_size = parent->command_size;
     memcpy(process->command, parent->command, parent->command_size);
     state->parent = parent->pid;

@@ -6,6 +6,7 @@
 #pragma once
 #include "file.h"
 #include <exo/child.h>
+#include <unix/linux.h>
 #include <unix/protocol.h>
 
 enum { PROCESSES_MAX = 64, MISSING_MAX = 8 };
@@ -23,9 +24,11 @@ struct process {
     uint32_t runnable;       /* read by the schedulers */
     uint64_t deadline;       /* when it is runnable again (ns) */
     const void *waiting_on;
+    const void *lock_owner;  /* whose lock it waits for, if it waits for one */
     uint32_t pid, group, session; /* unix_state tells it the same */
     struct process *parent;
     uint32_t umask;
+    struct linux_limit limit[RLIMITS];
     int status;              /* as wait4 tells it */
     uint16_t slot;           /* its environment, in our tables */
     uint32_t frame;

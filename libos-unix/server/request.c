@@ -19,7 +19,7 @@ static request_call *const calls[REQUESTS] = {
     [LINUX_LINK] = request_link, [LINUX_SYMLINK] = request_symlink,
     [LINUX_TRUNCATE] = request_truncate, [LINUX_MKNODAT] = request_mknodat, [LINUX_STATFS] = request_statfs,
     [LINUX_FSTATFS] = request_fstatfs, [LINUX_SETITIMER] = request_timer, [LINUX_PRCTL] = request_name,
-    [LINUX_EXIT] = request_exit, [LINUX_WAIT4] = request_wait, [LINUX_KILL] = request_kill, [LINUX_UMASK] = request_umask,
+    [LINUX_EXIT] = request_exit, [LINUX_WAIT4] = request_wait, [LINUX_KILL] = request_kill, [LINUX_UMASK] = request_umask, [LINUX_PRLIMIT64] = request_limit,
     [LINUX_SETPGID] = request_setpgid, [LINUX_GETPGID] = request_getpgid, [LINUX_SETSID] = request_setsid,
     [LINUX_GETSID] = request_getsid,
     [OWN(UNIX_EXEC_OPEN)] = request_exec_open, [OWN(UNIX_PAGE)] = request_page, [OWN(UNIX_MAP)] = request_map,

@@ -20,7 +20,7 @@ request_call request_open, request_stat, request_lstat, request_fstat, request_a
     request_fchdir, request_rename, request_mkdir, request_rmdir, request_link, request_unlink, request_symlink, request_readlink,
     request_chmod, request_fchmod, request_utimens, request_exec_open, request_openat, request_mkdirat, request_fstatat,
     request_unlinkat, request_renameat, request_readlinkat, request_faccessat, request_fchmodat, request_fchownat, request_truncate, request_mknodat, request_statfs, request_fstatfs;
-request_call request_exit, request_wait, request_kill, request_umask, request_setpgid, request_getpgid, request_setsid,
+request_call request_exit, request_wait, request_kill, request_umask, request_limit, request_setpgid, request_getpgid, request_setsid,
     request_getsid, request_fork, request_exec_done, request_signal_take, request_missing, request_start,
     request_end, request_sleep, request_broken, request_no_start, request_more, request_stop, request_policy, request_timer, request_no_memory, request_name;
 

@@ -1,5 +1,6 @@
 /* Requests about open files. */
 #include "device.h"
+#include "lock.h"
 #include "memory.h"
 #include "request.h"
 #include "stat.h"
@@ -72,6 +73,21 @@ int64_t request_read(struct request *request)
     return pipe_offered(request, file, moved(request, file, result));
 }
 
+/* How much of a write at a place is within the limit of a file's size; -EFBIG and the signal: nothing, and no part of it was written before. */
+static int64_t size_limited(const struct request *request, uint64_t at, size_t size, bool is_begun)
+{
+    const uint64_t limit = request->process->limit[RLIMIT_FSIZE].soft;
+
+    if (at + size <= limit)
+        return (int64_t)size;
+    if (at < limit)
+        return (int64_t)(limit - at);
+    if (is_begun)
+        return 0;
+    process_signal(request->process, SIGXFSZ);
+    return -EFBIG;
+}
+
 int64_t request_write(struct request *request)
 {
     struct file *file = file_of(request);
@@ -83,7 +99,12 @@ int64_t request_write(struct request *request)
         return result;
     if (file->pipe && !pipe_take(file->pipe, file_pipe_side(file), request->process))
         return UNIX_WAIT;
-    result = moved(request, file, file_write(file, request->window->data, window_size(request->a[2])));
+    int64_t size = (int64_t)window_size(request->a[2]);
+    if (size && file->kind == FILE_NODE && node_is(file->node, S_IFREG))
+        size = size_limited(request, file->flags & O_APPEND ? file->node->size : file->offset, (size_t)size, request->a[5]);
+    if (size < 0)
+        return size;
+    result = moved(request, file, file_write(file, request->window->data, (size_t)size));
     if (result == -EPIPE)
         process_signal(request->process, SIGPIPE);
     return pipe_offered(request, file, result);
@@ -123,12 +144,41 @@ int64_t request_pwrite(struct request *request)
         return result;
     if ((file->flags & O_ACCMODE) == 0)
         return -EBADF;
-    return node_write(file->node, request->a[3], request->window->data, window_size(request->a[2]));
+    int64_t size = size_limited(request, request->a[3], window_size(request->a[2]), request->a[5]);
+    return size < 0 ? size : node_write(file->node, request->a[3], request->window->data, (size_t)size);
 }
 
 int64_t request_close(struct request *request)
 {
     return descriptor_close(request->process, request->a[0]);
+}
+
+/* The next page from a byte on that is a hole, or is none; behind the end is a hole. */
+static int64_t hole_find(const struct node *node, uint64_t from, bool hole)
+{
+    uint64_t page = from / EXO_FRAME_SIZE;
+
+    if (from >= node->size)
+        return -ENXIO;
+    while (page * EXO_FRAME_SIZE < node->size && !node->frames[page] != hole)
+        page++;
+    if (page * EXO_FRAME_SIZE >= node->size)
+        return hole ? (int64_t)node->size : -ENXIO;
+    return (int64_t)(page * EXO_FRAME_SIZE > from ? page * EXO_FRAME_SIZE : from);
+}
+
+/* Where whence and offset lead: -errno, if nowhere. */
+static int64_t place_of(const struct file *file, uint64_t whence, int64_t offset)
+{
+    bool is_file = node_is(file->node, S_IFREG);
+    int64_t place;
+
+    if (whence > (is_file ? SEEK_HOLE : SEEK_CUR))
+        return -EINVAL;
+    if (whence >= SEEK_DATA)
+        return hole_find(file->node, (uint64_t)offset, whence == SEEK_HOLE);
+    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)file->offset : (int64_t)file->node->size;
+    return __builtin_add_overflow(base, offset, &place) || place < 0 ? -EINVAL : place;
 }
 
 int64_t request_lseek(struct request *request)
@@ -139,15 +189,10 @@ int64_t request_lseek(struct request *request)
         return -EBADF;
     if (file->kind != FILE_NODE || node_is(file->node, S_IFCHR))
         return -ESPIPE;
-    uint64_t whence = request->a[2];
-    if (whence > SEEK_END)
-        return -EINVAL;
-    int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)file->offset : (int64_t)file->node->size;
-    int64_t target;
-    if (__builtin_add_overflow(base, (int64_t)request->a[1], &target) || target < 0)
-        return -EINVAL;
-    file->offset = (uint64_t)target;
-    return target;
+    int64_t place = place_of(file, request->a[2], (int64_t)request->a[1]);
+    if (place >= 0)
+        file->offset = (uint64_t)place;
+    return place;
 }
 
 static int64_t duplicate(struct request *request, struct file *file, uint32_t least, bool close_on_exec)
@@ -166,7 +211,7 @@ int64_t request_dup(struct request *request)
 
 static int64_t duplicate_to(struct request *request, struct file *file, uint64_t target, bool close_on_exec)
 {
-    if (target >= DESCRIPTORS_MAX)
+    if (target >= request->process->limit[RLIMIT_NOFILE].soft)
         return -EBADF;
     file->users++;
     descriptor_close(request->process, target);
@@ -203,7 +248,7 @@ int64_t request_fcntl(struct request *request)
     switch (request->a[1]) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return argument < DESCRIPTORS_MAX ? duplicate(request, file, (uint32_t)argument, request->a[1] == F_DUPFD_CLOEXEC) : -EINVAL;
+        return argument < request->process->limit[RLIMIT_NOFILE].soft ? duplicate(request, file, (uint32_t)argument, request->a[1] == F_DUPFD_CLOEXEC) : -EINVAL;
     case F_GETFD:
         return descriptor->close_on_exec ? FD_CLOEXEC : 0;
     case F_SETFD:
@@ -215,8 +260,10 @@ int64_t request_fcntl(struct request *request)
         file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (argument & (O_APPEND | O_NONBLOCK));
         pipe_ask(file);
         return 0;
+    case F_GETPIPE_SZ:
+        return file->pipe ? PIPE_SIZE : -EBADF;
     default:
-        return -EINVAL;
+        return request_lock(request, file);
     }
 }
 
@@ -305,7 +352,8 @@ int64_t request_ftruncate(struct request *request)
         return -EBADF;
     if (file->kind != FILE_NODE || !node_is(file->node, S_IFREG) || (file->flags & O_ACCMODE) == 0 || (int64_t)request->a[1] < 0)
         return -EINVAL;
-    return node_resize(file->node, request->a[1]);
+    int64_t result = request->a[1] > file->node->size ? size_limited(request, request->a[1] - 1, 1, false) : 0;
+    return result < 0 ? result : node_resize(file->node, request->a[1]);
 }
 
 static bool dirent_put(struct request *request, size_t *used, uint64_t room, const struct node *node, const char *name, int64_t next)
@@ -321,7 +369,7 @@ static bool dirent_put(struct request *request, size_t *used, uint64_t room, con
     return true;
 }
 
-/* The offset counts entries, . and .. first. */
+/* The offset is a place: of . and .., then of entries. */
 int64_t request_getdents(struct request *request)
 {
     struct file *file = file_of(request);
@@ -331,21 +379,20 @@ int64_t request_getdents(struct request *request)
         return -EBADF;
     if (file->kind != FILE_NODE || !node_is(file->node, S_IFDIR))
         return -ENOTDIR;
-    uint64_t at = 0, started = file->offset;
     const struct entry *entry = file->node->entries;
-    for (; at < 2 || entry; at++) {
-        const struct node *node = at == 0 ? file->node : at == 1 ? file->node->parent : entry->node;
-        const char *name = at == 0 ? "." : at == 1 ? ".." : entry->name;
-        if (at >= 2)
+    for (uint64_t i = 0; i < ENTRY_PLACES || entry; i++) {
+        const struct node *node = i == 0 ? file->node : i == 1 ? file->node->parent : entry->node;
+        const char *name = i == 0 ? "." : i == 1 ? ".." : entry->name;
+        uint64_t place = i < ENTRY_PLACES ? i : entry->place;
+        if (i >= ENTRY_PLACES)
             entry = entry->next;
-        if (at < file->offset)
+        if (place < file->offset)
             continue;
-        if (!dirent_put(request, &used, room, node, name, (int64_t)at + 1))
-            break;
-        file->offset = at + 1;
+        if (!dirent_put(request, &used, room, node, name, (int64_t)place + 1))
+            return used ? (int64_t)used : -EINVAL;
+        file->offset = place + 1;
     }
-    bool more = file->offset == started && (at < 2 || entry);
-    return used || !more ? (int64_t)used : -EINVAL;
+    return (int64_t)used;
 }
 
 int64_t request_file_node(struct request *request)

@@ -105,6 +105,27 @@ int64_t request_kill(struct request *request)
     return result;
 }
 
+/* a: process or 0, resource, is it set?, soft, hard. more: what they were. */
+int64_t request_limit(struct request *request)
+{
+    struct process *process = request->a[0] ? process_numbered(request->a[0]) : request->process;
+    const struct linux_limit wanted = { request->a[3], request->a[4] };
+
+    if (request->a[1] >= RLIMITS || (request->a[2] && wanted.soft > wanted.hard))
+        return -EINVAL;
+    if (!process)
+        return -ESRCH;
+    struct linux_limit *limit = &process->limit[request->a[1]];
+    request->more[0] = limit->soft;
+    request->more[1] = limit->hard;
+    if (!request->a[2])
+        return 0;
+    if (request->a[1] == RLIMIT_NOFILE && wanted.hard > DESCRIPTORS_MAX)
+        return -EPERM;
+    *limit = wanted;
+    return 0;
+}
+
 int64_t request_umask(struct request *request)
 {
     uint32_t old = request->process->umask;

@@ -65,6 +65,12 @@ def case_here(build, programs, script):
     return done.stdout
 
 
+def is_crash(output):
+    """Did a signal end what the case did last? Both systems might agree on that, and nothing behind it be compared."""
+    status = re.search(rb"^status (\d+)\n$", output, re.MULTILINE)
+    return not status or int(status[1]) >= 128
+
+
 def differences(wanted, found):
     """Notes: what Linux printed and libos-unix did not, and the other way round."""
     if found is None:
@@ -148,5 +154,5 @@ def report_reference(report, wanted, scripts, trouble, seconds):
     if trouble:
         report.add("linux", "this computer's kernel instead", [tap.Case(f"Linux 6.1: {trouble}", True, skipped=True)], seconds)
         return
-    came = [tap.Case(f"{case} on Linux", case in wanted, notes=["it did not come"]) for case in scripts]
+    came = [tap.Case(f"{case} on Linux", case in wanted and not is_crash(wanted[case]), notes=["it did not come to its end"]) for case in scripts]
     report.add("linux", "6.1 in QEMU", came, seconds)

@@ -26,6 +26,11 @@ class Outputs(unittest.TestCase):
         self.assertEqual(oracle.cases_of("== a\necho 1\n== b\necho 2\necho 3\n"), {"a": "echo 1\n", "b": "echo 2\necho 3\n"})
 
 
+    def test_a_case_that_a_signal_ended_is_not_one_that_came_to_its_end(self):
+        for output, wanted in ((b"a\nstatus 0\n", False), (b"status 3\n", False), (b"a\nstatus 139\n", True), (b"a\n", True)):
+            self.assertEqual(oracle.is_crash(output), wanted)
+
+
 class Comparison(unittest.TestCase):
     def test_a_difference_is_a_failure_with_both_sides(self):
         same, other, none = oracle.compared({"a": b"1\n", "b": b"1\n2\n", "c": b""}, {"a": b"1\n", "b": b"1\n3\n"}, "on 1")
