@@ -130,11 +130,24 @@ void *hardware_memory(uint32_t pages)
     return (void *)address;
 }
 
-/* The loan's capability is refused until it is the program's turn. */
+static bool is_lent(uint32_t frame)
+{
+    return frame - loan.first < loan.count;
+}
+
+/* The loan's capability is refused until it is the program's turn. While the loan has frames the others are not looked through each time. */
 uint32_t hardware_frame_take(void)
 {
-    uint32_t frame = exo_frame_alloc(&frames);
-    return frame || !loan.count ? frame : exo_frame_alloc(&loan);
+    static bool is_from_loan;
+    uint32_t frame = is_from_loan ? 0 : exo_frame_alloc(&frames);
+
+    if (frame || !loan.count)
+        return frame;
+    frame = exo_frame_alloc(&loan);
+    if (!frame && is_from_loan)
+        frame = exo_frame_alloc(&frames);
+    is_from_loan = is_lent(frame);
+    return frame;
 }
 
 uint32_t hardware_frames_free(void)
@@ -177,11 +190,6 @@ bool hardware_frame_is_own(uint32_t frame)
 {
     const volatile struct exo_frame *info = exo_frame_info(frame);
     return info->owner == exo_start.environment && info->kind == EXO_FRAME_DATA;
-}
-
-static bool is_lent(uint32_t frame)
-{
-    return frame - loan.first < loan.count;
 }
 
 static uint16_t capability_of(uint32_t frame)
