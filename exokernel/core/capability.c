@@ -109,7 +109,7 @@ bool claim_is_live(capability_name name, uint64_t stamp)
 
 bool capability_covers(const struct capability *capability, uint32_t name)
 {
-    if (kind_is_of_ranges(capability->kind) || capability->kind == EXO_KIND_EXTENT)
+    if (kind_is_revocable(capability->kind))
         return name - capability->first < capability->count;
     return name == capability->first;
 }

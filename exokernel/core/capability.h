@@ -43,6 +43,12 @@ static inline bool kind_is_of_ranges(uint32_t kind)
     return kind == EXO_KIND_FRAMES || kind == EXO_KIND_SLOTS || kind == EXO_KIND_PROGRAMS || kind == EXO_KIND_FLOWS;
 }
 
+/* What a libOS may count on that owns it (TAKE): it is taken back after a revocation only. */
+static inline bool kind_is_revocable(uint32_t kind)
+{
+    return kind_is_of_ranges(kind) || kind == EXO_KIND_EXTENT;
+}
+
 /* Valid, of this kind, with these rights? BAD_CAPABILITY or NO_RIGHT if not. Stores a copy. */
 exo_result capability_use(frame_name environment, uint32_t slot, uint32_t kind, uint32_t rights,
                           struct capability *ret_copy);

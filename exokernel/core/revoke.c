@@ -145,7 +145,7 @@ static exo_result asked_find(capability_name above, frame_name victim, uint32_t 
         return EXO_BAD_NAME;
     capability_name name = capability_lookup(victim, victim_slot);
     const struct capability *asked = capability_live(name);
-    if (!asked || !kind_is_of_ranges(asked->kind))
+    if (!asked || !kind_is_revocable(asked->kind))
         return EXO_BAD_NAME;
     if (asked->source != above || asked->source_id != capability_at(above)->id || !(asked->rights & EXO_RIGHT_TAKE))
         return EXO_NO_RIGHT;

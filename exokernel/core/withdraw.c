@@ -9,6 +9,8 @@
 #include <revoke.h>
 #include <sweep.h>
 
+enum { CAPABILITY_TAKEN = 1u << 29 }; /* marks the slot of a capability in the repossession vector */
+
 /* The capability to end, if the subject may: its own, or one derived from its own in this slot. */
 static exo_result victim_find(const struct caller *caller, uint32_t slot, frame_name victim, uint32_t victim_slot,
                               capability_name *ret_name)
@@ -38,7 +40,7 @@ static exo_result victim_find(const struct caller *caller, uint32_t slot, frame_
 
 static bool capability_owns(const struct capability *capability)
 {
-    return kind_is_of_ranges(capability->kind) && capability->rights & EXO_RIGHT_TAKE;
+    return kind_is_revocable(capability->kind) && capability->rights & EXO_RIGHT_TAKE;
 }
 
 /* The first capability to an environment is what the environment itself is owned under. */
@@ -62,6 +64,7 @@ exo_result call_capability_withdraw(const struct caller *caller, uint16_t slot, 
         result = revoke_may_force(caller->environment, slot, name, capability->id, false, &asked);
         if (result < 0)
             return result;
+        revoke_note_taken(name, CAPABILITY_TAKEN | victim_slot);
     }
 
     if (capability->state == CAPABILITY_LIVE)

@@ -131,6 +131,49 @@ START_TEST(owning_capability_is_not_withdrawn_unasked)
 }
 END_TEST
 
+/* Of each kind that is revoked: asked for, waited for, taken, told. */
+START_TEST(taken_capability_is_told_to_its_holder)
+{
+    static const struct {
+        uint32_t kind, first, count;
+    } wanted[] = {{EXO_KIND_FRAMES, FREE_FRAME, 4}, {EXO_KIND_SLOTS, 0, 4}, {EXO_KIND_PROGRAMS, 0, 4}, {EXO_KIND_FLOWS, 0, 4}, {EXO_KIND_EXTENT, 8, 4}};
+
+    world_vcpu(A_SLOT, 0, 1, A_FIRST + 8, A_FIRST + 9);
+    struct exo_context *context = context_page(A_FIRST + 8);
+    for (uint32_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        uint32_t above = 20 + i, below = 10 + i;
+        world_hold(above, wanted[i].kind, RIGHTS_GIVEN, wanted[i].first, wanted[i].count);
+        MUST(CALL(CAPABILITY_DERIVE, above, A_SLOT, below, RIGHTS_GIVEN, wanted[i].first, wanted[i].count));
+        context->pending = 0;
+        IS(CALL(CAPABILITY_WITHDRAW, above, A, below), KEPT);
+        IS(CALL(REVOKE, above, A, below, 4, 0), OK);
+        ck_assert_uint_eq(context->revoke_capability, below);
+        IS(CALL(REVOKE, above, A, below, 4, machine.time + 10), OK);
+        IS(CALL(CAPABILITY_WITHDRAW, above, A, below), KEPT);
+        machine.time += 10;
+        ck_assert_uint_eq(context->repossessed_count, i);
+        IS(CALL(CAPABILITY_WITHDRAW, above, A, below), AGAIN);
+        ck_assert_uint_eq(context->repossessed_count, i + 1);
+        ck_assert_uint_eq(context->repossessed[i], 1u << 29 | below);
+        ck_assert_uint_eq(context->pending & EXO_EVENT_REPOSSESSED, EXO_EVENT_REPOSSESSED);
+        IS(CALL(CAPABILITY_WITHDRAW, above, A, below), AGAIN);
+        ck_assert_uint_eq(context->repossessed_count, i + 1); /* once */
+        while (CALL(CAPABILITY_WITHDRAW, above, A, below) == EXO_AGAIN)
+            world_interrupt(1);
+    }
+}
+END_TEST
+
+START_TEST(guaranteed_extent_is_kept)
+{
+    world_hold(20, EXO_KIND_EXTENT, RIGHTS_ALL, 8, 4);
+    MUST(CALL(CAPABILITY_DERIVE, 20, A_SLOT, 10, RIGHTS_ALL, 8, 4));
+    IS(CALL(REVOKE, 20, A, 10, 4, 0), KEPT);
+    IS(CALL(CAPABILITY_WITHDRAW, 20, A, 10), KEPT);
+    IS(CALL_FOR(A_SLOT, CAPABILITY_WITHDRAW, 0, A, 10), AGAIN); /* its holder may drop it */
+}
+END_TEST
+
 START_TEST(dropped_capability_frees_what_was_owned_under_it)
 {
     GIVES(CALL_FOR(A_SLOT, FRAME_TAKE, 1, A_FIRST, 2), 2);
@@ -205,7 +248,7 @@ UNIT_SUITE(capability, unit_setup, derived_capability_names_part_with_fewer_righ
            taken_slot_is_refused, slot_that_does_not_exist_is_refused, empty_slot_is_no_capability,
            grant_needs_grant_on_both, derivation_ends_at_the_greatest_depth, environment_capability_keeps_its_name,
            label_is_set_once, withdrawn_capability_takes_its_descendants_along,
-           only_what_derives_from_ones_own_is_withdrawn, owning_capability_is_not_withdrawn_unasked,
+           only_what_derives_from_ones_own_is_withdrawn, owning_capability_is_not_withdrawn_unasked, taken_capability_is_told_to_its_holder, guaranteed_extent_is_kept,
            dropped_capability_frees_what_was_owned_under_it, new_capability_in_an_old_slot_is_another,
            capability_below_a_withdrawn_one_justifies_nothing,
            slot_of_a_dead_capability_that_owns_nothing_is_used_again,

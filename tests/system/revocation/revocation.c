@@ -15,7 +15,7 @@
 #define TAKEN_ADDRESS 0x24000000ull
 #define PATIENCE_NS   4000000000ull
 
-enum { WANTED = 64, DEADLINE_NS = 150000000, SLOTS_WANTED = 2, SLOT_TAKEN = 1u << 31, NUMBER_GOOD = 0, NUMBER_BAD = 1 };
+enum { WANTED = 64, DEADLINE_NS = 150000000, SLOTS_WANTED = 2, SLOT_TAKEN = 1u << 31, CAPABILITY_TAKEN = 1u << 29, NUMBER_GOOD = 0, NUMBER_BAD = 1 };
 
 static struct offspring holder;
 static uint64_t answered_ns;
@@ -230,6 +230,29 @@ static bool slots_are_taken_by_force_after_their_deadline(void)
     return fine & check_equal("entry", SHARED->repossessed[WANTED % 64], slot | SLOT_TAKEN);
 }
 
+/* Not thing by thing, but the capability itself, with all that is owned under it. */
+static bool a_capability_is_taken_by_force_and_its_holder_told(void)
+{
+    uint32_t before = SHARED->taken;
+    uint64_t deadline = exo_time() + DEADLINE_NS;
+    uint16_t slot;
+    int64_t result;
+
+    check_must("grant", exo_child_grant(&holder.child, memory_frames.capability, EXO_KIND_FRAMES,
+                                        EXO_RIGHT_READ | EXO_RIGHT_TAKE, holder.first, 1, &slot));
+    for (uint32_t i = 0; i < 2; i++)
+        check_must("revoke", exo_revoke(0, memory_frames.capability, holder.child.frame, slot, 1, deadline));
+    bool fine = check_equal("before the deadline",
+                            exo_capability_withdraw(0, memory_frames.capability, holder.child.frame, slot), EXO_KEPT);
+    time_pass(deadline);
+    do
+        result = exo_capability_withdraw(0, memory_frames.capability, holder.child.frame, slot);
+    while (exo_again(result));
+    fine &= check_equal("withdrawn", result, EXO_OK) & check_equal("the holder runs on", holder_looks(), true);
+    fine &= check_equal("entries", SHARED->taken, before + 1);
+    return fine & check_equal("entry", SHARED->repossessed[before % 64], slot | CAPABILITY_TAKEN);
+}
+
 static bool nobody_revokes_from_above_or_beside(void)
 {
     uint16_t self = exo_start_slot(EXO_KIND_FRAMES, 0);
@@ -298,6 +321,7 @@ int main(void)
         CASE(dirty_frames_arrive_cleared),
         CASE(guaranteed_frames_are_never_taken),
         CASE(slots_are_taken_by_force_after_their_deadline),
+        CASE(a_capability_is_taken_by_force_and_its_holder_told),
         CASE(it_may_be_reaped_by_another),
         CASE(its_end_gives_everything_back),
     };
