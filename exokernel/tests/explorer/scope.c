@@ -2,6 +2,7 @@
 #include "../world.h"
 #include "step.h"
 #include <capability.h>
+#include <disk.h>
 #include <dispatch.h>
 #include <string.h>
 
@@ -272,6 +273,8 @@ static void list_time(void)
     LIST(SLICE_YIELD);
     LIST(SLICE_YIELD_TO, OF(0, 5), OF(0, 1));
     LIST(SLICE_SLEEP, OF(EXO_NEVER, AFTER(HALF)), OF(0, EXO_EVENT_TIMER), OF(0));
+    LIST(SLICE_SLEEP_ON, OF(EXO_NEVER), OF(0), OF(0, 1), OF(1), OF(13), OF(0));
+    LIST(SLICE_NOTIFY, OF(0, 5), OF(0, 1));
     LIST(TIMER_SET, OF(EXO_NEVER, AFTER(HALF)));
     LIST(VCPU_STOP, OF(0, 1));
     LIST_ACTION(TIMER, OF(0), OF(0));
@@ -357,7 +360,104 @@ static void list_flows(void)
     LIST_ACTION(INTERRUPT, OF(0), OF(0));
 }
 
+/* ---- rings and blocks: requests under way while their frames, blocks and askers go */
+
+static void build_devices(void)
+{
+    build_a(RIGHTS_GIVEN, 8);
+    machine.disk_device[0].present = 1;
+    machine.disk_device[0].info = (struct exo_disk){.flags = EXO_DISK_PRESENT | EXO_DISK_CAN_FLUSH, .blocks = 4, .request_blocks = 1};
+    disk_start();
+    world_hold(DISK_EXTENT, EXO_KIND_EXTENT, RIGHTS_ALL, 0, 4);
+    grant(ROOT, DISK_EXTENT, A_SLOT, DISK_EXTENT, RIGHTS_GIVEN, DISK_BLOCK, 2);
+    struct caller caller = as(A);
+    MUST(call_ring_create(&caller, 0, 1, 15, 16, 0));
+    take(A, 1, 17);
+}
+
+static void list_devices(void)
+{
+    LIST_ACTORS({0, 0}, {1, 0}, {0, A_SLOT});
+    LIST(RING_CREATE, OF(0), OF(1), OF(15), OF(15, 16, 17), OF(0));
+    LIST(RING_FREE, OF(0, 1));
+    LIST(DISK_SUBMIT, OF(0, 1));
+    LIST(FRAME_TAKE, OF(1), OF(15, 17), OF(1, 2));
+    LIST(FRAME_FREE, OF(1), OF(15, 17), OF(1));
+    LIST(FRAME_RETURN, OF(1), OF(17), OF(1));
+    LIST(FRAME_RECLAIM, OF(1), OF(15, 16, 17));
+    LIST(REVOKE, OF(1, DISK_EXTENT), OF(A), OF(1, DISK_EXTENT), OF(0, 1), OF(AFTER(0)));
+    LIST(CAPABILITY_WITHDRAW, OF(0, 1, DISK_EXTENT), OF(A), OF(1, DISK_EXTENT));
+    LIST(CAPABILITY_DERIVE, OF(DISK_EXTENT), OF(A_SLOT), OF(DISK_EXTENT), OF(EXO_RIGHT_READ, RIGHTS_GIVEN), OF(DISK_BLOCK), OF(1));
+    LIST(ENVIRONMENT_DESTROY, OF(A_SLOT));
+    LIST(ENVIRONMENT_REAP, OF(A));
+    LIST_BATCH(SPACE_BIND, OF(HIGH), OF(13), OF(15, 16, 17), OF(1), OF(WRITABLE));
+    LIST_BATCH(SPACE_UNBIND, OF(HIGH), OF(13), OF(0), OF(0), OF(0));
+    LIST_ACTION(ASK, OF(EXO_DISK_READ, EXO_DISK_WRITE, EXO_DISK_FLUSH), OF(17));
+    LIST_ACTION(ANSWER, OF(0, 1), OF(0));
+    LIST_ACTION(ACCEPT, OF(0), OF(0));
+    LIST_ACTION(INTERRUPT, OF(0), OF(0));
+}
+
+/* ---- rings for packets, whose frames are given and taken back */
+
+static void build_packets(void)
+{
+    build_a(RIGHTS_GIVEN, 8);
+    world_hold(ROOT_FLOWS, EXO_KIND_FLOWS, RIGHTS_ALL, 0, FLOW_LIMIT);
+    shape_set(SHAPE_ANY, 0);
+    grant(ROOT, ROOT_FLOWS, A_SLOT, A_FLOWS, RIGHTS_GIVEN, 1, 2);
+}
+
+static void list_packets(void)
+{
+    LIST_ACTORS({0, 0}, {1, 0}, {0, A_SLOT});
+    LIST(NET_SHAPE, OF(A_FLOWS, ROOT_FLOWS), OF(SHAPE_ANY, SHAPE_STATION));
+    LIST(NET_RING_CREATE, OF(1), OF(15, 16), OF(0));
+    LIST(NET_RING_FREE, OF(15, 16));
+    LIST(NET_SEND, OF(15, 16));
+    LIST(FLOW_CLAIM, OF(A_FLOWS, ROOT_FLOWS), OF(1), OF(SHAPE_ANY), OF(0), OF(0));
+    LIST(FLOW_OPEN, OF(A_FLOWS, ROOT_FLOWS), OF(1));
+    LIST(FLOW_FREE, OF(A_FLOWS, ROOT_FLOWS), OF(1));
+    LIST(FLOW_ATTACH, OF(A_FLOWS, ROOT_FLOWS), OF(1), OF(0, 15, 16));
+    LIST(FLOW_HANDLER, OF(A_FLOWS, ROOT_FLOWS), OF(1), OF(0, 1), OF(0, 15), OF(0, 1));
+    LIST(FRAME_TAKE, OF(1), OF(15, 16), OF(1, 2));
+    LIST(FRAME_FREE, OF(1), OF(15, 16), OF(1, 2));
+    LIST(FRAME_RECLAIM, OF(1), OF(15, 16, 17));
+    LIST(REVOKE, OF(1, ROOT_FLOWS), OF(A), OF(1, A_FLOWS), OF(0, 1), OF(AFTER(0)));
+    LIST(CAPABILITY_WITHDRAW, OF(0, 1, ROOT_FLOWS), OF(A), OF(1, A_FLOWS));
+    LIST(ENVIRONMENT_DESTROY, OF(A_SLOT));
+    LIST(ENVIRONMENT_REAP, OF(A));
+    LIST_BATCH(SPACE_BIND, OF(HIGH), OF(13), OF(15, 16), OF(1), OF(WRITABLE));
+    LIST_BATCH(SPACE_UNBIND, OF(HIGH), OF(13), OF(0), OF(0), OF(0));
+    LIST_ACTION(INTERRUPT, OF(0), OF(0));
+}
+
+/* ---- the console's labels and the machine's end, under capabilities that are narrowed and withdrawn */
+
+enum { CONSOLE = 4, MACHINE = 5, NARROWED = 2, NAME = 'n' };
+
+static void build_console(void)
+{
+    world_reset(MACHINE_FRAMES, 1);
+    world_hold(CONSOLE, EXO_KIND_CONSOLE, RIGHTS_GIVEN, 0, 0);
+    world_hold(MACHINE, EXO_KIND_MACHINE, RIGHTS_GIVEN, 0, 0);
+}
+
+static void list_console(void)
+{
+    LIST_ACTORS({0, 0}, {0, LATE});
+    LIST(NULL);
+    LIST(CONSOLE_WRITE, OF(0, 1, NARROWED, CONSOLE), OF(0, 1, 256, 257));
+    LIST(CONSOLE_READ, OF(1, NARROWED, CONSOLE));
+    LIST(MACHINE_EXIT, OF(1, NARROWED, MACHINE), OF(3));
+    LIST(CAPABILITY_DERIVE, OF(NARROWED, CONSOLE, MACHINE), OF(0), OF(NARROWED), OF(EXO_RIGHT_READ, EXO_RIGHT_WRITE, RIGHTS_GIVEN), OF(0, NAME), OF(0, 1));
+    LIST(CAPABILITY_WITHDRAW, OF(0), OF(ROOT), OF(NARROWED, CONSOLE, MACHINE));
+}
+
 const struct scope scopes[] = {
+    {"console", build_console, list_console},
+    {"devices", build_devices, list_devices},
+    {"packets", build_packets, list_packets},
     {"flows", build_flows, list_flows},
     {"sharing", build_sharing, list_sharing}, {"chain", build_chain, list_chain}, {"tables", build_tables, list_tables},
     {"force", build_force, list_force},       {"life", build_life, list_life},    {"time", build_time, list_time},

@@ -12,10 +12,13 @@ enum action {
     ACTION_TIMER,     /* time passes until the processor's timer is over */
     ACTION_WAIT,      /* time passes, argument[0] ns, but no timer's */
     ACTION_ACCEPT,    /* the libOS that runs on the processor takes its events and its message off its context page */
+    ACTION_ASK,       /* the libOS that runs on the processor writes a request into its disk ring, if the newest was taken up: argument[0] is
+                         the operation, [1] the frame; slot 1 must hold its frames, DISK_EXTENT the blocks */
+    ACTION_ANSWER,    /* the disk ends the request in place argument[0], well */
     ACTION_LIMIT,
 };
 
-enum { LATE = 1 << 8 };
+enum { LATE = 1 << 8, DISK_EXTENT = 5, DISK_BLOCK = 1 };
 
 struct step {
     uint8_t action;

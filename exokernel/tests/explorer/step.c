@@ -1,6 +1,7 @@
 #include "scope.h"
 #include "step.h"
 #include "../world.h"
+#include <disk.h>
 #include <dispatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,12 +169,55 @@ static void events_accept(uint32_t processor)
     context_page(context)->inbox_full = 0;
 }
 
+static struct exo_ring *ring_here(uint32_t processor, struct queue **ret_queue)
+{
+    frame_name queue = environment_page(kernel.processor[processor].running / VCPUS_PER_ENVIRONMENT)->ring[0];
+    if (!queue)
+        return NULL;
+    *ret_queue = queue_page(queue);
+    return ring_page((*ret_queue)->ring);
+}
+
+static void completions_accept(uint32_t processor)
+{
+    struct queue *queue;
+    struct exo_ring *ring = ring_here(processor, &queue);
+    if (ring)
+        ring->reaped = ring->completed;
+}
+
+static exo_result request_write(const struct step *step)
+{
+    struct queue *queue;
+    struct exo_ring *ring = ring_here(step->processor, &queue);
+    if (!ring || ring->submitted != queue->started)
+        return EXO_BUSY;
+    bool moves = step->argument[0] == EXO_DISK_READ || step->argument[0] == EXO_DISK_WRITE;
+    ring->submission[ring->submitted % EXO_RING_ENTRIES] = (struct exo_submission){
+        .block = DISK_BLOCK, .count = moves, .frame = moves ? step->argument[1] : 0, .extent = DISK_EXTENT,
+        .frames = moves ? ROOT_FRAMES : 0, .operation = step->argument[0],
+    };
+    ring->submitted++;
+    return EXO_OK;
+}
+
+static exo_result disk_answer(uint32_t place)
+{
+    struct machine_disk *disk = &machine.disk_device[0];
+    if (!disk->place[place].order || disk->place[place].answer)
+        return EXO_BUSY;
+    disk->place[place].answer = ++disk->answers;
+    machine.current = 0;
+    disk_interrupted(0);
+    return EXO_OK;
+}
+
 exo_result step_take(const struct step *step, bool *ret_must_stay)
 {
     vcpu_name running = kernel.processor[step->processor].running;
     bool runs = running && frame_at(running / VCPUS_PER_ENVIRONMENT)->kind == EXO_FRAME_ENVIRONMENT;
     *ret_must_stay = true;
-    if (!runs && (step->action == ACTION_CALL || step->action == ACTION_TOUCH || step->action == ACTION_ACCEPT))
+    if (!runs && (step->action == ACTION_CALL || step->action == ACTION_TOUCH || step->action == ACTION_ACCEPT || step->action == ACTION_ASK))
         return EXO_BUSY;
     exo_result result = EXO_OK;
     switch (step->action) {
@@ -204,6 +248,15 @@ exo_result step_take(const struct step *step, bool *ret_must_stay)
     case ACTION_ACCEPT:
         *ret_must_stay = false;
         events_accept(step->processor);
+        completions_accept(step->processor);
+        break;
+    case ACTION_ASK:
+        *ret_must_stay = false;
+        result = request_write(step);
+        break;
+    case ACTION_ANSWER:
+        *ret_must_stay = false;
+        result = disk_answer((uint32_t)step->argument[0]);
         break;
     }
     machine.current = 0;
@@ -212,7 +265,7 @@ exo_result step_take(const struct step *step, bool *ret_must_stay)
 
 void step_print(const struct step *step)
 {
-    static const char *const name[] = {"call", "touch", "interrupt", "timer", "wait", "accept"};
+    static const char *const name[] = {"call", "touch", "interrupt", "timer", "wait", "accept", "ask", "answer"};
     printf("#   processor %u %s", step->processor, name[step->action]);
     if (step->action == ACTION_CALL)
         printf(" %u as %u%s", step->number, step->subject & ~LATE, step->subject & LATE ? ", late" : "");

@@ -82,6 +82,38 @@ static const char *force_check(const struct step *step, const struct state *befo
     return chain_was_overdue(before, name, id) ? NULL : "something was taken by force before its deadline";
 }
 
+static bool is_revocable(uint32_t kind)
+{
+    return kind == EXO_KIND_FRAMES || kind == EXO_KIND_SLOTS || kind == EXO_KIND_PROGRAMS || kind == EXO_KIND_FLOWS || kind == EXO_KIND_EXTENT;
+}
+
+/* The holder's repossession vector got an entry; who has no virtual processor, or a stopped one, has none. */
+static bool is_told(const struct state *before, frame_name holder)
+{
+    const struct vcpu *vcpu = &machine.environment[holder].vcpu[0];
+    frame_name context = vcpu->state == EXO_VCPU_OFF ? 0 : vcpu->context;
+    return !context || machine_contexts[context].repossessed_count == before->context[context].repossessed_count + 1;
+}
+
+/* The same of a capability that owns, withdrawn from a living holder: and he is told. */
+static const char *withdrawal_check(const struct step *step, const struct state *before)
+{
+    frame_name holder = (frame_name)step->argument[1];
+    if (step->number != EXO_CALL_CAPABILITY_WITHDRAW || !step->argument[0] || holder >= MACHINE_ENVIRONMENT_FRAMES ||
+        before->machine.frame[holder].kind != EXO_FRAME_ENVIRONMENT || before->machine.environment[holder].state != ENVIRONMENT_ALIVE)
+        return NULL;
+    frame_name table = before->machine.environment[holder].tables[0];
+    const struct capability *then = &before->machine.capabilities[table].slot[step->argument[2] - 1];
+    bool begins = then->state == CAPABILITY_LIVE && machine.capabilities[table].slot[step->argument[2] - 1].state != CAPABILITY_LIVE;
+    if (!begins || !is_revocable(then->kind) || !(then->rights & EXO_RIGHT_TAKE))
+        return NULL;
+    if (then->rights & EXO_RIGHT_KEPT)
+        return "a capability to a guaranteed set was withdrawn from its holder";
+    if (!chain_was_overdue(before, table * CAPABILITIES_PER_TABLE + step->argument[2], then->id))
+        return "a capability was withdrawn from its holder before its deadline";
+    return is_told(before, holder) ? NULL : "a capability was withdrawn by force and its holder not told";
+}
+
 static bool vcpu_is_there(const struct machine *in, vcpu_name vcpu)
 {
     frame_name environment = vcpu / VCPUS_PER_ENVIRONMENT;
@@ -123,6 +155,8 @@ const char *step_check(const struct step *step, const struct state *before)
     const char *broken = taken_check(before);
     if (!broken && step->action == ACTION_CALL)
         broken = force_check(step, before);
+    if (!broken && step->action == ACTION_CALL)
+        broken = withdrawal_check(step, before);
     if (!broken)
         broken = debt_check(before);
     return broken ? broken : isolation_check(step, before);

@@ -15,6 +15,58 @@ static struct state_context context_read(frame_name frame)
                                   context->inbox_full};
 }
 
+static struct exo_submission *newest_of(struct exo_ring *ring, uint32_t submitted)
+{
+    return &ring->submission[(submitted - 1) % EXO_RING_ENTRIES];
+}
+
+static struct state_ring ring_read(frame_name frame)
+{
+    struct exo_ring *ring = &machine_rings[frame];
+    return (struct state_ring){ring->submitted, ring->completed, ring->reaped, 0, *newest_of(ring, ring->submitted)};
+}
+
+static void rings_save(struct state *state)
+{
+    for (frame_name frame = 0; frame < MACHINE_RING_FRAMES; frame++)
+        if (frame_is(frame, EXO_FRAME_RING))
+            state->ring[frame] = ring_read(frame);
+    for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
+        if (frame_is(frame, EXO_FRAME_NET_QUEUE))
+            state->net_queue[frame] = machine_net_queues[frame];
+}
+
+static void rings_load(const struct state *state)
+{
+    for (frame_name frame = 0; frame < MACHINE_RING_FRAMES; frame++) {
+        const struct state_ring *kept = &state->ring[frame];
+        struct exo_ring *ring = &machine_rings[frame];
+        if (!frame_is(frame, EXO_FRAME_RING))
+            continue;
+        ring->submitted = kept->submitted;
+        ring->completed = kept->completed;
+        ring->reaped = kept->reaped;
+        *newest_of(ring, kept->submitted) = kept->newest;
+    }
+    for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
+        if (frame_is(frame, EXO_FRAME_NET_QUEUE))
+            machine_net_queues[frame] = state->net_queue[frame];
+}
+
+static bool rings_are_present(const struct state *state)
+{
+    for (frame_name frame = 0; frame < MACHINE_RING_FRAMES; frame++) {
+        struct state_ring ring = ring_read(frame);
+        if (frame_is(frame, EXO_FRAME_RING) && memcmp(&ring, &state->ring[frame], sizeof ring))
+            return false;
+    }
+    for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
+        if (frame_is(frame, EXO_FRAME_NET_QUEUE) &&
+            memcmp(&machine_net_queues[frame], &state->net_queue[frame], sizeof(struct net_queue)))
+            return false;
+    return true;
+}
+
 void state_save(struct state *state)
 {
     state->kernel = kernel;
@@ -24,6 +76,7 @@ void state_save(struct state *state)
     for (frame_name frame = 0; frame < MACHINE_FRAMES; frame++)
         if (frame_is(frame, EXO_FRAME_CONTEXT))
             state->context[frame] = context_read(frame);
+    rings_save(state);
 }
 
 void state_load_notes(const struct state *state)
@@ -48,6 +101,7 @@ void state_load(const struct state *state)
         context->revoke_count = kept->revoke_count;
         context->inbox_full = kept->inbox_full;
     }
+    rings_load(state);
 }
 
 bool state_is_present(const struct state *state)
@@ -62,7 +116,7 @@ bool state_is_present(const struct state *state)
         if (memcmp(&context, &state->context[frame], sizeof context))
             return false;
     }
-    return true;
+    return rings_are_present(state);
 }
 
 bool state_is_flushed(const struct state *state)
@@ -111,6 +165,8 @@ static uint64_t passed(uint64_t epoch)
     uint64_t mask = 0;
     for (uint32_t processor = 0; processor < kernel.processor_count; processor++)
         mask |= (uint64_t)(machine.info[processor].flushed >= epoch) << processor;
+    for (uint32_t place = 0; place < DISK_PLACES; place++) /* and what devices work on since before it */
+        mask |= (uint64_t)(kernel.disk[0].place[place].state == PLACE_IN_DEVICE && kernel.disk[0].place[place].stamp <= epoch) << (16 + place);
     return mask;
 }
 
@@ -174,6 +230,52 @@ static void hash_environment(frame_name frame)
     }
     for (uint32_t i = 0; i < VCPUS_PER_ENVIRONMENT; i++)
         hash_vcpu(&environment->vcpu[i]);
+    for (uint32_t i = 0; i < DISK_LIMIT; i++)
+        mix(environment->ring[i]);
+}
+
+static void hash_submission(const struct exo_submission *submission)
+{
+    mix((uint64_t)submission->block << 32 | submission->frame);
+    mix((uint64_t)submission->operation << 32 | submission->extent << 16 | submission->frames);
+}
+
+/* Counts by what they are ahead of each other. */
+static void hash_queue(const struct queue *queue)
+{
+    mix((uint64_t)queue->environment << 32 | queue->ring << 16 | queue->disk << 8 | queue->vcpu);
+    mix((uint64_t)queue->in_flight << 32 | queue->is_listed << 16 | queue->next << 8 | queue->previous);
+    if (!queue->ring || queue->ring >= MACHINE_RING_FRAMES)
+        return;
+    struct exo_ring *ring = &machine_rings[queue->ring];
+    mix((uint64_t)(ring->submitted - queue->started) << 32 | (ring->completed - ring->reaped) << 8 | (queue->started - queue->completed));
+    if (ring->submitted != queue->started)
+        hash_submission(newest_of(ring, ring->submitted));
+}
+
+static void hash_net_queue(const struct net_queue *queue)
+{
+    mix(refers(queue->memory, queue->memory_stamp) << 32 | queue->first << 16 | queue->count);
+    mix((uint64_t)queue->vcpu << 32 | queue->window << 8 | queue->window_count);
+    mix(queue->generation == kernel.generation + 1);
+}
+
+static void hash_disk(uint32_t number)
+{
+    const struct disk *disk = &kernel.disk[number];
+    mix((uint64_t)disk->state << 48 | (uint64_t)disk->first << 32 | disk->last);
+    mix((uint64_t)(disk->begun % DISK_PLACES) << 48 | (uint64_t)(disk->begun - disk->ended) << 32 | (disk->begun - disk->again) << 16 |
+        (disk->begun - disk->oldest));
+    for (uint32_t i = 0; i < DISK_PLACES; i++) {
+        const struct disk_place *place = &disk->place[i];
+        mix(place->state);
+        if (place->state == PLACE_FREE)
+            continue;
+        mix((uint64_t)place->queue << 32 | place->environment);
+        mix((uint64_t)place->block << 32 | place->frame);
+        mix((uint64_t)place->operation << 32 | place->extent << 16 | place->frames);
+        mix(machine.disk_device[number].place[i].answer != 0);
+    }
 }
 
 static void hash_words(frame_name frame)
@@ -197,6 +299,10 @@ static void hash_frame(frame_name frame)
         mix((uint64_t)machine_contexts[frame].pending << 32 | machine_contexts[frame].event_busy << 1 |
             (machine_contexts[frame].inbox_full & 1));
         return;
+    case EXO_FRAME_QUEUE:
+        return hash_queue(&machine.queue[frame]);
+    case EXO_FRAME_NET_QUEUE:
+        return hash_net_queue(&machine_net_queues[frame]);
     case EXO_FRAME_SHADOW:
         for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
             mix((uint64_t)machine.words[frame].shadow[i].next << 32 | machine.words[frame].shadow[i].previous);
@@ -254,6 +360,8 @@ static void hash_flow(uint32_t name)
     mix(refers(flow->capability, flow->stamp) << 32 | flow->next << 16 | flow->progress);
     mix((uint64_t)flow->within << 32 | flow->depth << 8 | (flow->within && machine.flow[flow->within - 1].born == flow->within_born));
     mix(flow->within ? refers(flow->within_capability, flow->within_stamp) : 0);
+    mix(refers(flow->reader, flow->reader_stamp));
+    mix(flow->ring && frame_is(flow->ring + 1, EXO_FRAME_NET_QUEUE) && machine_net_queues[flow->ring + 1].stamp == flow->ring_stamp ? flow->ring : 0);
     mix(flow->state == EXO_FLOW_OPEN && flow->generation == kernel.generation + 1);
     for (uint32_t other = 0; other < FLOW_LIMIT; other++)
         mix(!flow->born << 1 | (machine.flow[other].born < flow->born));
@@ -271,6 +379,10 @@ uint64_t state_hash(void)
     }
     for (uint32_t flow = 0; flow < FLOW_LIMIT; flow++)
         hash_flow(flow);
+    for (uint32_t shape = 0; shape < SHAPE_LIMIT; shape++)
+        mix((uint64_t)machine.shape[shape].set << 32 | machine.shape[shape].bits << 16 | machine.shape[shape].flows);
+    for (uint32_t disk = 0; disk < DISK_LIMIT; disk++)
+        hash_disk(disk);
     for (uint32_t bucket = 0; bucket < FLOW_BUCKETS; bucket++)
         mix(network.bucket[bucket]);
     for (uint32_t processor = 0; processor < kernel.processor_count; processor++)

@@ -10,6 +10,12 @@ struct state_context {
     uint64_t inbox_full;
 };
 
+/* What decides anything of a disk ring's shared half: its counts, and the newest submission. */
+struct state_ring {
+    uint32_t submitted, completed, reaped, reserved; /* no holes: it is compared */
+    struct exo_submission newest;
+};
+
 /* All of it but the packet that a handler looks at. */
 enum { STATE_NETWORK = __builtin_offsetof(struct network, packet) };
 
@@ -18,6 +24,8 @@ struct state {
     struct machine machine;
     uint8_t network[STATE_NETWORK];
     struct state_context context[MACHINE_FRAMES];
+    struct state_ring ring[MACHINE_RING_FRAMES];
+    struct net_queue net_queue[MACHINE_FRAMES];
     struct machine_note notes[PROCESSOR_LIMIT][MACHINE_NOTES]; /* kept, but neither compared nor hashed */
 };
 
