@@ -58,7 +58,7 @@ struct code_field {
 enum { CODE_REGION_WRITE = 1, CODE_REGION_ATOMIC = 2 };
 
 /* Memory with a start and a size that are fixed while a program runs, but may differ from run to run. Its bytes may be
-   changed by others at any time. It lies at least 2 * CODE_REACH away from both ends of the address space. With
+   changed by others at any time. It lies more than 2 * CODE_REACH away from both ends of the address space. With
    CODE_REGION_ATOMIC the start is aligned to 8 bytes. */
 struct code_region {
     uint32_t size_min;
